@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ from grid.ledger.study import Study
 from grid.results.columns import Column
 from grid.results.rows import Table
 from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import selects
 from modules.metrics.pair_values import pair_value
 from modules.metrics.paired_bootstrap import PairedBootstrap, paired_bootstrap
 
@@ -71,21 +72,26 @@ class ProtocolAnalysis:
         return max(self.replicates) > 1
 
 
-def analyze(study: Study, table: Table, margin: float = MARGIN) -> list[ProtocolAnalysis]:
+def analyze(
+    study: Study, table: Table, margin: float = MARGIN, asked: Mapping[str, Collection[str]] | None = None
+) -> list[ProtocolAnalysis]:
     """The analysis of each protocol with two cells or more.
 
     Args:
         table: the study's rows.
         margin: differences below it do not matter; a fraction, of equivalence tests.
+        asked: axis -> levels of cells to compare even if they are not among the best ``comparisons.MOST_CELLS``.
 
     Raises:
         ValueError: the margin is not above 0.
     """
-    found = (_protocol(study, table, protocol, margin) for protocol in table.protocols)
+    found = (_protocol(study, table, protocol, margin, asked or {}) for protocol in table.protocols)
     return [one for one in found if one]
 
 
-def _protocol(study: Study, table: Table, protocol: str, margin: float) -> ProtocolAnalysis | None:
+def _protocol(
+    study: Study, table: Table, protocol: str, margin: float, asked: Mapping[str, Collection[str]]
+) -> ProtocolAnalysis | None:
     seen, copies = observations(table, protocol)
     groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for number, one in enumerate(seen):
@@ -102,11 +108,13 @@ def _protocol(study: Study, table: Table, protocol: str, margin: float) -> Proto
         levels = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE)
         if levels not in done:
             missing[levels] = row.state if row.state != "done" else "no result"
-    metrics = tuple(_metric(column, seen, list(groups.values()), axes, scored, drawn, margin) for column in columns)
+    cells = [dict(levels) for levels in groups]
+    wanted = [number for number, levels in enumerate(cells) if asked and selects(asked, levels)]
+    metrics = tuple(_metric(column, seen, list(groups.values()), axes, scored, drawn, margin, wanted) for column in columns)
     return ProtocolAnalysis(
         protocol=protocol,
         axes=axes,
-        cells=tuple(dict(levels) for levels in groups),
+        cells=tuple(cells),
         replicates=tuple(len(group) for group in groups.values()),
         copies=copies,
         missing=tuple((dict(levels), state) for levels, state in missing.items()),
@@ -128,6 +136,7 @@ def _metric(
     scored: Items | None,
     drawn: PairedBootstrap | None,
     margin: float,
+    asked: Collection[int],
 ) -> MetricAnalysis:
     values = values_of(column, seen, scored, drawn)
     known = drawn is not None and column.key in drawn.drawn
@@ -148,6 +157,7 @@ def _metric(
             subjects=scored.subjects,
             lower_is_better=column.lower_is_better,
             margin=margin,
+            asked=asked,
         )
     contrasts = CellContrasts(column.key, groups, np.asarray(values, np.float64), drawn if known else None)
     return MetricAnalysis(column, found, compared, contrasts)

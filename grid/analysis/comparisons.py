@@ -1,28 +1,26 @@
-"""Which cells differ significantly: paired tests of every two cells on the same test items, corrected for their number."""
+"""Which cells differ significantly: paired tests of two cells on the same test items, corrected for their number.
+
+Up to ``MOST_CELLS`` cells are compared in all pairs; of more, the best by the metric and those that are asked for. 500 cells
+have 124,750 pairs: the correction for all of them would hide most differences, and nobody reads them.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from grid.analysis.cell_contrasts import CellContrasts
-from modules.metrics.auc_jackknife import AUCJackknife
-from modules.metrics.paired_bootstrap import PairedBootstrap, held_out_decisions
-from modules.metrics.paired_tests import Estimate, delong, equivalence, holm, mcnemar, student
+from grid.analysis.item_tests import Check, item_tests
+from modules.metrics.paired_bootstrap import PairedBootstrap
+from modules.metrics.paired_tests import Estimate, equivalence, holm, student
 
 LEVEL = 0.05
 MARGIN = 0.01  # one point
-
-
-@dataclass(frozen=True)
-class Check:
-    """A second test of a difference: its name and its p."""
-
-    test: str
-    p: float
+MOST_CELLS = 40  # that are compared in all pairs
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,10 @@ class Comparison:
         first, second: numbers of cells.
         difference: with the interval and p of the paired bootstrap, to which the variance between seeds is added if there
             are replicates.
-        adjusted: that p after Holm's correction over all pairs of cells.
+        adjusted: that p after Holm's correction over all compared pairs of cells.
         equivalent: p of TOST after Holm's correction: below 0.05, the difference is smaller than the margin.
         check: the classical test: DeLong's for ``auc``, over subjects if they are known, and McNemar's of independent pairs for
-            accuracies; None for others, and where a cell has replicates.
+            accuracies; None for others.
     """
 
     first: int
@@ -53,16 +51,17 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """All pairs of cells under one metric.
+    """The compared pairs of cells under one metric.
 
     Attributes:
-        order: numbers of the cells, best first.
+        order: numbers of all cells, best first.
         values: the metric of each cell, by number; the mean over its replicates.
-        pairs: of any two cells; ``first`` is the better one.
+        pairs: of any two compared cells; ``first`` is the better one.
         margin: of equivalence, in the unit of the metric.
         units: number of test subjects, or of pairs if the subjects are unknown.
         method: of the bootstrap.
         seeds: whether the variance between seeds is in the intervals.
+        asked: cells that are compared because they were asked for, and are not among the best.
     """
 
     order: tuple[int, ...]
@@ -72,26 +71,38 @@ class Comparisons:
     units: int
     method: str
     seeds: bool
+    asked: tuple[int, ...] = ()
+
+    @cached_property
+    def compared(self) -> tuple[int, ...]:
+        """The cells that are compared with each other, best first."""
+        there = {cell for pair in self.pairs for cell in (pair.first, pair.second)}
+        return tuple(cell for cell in self.order if cell in there)
+
+    @cached_property
+    def _by_cells(self) -> dict[tuple[int, int], Comparison]:
+        return {cells: pair for pair in self.pairs for cells in ((pair.first, pair.second), (pair.second, pair.first))}
 
     def between(self, one: int, other: int) -> Comparison:
-        return next(pair for pair in self.pairs if {pair.first, pair.second} == {one, other})
+        """The comparison of two compared cells."""
+        return self._by_cells[one, other]
 
-    @property
+    @cached_property
     def tied(self) -> list[tuple[int, ...]]:
-        """The largest runs of cells, in ``order``, of which no two differ significantly; runs may overlap."""
-        differ = {frozenset((pair.first, pair.second)) for pair in self.pairs if pair.differs}
-        found: list[tuple[int, ...]] = []
-        end = 0
-        for start in range(len(self.order)):
-            stop = start + 1
-            while stop < len(self.order) and not any(
-                frozenset((self.order[stop], other)) in differ for other in self.order[start:stop]
-            ):
-                stop += 1
-            if stop > end:  # not part of the run before
-                found.append(self.order[start:stop])
-                end = stop
+        """The largest runs of compared cells, best first, of which no two differ significantly; runs may overlap."""
+        cells, found, first, end = self.compared, list[tuple[int, ...]](), 0, 0
+        for stop in range(len(cells) + 1):  # a run may go from ``first`` to before ``stop``
+            last = next((one for one in range(stop - 1, first - 1, -1) if self._differ(one, stop)), None)
+            if stop == len(cells) or last is not None:
+                if stop > end:  # not part of the run before
+                    found.append(cells[first:stop])
+                    end = stop
+                first = first if last is None else last + 1
         return found
+
+    def _differ(self, one: int, other: int) -> bool:
+        cells = self.compared
+        return other < len(cells) and self.between(cells[one], cells[other]).differs
 
 
 def comparisons(
@@ -106,8 +117,10 @@ def comparisons(
     subjects: tuple[np.ndarray, np.ndarray] | None = None,
     lower_is_better: bool = False,
     margin: float = MARGIN,
+    asked: Collection[int] = (),
+    most: int = MOST_CELLS,
 ) -> Comparisons:
-    """Compares every two cells; their variances are those of ``CellContrasts``.
+    """Compares every two cells, or of more than ``most`` the best; their variances are those of ``CellContrasts``.
 
     Args:
         metric: ``auc``, ``ten_fold``, ...: a key of ``drawn``.
@@ -118,6 +131,8 @@ def comparisons(
         same, folds: (n,).
         subjects: (n,) each, of the pairs' first and second images; None if unknown.
         margin: differences below it do not matter; in the unit of the metric.
+        asked: numbers of cells to compare even if they are not among the best.
+        most: number of the best cells that are compared.
 
     Raises:
         ValueError: the margin is not above 0.
@@ -125,11 +140,11 @@ def comparisons(
     cells = CellContrasts(metric, groups, np.asarray(values, np.float64), drawn)
     means = cells.means
     order = sorted(range(len(groups)), key=lambda number: means[number], reverse=not lower_is_better)
-    single = [len(group) == 1 for group in groups]
-    check = _checks(metric, scores, same, folds, subjects) if any(single) else None
+    more = tuple(cell for cell in order[most:] if cell in asked)
+    check = item_tests(metric, groups, scores, same, folds, subjects)
     found: list[Comparison] = []
     equal: list[float] = []
-    for one, other in itertools.combinations(order, 2):
+    for one, other in itertools.combinations([*order[:most], *more], 2):
         weights = np.zeros(len(groups))
         weights[one], weights[other] = 1, -1
         moments = cells.moments(weights)
@@ -138,35 +153,14 @@ def comparisons(
         value = means[one] - means[other]
         estimate = student(value, variance, degrees, drawn.units)
         equal.append(equivalence(value, variance, degrees, margin))
-        checked = check(groups[one][0], groups[other][0]) if check and single[one] and single[other] else None
-        found.append(Comparison(one, other, estimate, 1.0, 1.0, checked))
+        found.append(Comparison(one, other, estimate, 1.0, 1.0, check(one, other)))
     adjusted, equivalent = holm([pair.difference.p for pair in found]), holm(equal)
-    pairs = tuple(replace(pair, adjusted=p, equivalent=q) for pair, p, q in zip(found, adjusted, equivalent, strict=True))
+    tested = [pair.check for pair in found if pair.check]  # of all pairs or of none: the metric decides
+    corrected = [replace(one, adjusted=p) for one, p in zip(tested, holm([one.p for one in tested]), strict=True)]
+    checks: list[Check | None] = [*corrected] or [None] * len(found)
+    pairs = tuple(
+        replace(pair, adjusted=p, equivalent=q, check=checked)
+        for pair, p, q, checked in zip(found, adjusted, equivalent, checks, strict=True)
+    )
     seeds = any(len(group) > 1 for group in groups)
-    return Comparisons(tuple(order), tuple(means), pairs, margin, drawn.units, drawn.method, seeds)
-
-
-def _decided(metric: str, scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> np.ndarray | None:
-    """bool (n,): the pairs decided correctly, for accuracies."""
-    from modules.metrics.roc import Curve
-
-    if metric == "ten_fold":
-        return held_out_decisions(scores, same, folds)
-    if metric == "best_threshold":
-        return (scores >= Curve.of(scores, same).best()[1]) == same  # type: ignore[no-any-return]
-    return None
-
-
-def _checks(
-    metric: str, scores: np.ndarray, same: np.ndarray, folds: np.ndarray, subjects: tuple[np.ndarray, np.ndarray] | None
-) -> Callable[[int, int], Check | None]:
-    """The classical test of any two observations under this metric."""
-    if metric == "auc":
-        known = [one for row in scores if subjects and (one := AUCJackknife.of(row, same, subjects))]
-        if len(known) == len(scores):
-            return lambda one, other: Check("DeLong, subjects", known[one].minus(known[other]).p)
-        return lambda one, other: Check("DeLong, independent pairs", delong(scores[one], scores[other], same).p)
-    decided = [found for row in scores if (found := _decided(metric, row, same, folds)) is not None]
-    if len(decided) < len(scores):
-        return lambda one, other: None
-    return lambda one, other: Check("McNemar, independent pairs", mcnemar(decided[one], decided[other]))
+    return Comparisons(tuple(order), tuple(means), pairs, margin, drawn.units, drawn.method, seeds, more)

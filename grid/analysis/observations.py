@@ -13,11 +13,10 @@ from configs.lookup import resolve
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import Study
 from grid.plan.inputs import Blocked, InputResolver
+from grid.results.combinations import SCORES, content
 from grid.results.rows import Row, Table
 from grid.spec.grid_file import REPLICATE
 from grid.spec.stage_name import EVALUATE, StageName
-
-SCORES = "scores.parquet"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def observations(table: Table, protocol: str) -> tuple[list[Observation], int]:
         if protocol not in row.metrics:
             continue
         levels = {axis: level for axis, level in row.cell.levels.items() if axis != REPLICATE}
-        key = (*levels.items(), _content(row, protocol))
+        key = (*levels.items(), content(row, protocol))
         if key in seen:
             copies += 1
             continue
@@ -119,15 +118,36 @@ def identities(study: Study, config: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         ValueError: the data or the component is not on this machine, or the dataset has no subjects.
     """
-    resolver = InputResolver(study.store)
-    try:
-        data = resolver.dataset(resolve("protocol", config))  # type: ignore[arg-type]
-        manifest = resolver.manifest(data)
-    except (Blocked, ValueError, KeyError, OSError, ImportError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+    data, manifest = protocol_data(study, config)
     if not data.identified:
         raise ValueError(f"the dataset {data.name} has no subjects")
     return dict(zip(manifest.keys, manifest.identities, strict=True))
+
+
+def protocol_config(row: Row, protocol: str) -> Mapping[str, Any]:
+    """The settings of the protocol with that title in a cell.
+
+    Raises:
+        ValueError: the protocol is not in the grid file any more.
+    """
+    for one in row.cell.config.get("protocols", ()):
+        if (one.get("label") or one.get("name")) == protocol:
+            return one  # type: ignore[no-any-return]
+    raise ValueError("the protocol is not in the grid file any more")
+
+
+def protocol_data(study: Study, config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The dataset of a protocol and its manifest.
+
+    Raises:
+        ValueError: the data or the component is not on this machine.
+    """
+    resolver = InputResolver(study.store)
+    try:
+        data = resolver.dataset(resolve("protocol", config))  # type: ignore[arg-type]
+        return data, resolver.manifest(data)
+    except (Blocked, ValueError, KeyError, OSError, ImportError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def pair_subjects(who: Mapping[str, str], keys: Iterable[tuple[str, str]], same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -163,11 +183,8 @@ def known_subjects(
         keys: of both images of each pair
         same: (n,) bool
     """
-    configs = [one for one in row.cell.config.get("protocols", ()) if (one.get("label") or one.get("name")) == protocol]
-    if not configs:
-        return None, "the protocol is not in the grid file any more"
     try:
-        return pair_subjects(read(configs[0]), keys, same), ""
+        return pair_subjects(read(protocol_config(row, protocol)), keys, same), ""
     except ValueError as error:
         return None, str(error)
 
@@ -180,11 +197,3 @@ def _keys(left: Iterable[str], right: Iterable[str]) -> dict[tuple[str, str, int
         counts[pair] = counts.get(pair, -1) + 1
         found[(*pair, counts[pair])] = place
     return found
-
-
-def _content(row: Row, protocol: str) -> Any:
-    """Equal for replicates with equal results."""
-    marker = row.markers.get(StageName(EVALUATE, protocol))
-    if marker is not None and SCORES in marker.outputs:
-        return marker.outputs[SCORES]["sha256"]
-    return tuple(sorted((one.metric, one.value) for one in row.results if one.heading == protocol and one.value is not None))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grid.analysis.analysis import ProtocolAnalysis
+from grid.analysis.comparisons import Comparisons
 from grid.analysis.effects import Judgment, named
 from modules.metrics.paired_tests import Estimate
 
@@ -27,6 +28,13 @@ def component_records(found: Sequence[ProtocolAnalysis]) -> list[dict[str, Any]]
         for one in found
         for metric in one.metrics
         for source, deviation in metric.effects.components.items()
+    ]
+
+
+def matrix_records(found: Sequence[ProtocolAnalysis]) -> list[dict[str, Any]]:
+    """A record per metric: the compared cells, best first, their differences as matrices (row minus column) and tied sets."""
+    return [
+        _matrix(one, metric.column.key, compared) for one in found for metric in one.metrics if (compared := metric.comparisons)
     ]
 
 
@@ -76,7 +84,29 @@ def _comparisons(protocol: ProtocolAnalysis) -> Iterator[dict[str, Any]]:
                 "equivalent": pair.equivalent,
                 "check": pair.check.test if pair.check else None,
                 "check_p": pair.check.p if pair.check else None,
+                "check_adjusted": pair.check.adjusted if pair.check else None,
             }
+
+
+def _matrix(protocol: ProtocolAnalysis, metric: str, found: Comparisons) -> dict[str, Any]:
+    cells = found.compared
+    names = {cell: cell_name(protocol.cells[cell]) for cell in cells}
+    signs = [[(one == found.between(one, other).first) * 2 - 1 if one != other else 0 for other in cells] for one in cells]
+    pairs = [[found.between(one, other) if one != other else None for other in cells] for one in cells]
+    return {
+        "protocol": protocol.protocol,
+        "metric": metric,
+        "cells": list(names.values()),
+        "of": len(found.order),
+        "values": [found.values[cell] for cell in cells],
+        "differences": [
+            [sign * pair.difference.value if pair else 0.0 for sign, pair in zip(*both, strict=True)]
+            for both in zip(signs, pairs, strict=True)
+        ],
+        "adjusted": [[pair and pair.adjusted for pair in row] for row in pairs],
+        "equivalent": [[pair and pair.equivalent for pair in row] for row in pairs],
+        "tied": [[names[cell] for cell in run] for run in found.tied],
+    }
 
 
 def _interval(name: str, found: Estimate | None) -> dict[str, float | None]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+MOST_CELLS = 100  # of an unbalanced mixed model, which takes a minute beyond
+
 
 @dataclass(frozen=True)
 class SeedVariance:
@@ -32,6 +34,9 @@ def seed_variance(
 ) -> SeedVariance | None:
     """Fits value ~ cell + replicate, with a fixed effect of every cell.
 
+    Where every cell has every replicate, REML has a closed form. Otherwise the mixed model is fitted for up to ``MOST_CELLS``
+    cells, since each has a fixed effect.
+
     Args:
         cells: (n,), the number of each value's cell.
         replicates: (n,), its replicate.
@@ -41,6 +46,8 @@ def seed_variance(
     Returns:
         None if no degree of freedom is left for the error: one replicate, or too few.
     """
+    if (table := _balanced(cells, replicates, values)) is not None:
+        return _of_balanced(table, mixed) if min(table.shape) > 1 else None
     fixed, blocks = indicators(cells), indicators(replicates)[:, 1:]
     whole = np.hstack([fixed, blocks])
     degrees = len(values) - int(np.linalg.matrix_rank(whole))
@@ -52,7 +59,12 @@ def seed_variance(
     least = OLS(values, whole).fit()
     error = float(least.ssr) / degrees
     scale = error**0.5
-    if not mixed or not blocks.shape[1] or scale <= 1e-12 * max(1.0, float(np.abs(values).max())):
+    if (
+        not mixed
+        or fixed.shape[1] > MOST_CELLS
+        or not blocks.shape[1]
+        or scale <= 1e-12 * max(1.0, float(np.abs(values).max()))
+    ):
         return SeedVariance(None, None, error, degrees)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variance of 0 lies on the boundary, and statsmodels warns
@@ -86,6 +98,31 @@ def _refined(model: Any, ratio: float) -> tuple[float, float]:
     cov, none = np.array([[ratio]]), np.zeros(0)
     fixed, _ = model.get_fe_params(cov, none)
     return ratio, float(model.get_scale(fixed, cov, none))
+
+
+def _balanced(cells: Sequence[int], replicates: Sequence[int], values: np.ndarray) -> np.ndarray | None:
+    """The values as (cells, replicates); None unless each cell has each replicate once."""
+    (_, row), (_, column) = (np.unique(np.asarray(labels), return_inverse=True) for labels in (cells, replicates))
+    table = np.full((int(row.max()) + 1, int(column.max()) + 1), np.nan)
+    table[row, column] = values
+    return table if table.size == len(values) and np.isfinite(table).all() else None
+
+
+def _of_balanced(table: np.ndarray, mixed: bool) -> SeedVariance:
+    """From the mean squares of two-way analysis of variance, which REML equals, but for a negative variance, which is 0 there
+    (Searle, Casella and McCulloch: Variance Components, 1992, Section 4.7)."""
+    count, blocks = table.shape
+    mean, own = table.mean(), table.mean(axis=0)
+    rest = table - table.mean(axis=1, keepdims=True) - own + mean
+    degrees = (count - 1) * (blocks - 1)
+    within, between = float((rest**2).sum()), count * float(((own - mean) ** 2).sum())
+    error = within / degrees
+    if not mixed or error**0.5 <= 1e-12 * max(1.0, float(np.abs(table).max())):
+        return SeedVariance(None, None, error, degrees)
+    square = between / (blocks - 1)
+    if square > error:
+        return SeedVariance((square - error) / count, error, error, degrees)
+    return SeedVariance(0.0, (within + between) / (degrees + blocks - 1), error, degrees)
 
 
 def indicators(labels: Sequence[int]) -> np.ndarray:

@@ -52,13 +52,26 @@ def ranking(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
     differ = sum(pair.differs for pair in found.pairs)
     best = cell_name(protocol.cells[found.order[0]])
     beaten = sum(pair.differs for pair in found.pairs if pair.first == found.order[0])
-    count = len(found.pairs)
+    count, chosen = len(found.pairs), compared(found)
     if not differ and count == 1:
-        return "The difference between the two cells is not significant."
+        return "The difference between the two cells is not significant." + chosen
     if not differ:
-        return f"No cell is significantly better than another: none of the {count} differences is significant."
-    ahead = f"The best cell ({best}) is significantly better than {beaten} of the {len(found.order) - 1} others"
-    return f"{ahead}; of all {count} differences, {differ} are significant."
+        return f"No cell is significantly better than another: none of the {count} differences is significant.{chosen}"
+    others = f"the {len(found.compared) - 1} others{' that are compared' if chosen else ''}"
+    ahead = f"The best cell ({best}) is significantly better than {beaten} of {others}"
+    return f"{ahead}; of all {count} differences, {differ} are significant.{chosen}"
+
+
+def compared(found: Comparisons) -> str:
+    """Which cells are compared, as a further sentence; empty if all of them are."""
+    cells, every = len(found.compared), len(found.order)
+    if cells == every:
+        return ""
+    more = f" and {_counted(len(found.asked), 'cell')} asked for" if found.asked else ""
+    return (
+        f" Compared with each other are the best {cells - len(found.asked)} of {every} cells{more}: {len(found.pairs):,} of "
+        f"{every * (every - 1) // 2:,} pairs, and p is corrected for these."
+    )
 
 
 def tied(found: Comparisons) -> Iterator[str]:
@@ -66,12 +79,14 @@ def tied(found: Comparisons) -> Iterator[str]:
     rank = {number: place for place, number in enumerate(found.order, 1)}
     for run in found.tied:
         first, last = rank[run[0]], rank[run[-1]]
-        if last == first:
+        if len(run) == 1:
             yield f"{first} differs significantly from all others"
-        elif last == first + 1:
+        elif len(run) == 2:
             yield f"{first} and {last} do not differ significantly"
-        else:
+        elif last - first == len(run) - 1:
             yield f"no two of {first} to {last} differ significantly"
+        else:  # cells asked for do not stand beside the best
+            yield f"no two of {', '.join(str(rank[cell]) for cell in run[:-1])} and {last} differ significantly"
 
 
 PAIRS = (

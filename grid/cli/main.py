@@ -225,19 +225,26 @@ def report(
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE", help="claims to judge [default: launch.claims of the grid file]")
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AXIS=LEVEL,...", help="of very many cells, compare and show these besides the best"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a study: page, tables, sheets."""
     from grid.ledger.study import Study
     from grid.report.build import build
     from grid.report.console import table
+    from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.grid_file import BadInput
 
     if not margin > 0:
         raise BadInput(f"--margin {margin:g}: a difference that does not matter is above 0, such as 0.01 for one point")
 
     found = Study(study, faces)
-    page = build(found, to if to or faces else found.path / "report-no-faces", margin, claims)
+    page = build(
+        found, to if to or faces else found.path / "report-no-faces", margin, claims, parse_cell_filter(compare, "--compare")
+    )
     if as_json:
         print(page.with_name("report.json").read_text(encoding="utf-8"))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,28 +59,38 @@ class Study:
 
         return self._frame(effect_records(self._analyzed()))
 
-    def compare(self, margin: float = 0.01) -> Any:
+    def compare(self, margin: float = 0.01, where: Mapping[str, str | Sequence[str]] | None = None) -> Any:
         """Every two cells on the same pairs of images, as a ``pandas.DataFrame``, a row per metric and pair of cells.
+
+        Of more than 40 cells, the best 40 by each metric are compared, and those that ``where`` selects.
 
         ``difference`` is ``better`` minus ``other``, with its paired 95 % interval from ``low`` to ``high``; ``adjusted`` is
         its p value after Holm's correction. ``equivalent`` below 0.05: the difference is smaller than ``margin``.
 
         Args:
             margin: a difference that does not matter, as a fraction: 0.01 is one point
+            where: axis -> level or levels of cells to compare even if they are not among the best
 
         Raises:
             ValueError: the margin is not above 0.
+            BadInput: an unknown axis or level; lists the choices.
         """
         from grid.analysis.records import comparison_records
 
-        return self._frame(comparison_records(self._analyzed(margin)))
+        asked = {axis: [one] if isinstance(one, str) else list(one) for axis, one in (where or {}).items()}
+        for axis, levels in asked.items():
+            for level in levels:
+                check_level(axis, level, self.axes, f"{self.record.path}")
+        return self._frame(comparison_records(self._analyzed(margin, asked)))
 
-    def _analyzed(self, margin: float | None = None) -> list[ProtocolAnalysis]:
+    def _analyzed(
+        self, margin: float | None = None, asked: Mapping[str, Sequence[str]] | None = None
+    ) -> list[ProtocolAnalysis]:
         from grid.analysis.analysis import analyze
         from grid.analysis.comparisons import MARGIN
         from grid.results.rows import table
 
-        return analyze(self.record, table(self.record), MARGIN if margin is None else margin)
+        return analyze(self.record, table(self.record), MARGIN if margin is None else margin, asked)
 
     @staticmethod
     def _frame(records: list[dict[str, Any]]) -> Any:

@@ -8,13 +8,14 @@ from typing import Any
 from grid.analysis import words
 from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
 from grid.analysis.comparisons import LEVEL, Comparison, Comparisons
-from grid.analysis.records import cell_name, comparison_records, component_records, effect_records
+from grid.analysis.records import cell_name, comparison_records, component_records, effect_records, matrix_records
+from grid.report.latex import latex_file, latex_lines
 from grid.report.markdown import line, plain
 from grid.report.text import records_csv
 from grid.results.columns import Column
 from modules.metrics.paired_tests import Estimate
 
-SHOWN = 20  # cells in a printed matrix; every pair is in comparisons.csv
+SHOWN = 20  # of the best cells in a printed matrix; every compared pair is in comparisons.csv
 
 
 def analysis_json(found: Sequence[ProtocolAnalysis]) -> dict[str, Any]:
@@ -23,6 +24,7 @@ def analysis_json(found: Sequence[ProtocolAnalysis]) -> dict[str, Any]:
         "effects": effect_records(found),
         "components": component_records(found),
         "comparisons": comparison_records(found),
+        "matrices": matrix_records(found),
         "limits": {one.protocol: list(words.limits(one)) for one in found},
     }
 
@@ -35,6 +37,29 @@ def effects_csv(found: Sequence[ProtocolAnalysis]) -> str:
 def comparisons_csv(found: Sequence[ProtocolAnalysis]) -> str:
     """A line per metric and pair of cells."""
     return _csv(comparison_records(found))
+
+
+def components_csv(found: Sequence[ProtocolAnalysis]) -> str:
+    """A line per metric and source of variation; standard deviations as fractions."""
+    return _csv(component_records(found))
+
+
+def components_latex(found: Sequence[ProtocolAnalysis], name: str) -> str:
+    """A table per protocol: sources of variation by metric, as standard deviations in points or, without %, as they are."""
+    tables = []
+    for one in found:
+        sources = dict.fromkeys(source for metric in one.metrics for source in metric.effects.components)
+        lines = [[source, *(_component(metric, source) for metric in one.metrics)] for source in sources]
+        caption = f"{name}: how far numbers move on {one.protocol}, as standard deviations, by source."
+        tables.append(
+            latex_lines(caption, ["Source", *(metric.column.heading for metric in one.metrics)], lines, len(one.metrics))
+        )
+    return latex_file(tables)
+
+
+def _component(metric: MetricAnalysis, source: str) -> str:
+    found = metric.effects.components.get(source)
+    return "–" if found is None else words.difference(metric.column, found).lstrip("+")
 
 
 def analysis_markdown(found: Sequence[ProtocolAnalysis], name: str) -> str:
@@ -75,19 +100,16 @@ def ranked(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> list[str]:
 
 
 def shown(metric: MetricAnalysis) -> tuple[int, ...]:
-    """The cells of a printed matrix, best first."""
-    return _compared(metric).order[:SHOWN]
+    """The cells of a printed matrix, best first: the first ``SHOWN``, and those that were asked for."""
+    found = _compared(metric)
+    return tuple(cell for place, cell in enumerate(found.compared) if place < SHOWN or cell in found.asked)
 
 
 def matrix(metric: MetricAnalysis) -> list[list[tuple[str, str, str]]]:
     """(difference row minus column, kind, explanation) of any two cells shown; kind is better, worse, equal, open or self."""
     found, order = _compared(metric), shown(metric)
-    pairs = {frozenset((pair.first, pair.second)): pair for pair in found.pairs}
     return [
-        [
-            ("", "self", "") if one == other else _field(metric.column, found, pairs[frozenset((one, other))], one)
-            for other in order
-        ]
+        [("", "self", "") if one == other else _field(metric.column, found, found.between(one, other), one) for other in order]
         for one in order
     ]
 
@@ -101,7 +123,10 @@ def _field(column: Column, found: Comparisons, pair: Comparison, one: int) -> tu
     elif pair.equivalent < LEVEL:
         kind = "equal"
     ends = sorted((sign * pair.difference.low, sign * pair.difference.high))
-    check = "" if pair.check is None else f"; {pair.check.test}: p {words.probability(pair.check.p)}"
+    check = ""
+    if pair.check:
+        p, adjusted = (words.probability(one) for one in (pair.check.p, pair.check.adjusted))
+        check = f"; {pair.check.test}: p {p}, {adjusted} after Holm"
     about = (
         f"95 % interval {words.difference(column, ends[0])} to {words.difference(column, ends[1])}; p "
         f"{words.probability(pair.difference.p)}, {words.probability(pair.adjusted)} after Holm; not larger than "

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from grid.analysis.analysis import analyze
@@ -14,7 +14,14 @@ from grid.analysis.claim_words import claim_records
 from grid.analysis.comparisons import MARGIN
 from grid.ledger.study import Study
 from grid.report import scores
-from grid.report.analysis_files import analysis_json, analysis_markdown, comparisons_csv, effects_csv
+from grid.report.analysis_files import (
+    analysis_json,
+    analysis_markdown,
+    comparisons_csv,
+    components_csv,
+    components_latex,
+    effects_csv,
+)
 from grid.report.attribute_cohorts import cohorts_markdown
 from grid.report.attributes import attributes_markdown
 from grid.report.attributes import boards as attribute_boards
@@ -22,12 +29,15 @@ from grid.report.claims_files import Verdicts, claims_markdown, judged_claims
 from grid.report.cluster_sheets import cluster_sheets
 from grid.report.ensembles import with_ensembles
 from grid.report.figures import KINDS, figures, file_name
+from grid.report.hard_pairs import boards as hard_pair_boards
+from grid.report.hard_pairs import hard_pair_records, hard_pairs_csv
 from grid.report.latex import latex
 from grid.report.markdown import markdown
 from grid.report.modes import boards, modes_markdown
 from grid.report.operating import boards as operating_boards
-from grid.report.operating import operating_markdown
+from grid.report.operating import operating_csv, operating_latex, operating_markdown, operating_records
 from grid.report.page import page
+from grid.report.pictured import pictured
 from grid.report.plots.of_study import plots
 from grid.report.replication import replication_json, replication_markdown
 from grid.report.score_outcomes import boards as outcome_boards
@@ -44,6 +54,7 @@ from grid.report.table_json import table_json
 from grid.report.trend_png import trend_png
 from grid.report.view import view
 from grid.results import rows
+from grid.results.combinations import combined
 from grid.results.explanation_reader import plain
 from grid.results.explanation_scores import explanation_scores
 from grid.results.replication import replicates
@@ -52,11 +63,16 @@ from grid.results.score_outcomes import score_outcomes
 from grid.results.score_trust import score_trust
 from grid.results.searches import searches
 from grid.results.trends import Trend, trends
-from grid.spec.grid_file import BadInput
+from grid.spec.grid_file import BadInput, check_level
 
 OPTIONAL = (
     "modes.md",
     "operating_points.md",
+    "operating_points.csv",
+    "operating_points.tex",
+    "components.csv",
+    "components.tex",
+    "hard_pairs.csv",
     "attributes.md",
     "sweeps.md",
     "searches.md",
@@ -72,7 +88,13 @@ OPTIONAL = (
 )
 
 
-def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims: Path | None = None) -> Path:
+def build(
+    study: Study,
+    out: Path | None = None,
+    margin: float = MARGIN,
+    claims: Path | None = None,
+    asked: Mapping[str, Collection[str]] | None = None,
+) -> Path:
     """Writes index.html, table.md, table.csv, table.tex, results.csv, report.json and sheets (PNG); returns index.html's path.
 
     With two evaluated cells or more, also analysis.md, comparisons.csv and, where effects can be estimated, effects.csv; with
@@ -89,11 +111,15 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
         out: the folder; by default ``report`` in the study.
         margin: differences below it do not matter: of the tests of equivalence, as a fraction.
         claims: file of claims to judge; by default ``launch.claims`` of the grid file.
+        asked: axis -> levels of cells that are compared and have rows in the sheets, even if they are not among the best.
 
     Raises:
-        BadInput: the folder cannot be written, or the claims are wrong.
+        BadInput: the folder cannot be written, the claims are wrong, or an axis or level is unknown.
         ValueError: the margin is not above 0.
     """
+    for axis, levels in (asked or {}).items():
+        for level in levels:
+            check_level(axis, level, study.axes, f"{study.path}: cells to compare")
     folder = study.path / "report" if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +128,7 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
         why = f"{folder}: the report cannot be written here ({error.strerror})"
         raise BadInput(f"{why}; `facegrid report {study.path} --to FOLDER` writes it elsewhere") from error
     try:
-        _write(study, made, margin, claims)
+        _write(study, made, margin, claims, asked or {})
         names = sorted(path.name for path in made.iterdir())
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
@@ -115,11 +141,12 @@ def build(study: Study, out: Path | None = None, margin: float = MARGIN, claims:
     return folder / "index.html"
 
 
-def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> None:
+def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked: Mapping[str, Collection[str]]) -> None:
     table = with_ensembles(study, rows.table(study))
-    analyses = analyze(study, table, margin)
+    analyses = analyze(study, table, margin, asked)
     source, judged = judged_claims(study, analyses, claims)
-    found = sheets(study, table.rows)
+    shown, printed = pictured(table, asked), combined(table)
+    found = sheets(study, table.rows, shown)
     for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
         (folder / name).write_bytes(sheet_png(sheet, study.name))
     scored = explanation_scores(study, table.rows)
@@ -135,17 +162,19 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
     clusters = cluster_sheets(study, table.rows)
     for name, data in (generated | clusters).items():
         (folder / name).write_bytes(data)
+    hard = hard_pair_boards(study, table)
     searched, repeated = searches(study), replicates(study, table)
     content = {**table_json(study, table), **analysis_json(analyses), "explanations": scores_json(scored)}
+    content |= {"hard_pairs": hard_pair_records(hard)} if hard else {}
     content |= {"claims": claim_records(judged)} if judged else {}
     content |= {"searches": searches_json(searched)} if searched else {}
     content |= {"score_trust": trust_json(compared)} if compared else {}
     content |= {"score_outcomes": outcomes_json(decided)} if decided else {}
     content |= {"replication": replication_json(repeated)} if repeated else {}
     texts = {
-        "table.md": markdown(table, study.name),
-        "table.csv": table_csv(table),
-        "table.tex": latex(table, study.name),
+        "table.md": markdown(printed, study.name),
+        "table.csv": table_csv(printed),
+        "table.tex": latex(printed, study.name),
         "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
         "report.json": json.dumps(content, indent=1) + "\n",
         "index.html": page(
@@ -154,7 +183,7 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
             found,
             tables,
             named,
-            view(study, table.rows, list(generated), without),
+            view(study, shown.rows, list(generated), without),
             drawn,
             clusters,
             analyses,
@@ -162,6 +191,8 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
             plots(study, table, analyses),
             trusted,
             by_decision,
+            shown,
+            hard,
         ),
     }
     if scored:
@@ -181,10 +212,16 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None) -> No
         }
     if analyses:
         texts["analysis.md"] = analysis_markdown(analyses, study.name)
+        texts["components.csv"] = components_csv(analyses)
+        texts["components.tex"] = components_latex(analyses, study.name)
     if any(metric.effects.terms for one in analyses for metric in one.metrics):
         texts["effects.csv"] = effects_csv(analyses)
     if points := operating_boards(table):
         texts["operating_points.md"] = operating_markdown(points, study.name)
+        texts["operating_points.csv"] = operating_csv(operating_records(table))
+        texts["operating_points.tex"] = operating_latex(points, study.name)
+    if hard:
+        texts["hard_pairs.csv"] = hard_pairs_csv(hard)
     if judged:
         texts["claims.md"] = claims_markdown(judged, study.name, source)
     if any(one.units for one in analyses):

@@ -12,6 +12,7 @@ from grid.report.searches import columns, fields, ordered, summary
 from grid.report.sweeps import columns_of, sweep_lines
 from grid.results import rows
 from grid.results.columns import Column, units_note
+from grid.results.combinations import combined
 from grid.results.fitting_table import FittingTable
 from grid.results.result import Result
 from grid.results.searches import SearchView, searches
@@ -29,12 +30,13 @@ COLORS = {
 
 def table(study: Study) -> Group:
     """The headline numbers of every cell: a table per task, with a line per protocol. The page has the other numbers."""
-    found = with_ensembles(study, rows.table(study))
+    every = with_ensembles(study, rows.table(study))
+    found = combined(every)
     tasks = dict.fromkeys(column.task for column in found.columns)
     groups = [list(dict.fromkeys(column.protocol for column in found.columns if column.task == task)) for task in tasks]
     tables = [_table(study.name, found, protocols) for protocols in groups or [[""]]]
     more = [*(_swept(found, sweep) for sweep in found.sweeps), *map(_searched, searches(study))]
-    return Group(*map(FittingTable, [*tables, *more]), _caption(found))
+    return Group(*map(FittingTable, [*tables, *more]), _caption(every, found.replicated))
 
 
 def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
@@ -104,14 +106,24 @@ def _shown(column: Column | None, value: Result | None) -> Text:
     if column is None or value is None or value.value is None:
         return Text("–", style="dim")
     text = Text(column.value(value))
-    return text.append(f" ±{column.text(value.half)}", style="dim") if value.half else text
+    if value.half:
+        text.append(f" ±{column.text(value.half)}", style="dim")
+    if value.seeds_low is not None and value.value is not None:
+        half = max(value.value - value.seeds_low, (value.seeds_high or value.value) - value.value)
+        text.append(f"\n±{column.text(half)} seeds", style="dim")
+    return text
 
 
-def _caption(found: rows.Table) -> Text:
+def _caption(found: rows.Table, replicated: bool) -> Text:
     said = [found.states]
     said += [f"✓ in {factor.title} is {factor.tick}" for factor in found.factors if factor.tick]
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
-    said += [f"{units_note(found.columns)}; ± is the wider side of a 95 % interval (not paired)"]
+    noise = "± is the wider side of a 95 % interval (not paired)"
+    if replicated:
+        noise += (
+            "; the one in the first line is over test items, that of seeds over replicates; each replicate is in results.csv"
+        )
+    said += [f"{units_note(found.columns)}; {noise}"]
     why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.lines if row.reason and row.state != "done"]
     lost = [
         _short(f"added, and failed: {row.title}: {label}: {why_not}")

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 import numpy as np
 
 from grid.ledger.study import Study
 from grid.report.curves import has_scores
+from grid.report.text import records_csv
 from grid.results.rows import Row, Table
 from grid.spec.stage_name import EVALUATE, StageName
 from modules.metrics.roc import Curve
 
-SHOWN = 10  # pairs of each kind
+SHOWN = 10  # pairs of each kind in the page
+LISTED = 100  # in hard_pairs.csv and report.json
 MOST = 200_000  # pairs of a list; longer ones would delay the report by minutes
 NOTE = (
     "Each cell decides at the threshold that is best on these very pairs. Of equally many wrong cells, the pair farther on the "
     "wrong side of the thresholds comes first, on average over the cells. A pair that all cells get wrong may be mislabeled. "
-    "The stage worst_pairs in a grid file shows the faces of each cell's worst pairs."
+    "hard_pairs.csv has up to 100 pairs of each kind. The stage worst_pairs in a grid file shows the faces of each cell's own "
+    "worst pairs."
 )
+BEFORE = ("protocol", "kind", "rank")
 HEAD = ("Pair", "Wrong in", "Mean score", "Mean distance to the threshold")
 
 
@@ -114,11 +119,26 @@ def _ranked(
 
     def worst(kind: bool) -> tuple[HardPair, ...]:
         chosen = np.flatnonzero((same == kind) & (wrong > 0))
-        order = chosen[np.lexsort((chosen, -outside[chosen], -wrong[chosen] / seen[chosen]))][:SHOWN]
+        order = chosen[np.lexsort((chosen, -outside[chosen], -wrong[chosen] / seen[chosen]))][:LISTED]
         return tuple(pair(n) for n in order.tolist())
 
     all_, none = int((wrong == seen).sum()), int((wrong == 0).sum())
     return Board(protocol, worst(True), worst(False), (all_, len(pairs) - all_ - none, none), cells)
+
+
+def hard_pair_records(found: Sequence[Board]) -> list[dict[str, Any]]:
+    """A record per pair, by protocol and kind, worst first."""
+    return [
+        {"protocol": board.protocol, "kind": kind, "rank": rank, **asdict(pair)}
+        for board in found
+        for kind, pairs in (("genuine", board.genuine), ("impostor", board.impostor))
+        for rank, pair in enumerate(pairs, 1)
+    ]
+
+
+def hard_pairs_csv(found: Sequence[Board]) -> str:
+    """A line per record; scores at full precision."""
+    return records_csv([*BEFORE, *(one.name for one in dataclass_fields(HardPair))], hard_pair_records(found))
 
 
 def fields(pair: HardPair) -> tuple[str, str, str, str]:

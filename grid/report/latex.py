@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from grid.report.text import visible
 from grid.results.columns import Column
@@ -19,19 +20,21 @@ SPECIAL = {
     "–": r"\textendash{}", "—": r"\textemdash{}", "…": r"\ldots{}", 
     "×": r"$\times$", "÷": r"$\div$", "°": r"$^\circ$", "·": r"$\cdot$",
     "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$", "≈": r"$\approx$", 
-    "∞": r"$\infty$", "→": r"$\to$", "←": r"$\gets$",
+    "∞": r"$\infty$", "†": r"\textdagger{}", "→": r"$\to$", "←": r"$\gets$",
     "²": "$^2$", "³": "$^3$", "¹": "$^1$", "µ": r"$\mu$",
 }  # fmt: skip
 LATIN = ({chr(code) for code in range(0xA1, 0x180)} | set("ȘșȚț€")) - set("ĦħĸĿŀŉŦŧſ")  # printable by pdfLaTeX with T1
 # other characters: unchanged under LuaLaTeX and XeLaTeX, whose font must have them; the code point under pdfLaTeX
 CHARACTER = "\\providecommand{\\unicodechar}[2]{\\ifdefined\\Umathchar#1\\else\\texttt{U+#2}\\fi}"
 
+NEEDS = "% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs,amssymb}"
+
 
 def latex(table: Table, name: str) -> str:
     """A ``table`` environment. A level of the first factor is printed once per group of rows, as in the paper."""
     count, several = len(table.columns), len(table.protocols) > 1
     lines = [
-        "% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs,amssymb}", CHARACTER,
+        NEEDS, CHARACTER,
         "\\begin{table}", "  \\centering", f"  \\caption{{{_caption(table, name)}}}",
         f"  \\begin{{tabular}}{{{'l' * min(1, len(table.factors))}{'c' * (len(table.factors) - 1)}{'r' * count}}}",
         "    \\toprule",
@@ -63,11 +66,30 @@ def latex(table: Table, name: str) -> str:
     return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}"]) + "\n"
 
 
+def latex_lines(caption: str, head: Sequence[str], lines: Sequence[Sequence[str]], numbers: int) -> list[str]:
+    """A ``table`` environment from plain texts, which are escaped; the last ``numbers`` columns are aligned to the right."""
+    left = "l" * (len(head) - numbers)
+    rows = [" & ".join(escape(text) for text in line) + " \\\\" for line in (head, *lines)]
+    return [
+        "\\begin{table}", "  \\centering", f"  \\caption{{{escape(caption)}}}",
+        f"  \\begin{{tabular}}{{{left}{'r' * numbers}}}",
+        "    \\toprule", f"    {rows[0]}", "    \\midrule", *(f"    {row}" for row in rows[1:]), "    \\bottomrule",
+        "  \\end{tabular}", "\\end{table}",
+    ]  # fmt: skip
+
+
+def latex_file(tables: Iterable[Sequence[str]]) -> str:
+    """Tables one after another, with what all of them need."""
+    return "\n".join([NEEDS, CHARACTER, *(line for table in tables for line in table)]) + "\n"
+
+
 def _caption(table: Table, name: str) -> str:
     partial = "" if table.whole else f" (partial: {table.states})"
     ticks = "".join(f" A tick under {escape(f.title)} is {escape(f.tick)}." for f in table.factors if f.tick)
     only = f" on {escape(table.protocols[0])}" if len(table.protocols) == 1 else ""
     noise = "Brackets are 95\\,\\% intervals, not paired."
+    if table.replicated:
+        noise = "Means over replicates with 95\\,\\% intervals: over test items and, after \\emph{seeds}, over replicates."
     noise += f" Intervals: {escape('; '.join(table.methods))}." if table.methods else ""
     noise += f" Not shown: {escape('; '.join(table.left_out))}." if table.left_out else ""
     return f"{escape(name)}{only}{partial}.{ticks} {noise}"
@@ -76,8 +98,8 @@ def _caption(table: Table, name: str) -> str:
 def _value(column: Column, value: Result | None) -> str:
     if value is None or value.value is None:
         return "--"
-    text, spread = column.value(value), escape(column.spread(value))
-    return text + (" {\\scriptsize " + spread + "}" if spread else "")
+    spreads = [escape(spread) for spread in (column.spread(value), column.seeds(value)) if spread]
+    return " ".join([column.value(value), *("{\\scriptsize " + spread + "}" for spread in spreads)])
 
 
 def escape(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grid.report.text import visible
+from grid.results.columns import intervals_note
 from grid.results.rows import Table
 
 
@@ -20,7 +21,7 @@ def markdown(table: Table, name: str) -> str:
         values = [column.shown(row.value(column)) for column in table.columns]
         lines.append(line([*levels, *values, row.state if not row.reason else f"{row.state}: {plain(row.reason)}"]))
     ticks = [f"✓ in {plain(factor.title)} is {plain(factor.tick)}." for factor in table.factors if factor.tick]
-    notes = [*ticks, "Brackets are 95 % intervals of each cell by itself (not paired)."]
+    notes = [*ticks, f"{plain(intervals_note(table.replicated))}."]
     notes += [f"Method of the intervals: {plain('; '.join(table.methods))}."] if table.methods else []
     notes += [f"Not shown: {plain(reason)}." for reason in table.left_out]
     notes += [f"{plain(line)[0].upper()}{plain(line)[1:]}." for line in table.accepted]

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from grid.report.latex import latex_file, latex_lines
 from grid.report.markdown import line, plain
+from grid.report.text import records_csv
 from grid.results.rows import Row, Table
 from grid.spec.measure import in_percent
 from modules.metrics.operating_points import EXTRAPOLATED, FEW_ERRORS
@@ -56,6 +58,44 @@ def _percent(entry: Mapping[str, Any] | None) -> tuple[str, str]:
     if entry is None:
         return "–", ""
     return f"{100 * entry['value']:.2f}", f"[{100 * entry['low']:.2f}, {100 * entry['high']:.2f}]"
+
+
+def operating_records(table: Table) -> list[dict[str, Any]]:
+    """A record per protocol, target FMR and cell, with fractions from 0 to 1 and the ends of their 95 % intervals.
+
+    ``threshold`` is the median of those of the parts of the subjects, ``lowest`` and ``highest`` their range; ``support`` says
+    whether pairs enough decide it. See ``modules.metrics.operating_points``.
+    """
+    found = []
+    for protocol in table.compared:
+        for row in table.rows:
+            metrics = row.metrics.get(protocol, {})
+            for target, point in (metrics.get("operating_points") or {}).items():
+                rates = {rate: point[rate] for rate in RATES} | {"failure_to_enroll": metrics.get("failure_to_enroll")}
+                record = {"protocol": protocol, "target_fmr": float(target), "cell": row.cell.id, "levels": row.title}
+                record |= {name: point[name] for name in ("threshold", "lowest", "highest", "support")}
+                for rate, entry in rates.items():
+                    ends = {
+                        f"{rate}{end}": entry and entry[key] for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
+                    }
+                    record |= ends
+                found.append(record)
+    return sorted(found, key=lambda one: (table.compared.index(one["protocol"]), -one["target_fmr"]))
+
+
+def operating_csv(records: Sequence[Mapping[str, Any]]) -> str:
+    """A line per record."""
+    return records_csv(list(records[0]), records)
+
+
+def operating_latex(found: Sequence[Board], name: str) -> str:
+    """A table per board."""
+    tables = []
+    for board in found:
+        lines = [[row.title, *(" ".join(field).strip() for field in fields)] for row, fields in board.rows]
+        caption = f"{name}: operating points on {board.protocol}, target FMR {board.target}. {NOTE}"
+        tables.append(latex_lines(caption, ["Cell", *HEAD], lines, len(HEAD)))
+    return latex_file(tables)
 
 
 def operating_markdown(found: Sequence[Board], name: str) -> str:

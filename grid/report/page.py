@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,24 +31,30 @@ from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
 from grid.report.claims_files import NOTE as CLAIMS_NOTE
 from grid.report.claims_files import Verdicts, claim_rows, holds_for
+from grid.report.hard_pair_faces import hard_pair_faces
 from grid.report.headline import headlines, reason
 from grid.report.interactive.chart_data import chart_data
 from grid.report.modes import NOTE, Board
+from grid.report.pictured import BUDGET, Pictured, pictured
 from grid.report.plots.canvas import Plot
+from grid.report.stage_pictures import BUDGET as PICTURES
 from grid.report.stage_pictures import galleries
 from grid.report.stage_times import times
 from grid.report.sweeps import columns_of, methods, sweep_lines
 from grid.report.templates import environment, png_url
 from grid.report.training_curves import training_curves
 from grid.report.view import View
-from grid.results.columns import CROSS_VALIDATED, units_note
+from grid.results.columns import CROSS_VALIDATED, intervals_note, units_note
+from grid.results.combinations import combined, grouped
 from grid.results.replication import replicates
-from grid.results.rows import Table
+from grid.results.rows import Row, Table
 from grid.results.searches import searches
 from grid.results.trends import Trend
+from grid.spec.grid_file import REPLICATE
 from grid.spec.yaml_source import flat
 from modules.metrics.decision_outcomes import OUTCOMES
 
+TILE_BYTES = 3000  # of a tile in a contact sheet, about
 HERE = Path(__file__).parent
 CHARTS = ("cells", "drawing", "error_rates", "score_rates", "accuracy_cost", "parallel", "learning_curves", "interactions")
 
@@ -67,6 +73,8 @@ def page(
     plots: Sequence[Plot] = (),
     trusted: Sequence[score_trust.Board] = (),
     by_decision: Sequence[score_outcomes.Board] = (),
+    pictures_of: Pictured | None = None,
+    hard: Sequence[hard_pairs.Board] = (),
 ) -> str:
     """The HTML. All text from grid files, datasets or errors is escaped."""
     from markupsafe import Markup
@@ -82,7 +90,8 @@ def page(
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "three": lambda x: f"{x:.3g}",
     }
-    repeated = replicates(study, table)
+    printed = combined(table)
+    repeated, whose = replicates(study, table), pictures_of or pictured(table)
     histories = [curves.history(study, row) for row in table.rows]
     strokes, places = charts.strokes(table), {id(row): number for number, row in enumerate(table.rows)}
     numbers = chart_data(study, table, strokes, histories)
@@ -92,6 +101,12 @@ def page(
         record=study.record,
         environments=environments(marker for row in table.rows for marker in row.markers.values()),
         table=table,
+        printed=printed,
+        printed_strokes=charts.strokes(printed),
+        printed_forests={protocol: charts.forest(printed, protocol) for protocol in table.protocols},
+        several_replicates=printed.replicated,
+        levels_of=cells_of(table),
+        intervals_note=intervals_note,
         number_of=lambda row: places.get(id(row)),
         css=Markup(css),
         js=Markup(js),
@@ -118,7 +133,8 @@ def page(
         trust_head=score_trust.HEAD,
         trust_fields=score_trust.fields,
         trust_sentences=score_trust.sentences,
-        galleries=galleries(study, table.rows),
+        galleries=galleries(study, whose.rows, left_for_pictures(found, view)),
+        more_pictures=whose.words(study.path.name, len(whose.rows), str(study.store)),
         modes=modes,
         modes_note=NOTE,
         attributes=attributes.boards(table),
@@ -130,7 +146,9 @@ def page(
         uncounted=attribute_cohorts.uncounted,
         cohorts_note=attribute_cohorts.NOTE,
         operating=operating.boards(table),
-        hard_pairs=hard_pairs.boards(study, table),
+        hard_pairs=hard,
+        hard_pair_faces=hard_pair_faces(study, table, hard),
+        hard_pairs_shown=hard_pairs.SHOWN,
         hard_pairs_head=hard_pairs.HEAD,
         hard_pairs_note=hard_pairs.NOTE,
         pair_fields=hard_pairs.fields,
@@ -164,6 +182,25 @@ def page(
         shown=shown,
     )
     return text
+
+
+def cells_of(table: Table) -> Callable[[Row], list[int]]:
+    """The numbers of the cells that a row of the combined table stands for."""
+    places = {id(row): number for number, row in enumerate(table.rows)}
+    found = {
+        tuple((axis, level) for axis, level in group[0].cell.levels.items() if axis != REPLICATE): [
+            places[id(row)] for row in group
+        ]
+        for group in grouped(table.rows)
+    }
+    return lambda row: found.get(tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE), [])
+
+
+def left_for_pictures(found: Sequence[sheets.Sheet], view: View | None) -> int:
+    """How many bytes the pictures of stages may have, after the contact sheets and the view of explanations."""
+    tiles = sum(len(one.tiles) for sheet in found for one in sheet.inputs)
+    tiles += sum(len(strip.tiles) for sheet in found for strip in sheet.strips if strip.tiles is not None)
+    return min(PICTURES, max(0, BUDGET - tiles * TILE_BYTES - (len(view.data) if view else 0)) * 3 // 4)  # in base64
 
 
 def parts(charted: bool, viewed: bool) -> tuple[str, str]:

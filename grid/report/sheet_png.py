@@ -45,4 +45,5 @@ def _caption(sheet: Sheet) -> str:
     each = any(strip.highest for strip in sheet.strips)
     scales = "each map from 0 to its highest value, given below it" if each else "one scale per row"
     said = [sheet.target, f"layer {', '.join(sheet.layers)}" if sheet.layers else "", scales]
+    said.append(sheet.more.split(". ")[0])
     return "; ".join(text for text in said if text)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from grid.ledger.study import Study
 from grid.report.panel import TILE
+from grid.report.pictured import Pictured
 from grid.results import explanation_reader, heatmap
 from grid.results.explanation_reader import Column, Explained
 from grid.results.heatmap import Scale, colored, overlaid
@@ -61,19 +62,35 @@ class Sheet:
     inputs: tuple[Inputs, ...]
     strips: tuple[Strip, ...]
     without: tuple[str, ...]  # titles of cells without maps so far
+    more: str = ""  # which cells have no row here, and where their maps are
 
 
-def sheets(study: Study, rows: Sequence[Row]) -> list[Sheet]:
-    """One sheet per explainer finished by any cell, and per map if it makes several."""
+def sheets(study: Study, rows: Sequence[Row], of: Pictured | None = None) -> list[Sheet]:
+    """One sheet per explainer finished by any cell, and per map if it makes several.
+
+    Args:
+        rows: of all cells.
+        of: the cells that may have a row in a sheet; None: all of them.
+    """
     titles = dict.fromkeys(name.about for row in rows for name in row.cell.names if name.kind == EXPLAIN)
-    found = []
+    works: dict[str, list[tuple[Row, Explained]]] = {}
     for title in titles:
-        label = StageName(EXPLAIN, title)
-        done = [(row, row.markers[label]) for row in rows if label in row.markers]
-        ready = [(row, explanation_reader.read(study.ledger, title, marker, study.faces)) for row, marker in done]
-        names = dict.fromkeys(name for _, one in ready for name in one.names)
-        found += [_sheet(rows, title, name, ready, study) for name in names or [""]]
+        done = [(row, row.markers[StageName(EXPLAIN, title)]) for row in (of.rows if of else rows) if _has(row, title)]
+        works[title] = [(row, explanation_reader.read(study.ledger, title, marker, study.faces)) for row, marker in done]
+    names = {title: list(dict.fromkeys(name for _, one in ready for name in one.names)) for title, ready in works.items()}
+    shown = of.within(sum(map(len, names.values())), MOST) if of else tuple(rows)
+    places, found = set(map(id, shown)), []
+    for title, ready in works.items():
+        kept = [one for one in ready if id(one[0]) in places]
+        sheet = [_sheet(rows, title, name, kept, study) for name in names[title] or [""]]
+        count = sum(_has(row, title) for row in rows)
+        more = of.words(study.path.name, len(kept), str(study.store)) if of and len(kept) < count else ""
+        found += [replace(one, more=more) for one in sheet]
     return [sheet for sheet in found if sheet.strips]
+
+
+def _has(row: Row, title: str) -> bool:
+    return StageName(EXPLAIN, title) in row.markers
 
 
 def _sheet(rows: Sequence[Row], title: str, name: str, ready: Sequence[tuple[Row, Explained]], study: Study) -> Sheet:

@@ -8,20 +8,25 @@ from grid.results.results import Results
 from grid.results.rows import Table
 
 FIELDS = ("value", "low", "high", "se")
+SEEDS = ("value", "low", "high", "seeds_low", "seeds_high", "replicates")  # of means over replicates
 
 
 def table_csv(table: Table) -> str:
-    """See ``text.csv_text``. An absent number is an empty field."""
-    wanted = [(column, field) for column in table.every_column for field in FIELDS if field != "se" or column.key == "ten_fold"]
+    """See ``text.csv_text``. An absent number is an empty field.
+
+    Of means over replicates, ``low`` and ``high`` are over test items, ``seeds_low`` and ``seeds_high`` over replicates.
+    """
+    names = SEEDS if table.replicated else FIELDS
+    wanted = [(column, field) for column in table.every_column for field in names if field != "se" or column.key == "ten_fold"]
     axes = [factor.axis for factor in table.factors]
-    names = (_name(column, field, table) for column, field in wanted)
-    lines = [["cell", *map(spreadsheet, axes), "state", "reason", *names]]
+    titles = (_name(column, field, table) for column, field in wanted)
+    lines = [["cell", *map(spreadsheet, axes), "state", "reason", *titles]]
     for row in table.lines:
         numbers = []
         for column, field in wanted:
             value = row.value(column)
             number = getattr(value, field) if value else None
-            numbers.append("" if number is None else repr(float(number)))
+            numbers.append("" if number is None else repr(number if field == "replicates" else float(number)))
         levels = [row.cell.levels.get(axis, "") for axis in axes]
         words = [spreadsheet(word) for word in (row.cell.id or "", *levels, row.state, row.reason or "")]
         lines.append([*words, *numbers])

@@ -6,12 +6,14 @@ from typing import Any
 
 from grid.ledger.environments import environments
 from grid.ledger.study import Study
-from grid.results.rows import Table
+from grid.results.combinations import combined
+from grid.results.rows import Row, Table
+from grid.spec.grid_file import REPLICATE
 
 
 def table_json(study: Study, table: Table) -> dict[str, Any]:
     """Cells in the order of the plan, with all their metrics; fractions from 0 to 1."""
-    record = study.record
+    record, printed = study.record, combined(table)
     return {
         "study": study.name,
         "id": study.id,
@@ -39,6 +41,7 @@ def table_json(study: Study, table: Table) -> dict[str, Any]:
             }
             for row in table.rows
         ],
+        "combinations": [_combination(row, printed) for row in printed.rows] if printed.replicated else [],
         "ensembles": [
             {
                 "levels": dict(row.cell.levels),
@@ -48,3 +51,16 @@ def table_json(study: Study, table: Table) -> dict[str, Any]:
             for row in table.ensembles
         ],
     }
+
+
+NUMBERS = ("value", "low", "high", "seeds_low", "seeds_high", "replicates", "reason")
+
+
+def _combination(row: Row, table: Table) -> dict[str, Any]:
+    """Means over the replicates of one combination of levels; see ``combinations.mean_result``."""
+    found: dict[str, dict[str, Any]] = {}
+    for column in table.every_column:
+        if value := row.value(column):
+            found.setdefault(column.protocol, {})[column.key] = {name: getattr(value, name) for name in NUMBERS}
+    levels = {axis: level for axis, level in row.cell.levels.items() if axis != REPLICATE}
+    return {"levels": levels, "replicates": row.cell.levels[REPLICATE], "state": row.state, "metrics": found}

@@ -50,9 +50,28 @@ class Column:
             else f"[{self.text(value.low)}, {self.text(value.high)}]"
         )
 
+    def seeds(self, value: Result) -> str:
+        """Of a mean over replicates, its 95 % interval over replicates, such as ``seeds [84.1, 86.0]``; empty without."""
+        if value.seeds_low is None or value.seeds_high is None:
+            return ""
+        return f"seeds [{self.text(value.seeds_low)}, {self.text(value.seeds_high)}]"
+
     def shown(self, value: Result | None) -> str:
-        """The number and its interval; a dash if there is none."""
-        return "–" if value is None or value.value is None else f"{self.value(value)} {self.spread(value)}".rstrip()
+        """The number and its intervals; a dash if there is none."""
+        if value is None or value.value is None:
+            return "–"
+        return " ".join(text for text in (self.value(value), self.spread(value), self.seeds(value)) if text)
+
+
+def intervals_note(replicated: bool) -> str:
+    """What the brackets of a printed table are."""
+    if not replicated:
+        return "Brackets are 95 % intervals of each cell by itself (not paired)"
+    return (
+        "Numbers are means over replicates, each with two 95 % intervals of the cell by itself (not paired): in brackets over "
+        'test items, for these trained networks; after "seeds" over replicates, on these test items. results.csv has each '
+        "replicate"
+    )
 
 
 def units_note(columns: Iterable[Column]) -> str:

@@ -32,6 +32,8 @@ class Result:
         split: ``train``, ``validation`` or ``test``.
         stage_id: a stage shared by several cells has one id, and is one computation.
         heading: the heading of its stage's columns in printed tables; None for durations. Not a column of the long table.
+        seeds_low, seeds_high: of a mean over replicates, its 95 % interval over replicates. Not columns of the long table.
+        replicates: of such a mean, their number.
     """
 
     cell: str | None
@@ -53,6 +55,9 @@ class Result:
     split: str | None = None
     stage_id: str | None = None
     heading: str | None = None
+    seeds_low: float | None = None
+    seeds_high: float | None = None
+    replicates: int | None = None
 
     @property
     def half(self) -> float:

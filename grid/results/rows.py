@@ -117,6 +117,11 @@ class Table:
         return ", ".join(f"{count} {state}" for state, count in self.counts.items())
 
     @property
+    def replicated(self) -> bool:
+        """Whether rows are means over replicates, see ``combinations``."""
+        return any(one.replicates is not None for row in self.rows for one in row.results)
+
+    @property
     def whole(self) -> bool:
         """Whether every requested cell is done."""
         return all(row.state in ("done", "skipped") for row in self.rows)

@@ -17,8 +17,8 @@ _PART = re.compile(rf"(?!\s*=){_NAME}={_NAME}(?:,|\Z)")
 _PLAIN = re.compile(r'[^",=\s](?:[^",=]*[^",=\s])?')  # needs no quotes
 
 
-def parse_cell_filter(texts: Iterable[str] | None) -> dict[str, list[str]]:
-    """Axis -> the selected levels.
+def parse_cell_filter(texts: Iterable[str] | None, option: str = "--where") -> dict[str, list[str]]:
+    """Axis -> the selected levels; ``option`` is named in messages.
 
     Raises:
         BadInput: a part is not ``axis=level``.
@@ -30,9 +30,9 @@ def parse_cell_filter(texts: Iterable[str] | None) -> dict[str, list[str]]:
             part = _PART.match(text, place)
             if part is None:
                 raise BadInput(
-                    f"--where {text!r}: expected axis=level at {text[place:]!r}; write --where "
+                    f"{option} {text!r}: expected axis=level at {text[place:]!r}; write {option} "
                     "backbone=resnet34,detection=none, and a level with a comma, an equals sign or a quote in double quotes: "
-                    "--where 'size=\"160,120\"'"
+                    f"{option} 'size=\"160,120\"'"
                 )
             axis, level = (
                 plain if quoted is None else quoted.replace('""', '"') for quoted, plain in (part.group(1, 2), part.group(3, 4))

@@ -7,6 +7,7 @@ is subtracted once, as in the variance for dyadic data (Aronow, Samii and Asseno
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,12 @@ class AUCJackknife:
         influence = np.empty(n)
         influence[same], influence[~same] = (wins - value) / m, (losses - value) / k
         return cls(value, without, of_two(left[two], right[two], influence[two])) if len(names) > 2 else None
+
+    @classmethod
+    def mean(cls, found: Sequence[AUCJackknife]) -> AUCJackknife:
+        """That of the mean AUC of several networks on the same pairs, which is linear in theirs."""
+        value = sum(one.value for one in found) / len(found)
+        return cls(value, *(np.mean([getattr(one, name) for one in found], axis=0) for name in ("without", "influence")))
 
     def minus(self, other: AUCJackknife) -> Estimate:
         """This AUC minus another on the same pairs, by Student's t with S - 1 degrees of freedom."""

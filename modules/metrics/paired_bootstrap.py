@@ -17,11 +17,10 @@ from functools import cached_property
 import numpy as np
 
 from modules.metrics.intervals import TINY
+from modules.metrics.merged_thresholds import MergedThresholds
 from modules.metrics.subject_bootstrap import (
     FEW,
     SCALE,
-    VALUES,
-    WeightedPairs,
     check_units,
     columns,
     columns_of_two,
@@ -31,6 +30,7 @@ from modules.metrics.subject_bootstrap import (
 from modules.metrics.validation import checked, held_out
 from modules.metrics.verification import ten_fold_accuracy
 
+WEIGHTS = 1_000_000  # per block: 8 MB, shared by all networks
 SUBJECTS, PAIRS = "subject bootstrap", "bootstrap, independent pairs"
 
 
@@ -60,7 +60,9 @@ class PairedBootstrap:
         if metric not in self._covariances:
             parts = [_covariance(found[metric]) for found in (self.drawn, self.single) if metric in found]
             self._covariances[metric] = parts
-        total, *single = (contrasts @ part @ contrasts.T for part in self._covariances[metric])
+        used = np.flatnonzero(contrasts.any(axis=0))  # two of hundreds where two networks are compared
+        own = contrasts[:, used]
+        total, *single = (own @ part[np.ix_(used, used)] @ own.T for part in self._covariances[metric])
         total *= unbiased(self.units)
         return without(total, single[0]) if single else total
 
@@ -104,17 +106,17 @@ def paired_bootstrap(
         sides, units = columns(same, who[:n], who[n:], len(names)), len(names)
         between, twos = columns_of_two(same, who[:n], who[n:])
         check_units(len(np.unique(who[:n][same])), twos)
-    orders = [np.argsort(-one, kind="stable") for one in rows]
-    correct = [] if folds is None else [held_out_decisions(one, same, folds).astype(np.float64) for one in rows]
+    networks = [MergedThresholds(one, same) for one in rows]
+    correct = None if folds is None else np.stack([held_out_decisions(one, same, folds) for one in rows]).astype(np.float64)
 
     def of_units(times: np.ndarray) -> dict[str, np.ndarray]:
-        return _metrics(rows, orders, same, sides, times, fars, folds, correct)
+        return _metrics(networks, _weights(sides, times), fars, folds, correct)
 
     def of_twos(times: np.ndarray) -> dict[str, np.ndarray]:
-        return _metrics(rows, orders, same, between, times, fars, None, ())
+        return _metrics(networks, _weights(between, times), fars, None, None)
 
     few = subjects is not None and int((~same).sum()) <= FEW
-    block = max(1, min(resamples, VALUES // n))
+    block = max(1, min(resamples, WEIGHTS // n))
     values, singles = resampled_metrics(of_units, of_twos if few else None, units, twos, resamples, seed, block)
     return PairedBootstrap(values, singles, units, PAIRS if subjects is None else SUBJECTS)
 
@@ -135,29 +137,28 @@ def _covariance(values: np.ndarray) -> np.ndarray:
     return SCALE * np.atleast_2d(np.cov(finite, rowvar=False))
 
 
+def _weights(sides: tuple[np.ndarray, np.ndarray], times: np.ndarray) -> np.ndarray:
+    """float64 (n, rows): the pairs' weights, the same for all networks; ``sides`` are columns of ``times``."""
+    columns = np.ascontiguousarray(times.T).astype(np.float64)
+    return columns[sides[0]] + columns[sides[1]]  # type: ignore[no-any-return]
+
+
 def _metrics(
-    rows: Sequence[np.ndarray],
-    orders: Sequence[np.ndarray],
-    same: np.ndarray,
-    sides: tuple[np.ndarray, np.ndarray],
-    times: np.ndarray,
+    networks: Sequence[MergedThresholds],
+    weights: np.ndarray,
     fars: Sequence[float],
     folds: np.ndarray | None,
-    correct: Sequence[np.ndarray],
+    correct: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
-    """Each metric as (resamples, S)."""
-    found: dict[str, list[np.ndarray]] = {}
-    for scores, order in zip(rows, orders, strict=True):
-        pairs = WeightedPairs(scores[order], same[order], sides[0][order], sides[1][order], ())
-        for key, values in pairs.metrics(times, fars).items():
-            found.setdefault(key.replace("val ", "val:"), []).append(values)
-    if folds is not None:
-        weights = (times[:, sides[0]] + times[:, sides[1]]).astype(np.float64)
-        held = np.array(held_out(folds, len(same)), np.float64).T
-        totals = weights @ held
+    """Each metric as (rows, S); ``weights`` is (n, rows), ``correct`` (S, n)."""
+    parts = [one.metrics(weights, fars) for one in networks]
+    found = {key.replace("val ", "val:"): np.stack([part[key] for part in parts], axis=1) for key in parts[0]}
+    if folds is not None and correct is not None:
+        held = held_out(folds, weights.shape[0])
         with np.errstate(invalid="ignore", divide="ignore"):
-            found["ten_fold"] = [np.nanmean(weights @ (held * one[:, None]) / totals, axis=1) for one in correct]
-    return {key: np.stack(values, axis=1) for key, values in found.items()}
+            shares = [weights[fold].T @ correct[:, fold].T / weights[fold].sum(axis=0)[:, None] for fold in held]
+        found["ten_fold"] = np.nanmean(shares, axis=0)
+    return found
 
 
 def held_out_decisions(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> np.ndarray:

@@ -86,13 +86,17 @@ def delong(scores: np.ndarray, others: np.ndarray, same: np.ndarray) -> Estimate
         scores, others: (n,) of two networks on the same pairs.
         same: (n,) bool.
     """
+    return delong_of(placements(scores, same), placements(others, same))
+
+
+def delong_of(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> Estimate:
+    """``delong`` from the placements of genuine and impostor pairs, or from means of those of several networks."""
     from scipy.special import ndtr, ndtri
 
-    one, other = placements(scores, same), placements(others, same)
     value = float(one[0].mean() - other[0].mean())
     variance = sum(float((a - b).var(ddof=1)) / len(a) for a, b in zip(one, other, strict=True))
     if variance <= TINY**2:
-        return student(value, 0.0, 1, min(int(same.sum()), int((~same).sum())))
+        return student(value, 0.0, 1, min(len(one[0]), len(one[1])))
     half = float(ndtri((1 + LEVEL) / 2)) * variance**0.5
     return Estimate(value, value - half, value + half, float(2 * ndtr(-abs(value) / variance**0.5)))
 
@@ -107,6 +111,21 @@ def mcnemar(correct: np.ndarray, others: np.ndarray) -> float:
 
     first, second = int((correct & ~others).sum()), int((~correct & others).sum())
     return min(2 * float(bdtr(min(first, second), first + second, 0.5)), 1.0)
+
+
+def mcnemar_of_means(correct: np.ndarray, others: np.ndarray) -> float:
+    """p of McNemar's test for means over several networks: each pair's difference has either sign with equal probability.
+
+    The normal approximation; of two networks it is that of McNemar (Psychometrika 12, 1947), without continuity correction.
+
+    Args:
+        correct, others: (n,), the share of the networks that decided the pair correctly.
+    """
+    from scipy.special import ndtr
+
+    gaps = correct - others
+    spread = float(np.sqrt((gaps**2).sum()))
+    return float(2 * ndtr(-abs(float(gaps.sum())) / spread)) if spread > 0 else 1.0
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -229,7 +229,7 @@ class WeightedPairs:
 
     def metrics(self, times: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
         """Each metric as (rows,) float64; NaN if undefined. ``times`` is (rows, columns), counts from 0."""
-        out = _metrics(self.genuine(times), self.impostor(times), fars)
+        out = curve_metrics(self.genuine(times), self.impostor(times), fars)
         if self.held:
             weights = times[:, self.first] + times[:, self.second]  # (rows, n)
             found = np.array([_fold(weights, self.same, self.levels, self.last, fold) for fold in self.held])
@@ -264,15 +264,21 @@ class _Kind:
         return out.cumsum(axis=1)
 
 
-def _metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
+def curve_metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
     """Each metric as (rows,) float64; NaN if undefined. Arguments are (rows, k + 1), of genuine and of impostor pairs."""
+    genuine, impostor = accepted[:, -1], false[:, -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        best = ((accepted - false).max(axis=1) + impostor) / (genuine + impostor)
+        steps = np.diff(false, axis=1)
+        wins = np.einsum("rk,rk->r", steps, accepted[:, 1:]) + np.einsum("rk,rk->r", steps, accepted[:, :-1])
+        return {"best_threshold": best, "auc": wins / 2 / genuine / impostor} | crossings(accepted, false, fars)
+
+
+def crossings(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
+    """The metrics that are one place of a curve, ``eer`` and ``val <far>``; see ``curve_metrics``."""
     genuine, impostor = accepted[:, -1], false[:, -1]
     out: dict[str, np.ndarray] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        out["best_threshold"] = ((accepted - false).max(axis=1) + impostor) / (genuine + impostor)
-        steps = np.diff(false, axis=1)
-        wins = np.einsum("rk,rk->r", steps, accepted[:, 1:]) + np.einsum("rk,rk->r", steps, accepted[:, :-1])
-        out["auc"] = wins / 2 / genuine / impostor
 
         def gap(index: np.ndarray) -> np.ndarray:
             """(FAR - FRR) x genuine x impostor, which does not decrease along the curve."""

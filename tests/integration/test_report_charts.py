@@ -248,6 +248,24 @@ def test_a_range_along_an_axis_selects_cells_for_the_page(tab: Tab, table: rows.
     assert tab.js("document.querySelector('.filter .shown').textContent") == f"{len(chosen)} of 12"
 
 
+def test_a_typed_range_selects_cells_for_the_page(tab: Tab, table: rows.Table) -> None:
+    """The same as drawing along an axis of the parallel coordinates, with keys alone."""
+    column = next(one for one in table.columns if one.key == "auc")
+    values = [None if (found := row.value(column)) is None else found.value for row in table.rows]
+    known = sorted(value for value in values if value is not None)
+    least = (known[-4] + known[-3]) / 2
+    tab.js("document.querySelector('.filter').open = true")
+    box = f"document.querySelector('.filter .ranges [aria-label=\"{column.heading} from\"]')"
+    tab.js(f"{box}.value = {least * (100 if column.percent else 1)}")
+    tab.js(f"{box}.dispatchEvent(new Event('change'))")
+    assert tab.js("document.querySelector('.filter .shown').textContent") == "3 of 12"
+    hidden = tab.js("[...document.querySelectorAll('#table tr[data-row].filtered')].map((row) => Number(row.dataset.row))")
+    assert hidden == [n for n, value in enumerate(values) if value is None or value < least]
+    tab.js("document.querySelector('.filter .every').click()")
+    assert tab.js(f"{box}.value") == ""
+    assert tab.js("document.querySelector('.filter .shown').textContent") == "12 of 12"
+
+
 def test_keys_go_from_line_to_line_and_along_it(tab: Tab) -> None:
     press = "const press = (key) => chart.plot.dispatchEvent(new KeyboardEvent('keydown', { key }));"
     told = on(
@@ -284,7 +302,7 @@ def test_charts_follow_the_color_scheme_and_give_way_to_figures_in_print(tab: Ta
     assert not set(light) & set(colors())
     assert shown() == {"chart": 6, "filter": 1, "plot static": 0}
     tab.do("Emulation.setEmulatedMedia", media="print")
-    assert shown() == {"chart": 0, "filter": 0, "plot static": 7}
+    assert shown() == {"chart": 0, "filter": 0, "plot static": 8}
 
 
 def test_figures_stand_in_for_charts_where_no_script_runs(page: Path, browser: Browser, tmp_path: Path) -> None:
@@ -297,6 +315,6 @@ def test_figures_stand_in_for_charts_where_no_script_runs(page: Path, browser: B
     plain.go((tmp_path / "plain.html").as_uri())
     shown = "[...document.querySelectorAll('figure.SUCH')].map((one) => one.offsetHeight > 100)"
     plain.until("document.readyState === 'complete' && document.querySelector('#provenance')")
-    assert plain.js(shown.replace("SUCH", "static")) == [True] * 7
+    assert plain.js(shown.replace("SUCH", "static")) == [True] * 8
     assert not any(plain.js(shown.replace("SUCH", "chart")))
     plain.close()

@@ -91,6 +91,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/report/plots/interactions.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/plots/learning_curves.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/plots/of_study.py": "tests/unit/grid/report/plots/test_plots.py",
+    "grid/report/plots/parallel.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/plots/score_histograms.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/plots/scores.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/reading_reasons.py": "tests/unit/grid/report/test_modes.py",

@@ -18,7 +18,7 @@ def critical_differences(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> 
     """The diagram of one metric; the best cell is at the top."""
     found, column = metric.comparisons, metric.column
     assert found is not None
-    order = found.order[:MOST]
+    order = found.compared[:MOST]
     scale = 100 if column.percent else 1
     runs = [run for run in found.tied if len(run) > 1]
     figure, ((axes,),) = new(6.6, 0.9 + 0.26 * len(order))
@@ -43,6 +43,6 @@ def critical_differences(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> 
     axes.set(ylim=(len(order) - 0.4, -0.6), xlabel=text(column.heading))
     said = "; ".join(words.tied(found))
     more = f" The best {MOST} of {len(found.order)} cells." if len(found.order) > MOST else ""
-    about = f"Bars join cells of which no two differ significantly. By rank: {said}.{more}"
+    about = f"Bars join cells of which no two differ significantly. By rank: {said}.{words.compared(found)}{more}"
     name = f"differences {column.key} {protocol.protocol}"
     return finish(figure, name, f"Which cells differ: {column.title} on {protocol.protocol}", about, protocol.protocol)

@@ -15,6 +15,7 @@ from grid.report.plots.error_curves import det_curves, rate_curves, roc_curves
 from grid.report.plots.hiding_game import hiding_games
 from grid.report.plots.interactions import interactions
 from grid.report.plots.learning_curves import learning_curves
+from grid.report.plots.parallel import parallel
 from grid.report.plots.score_histograms import score_histograms
 from grid.report.plots.scores import scored
 from grid.results.explanation_scores import explanation_scores
@@ -35,7 +36,7 @@ def plots(study: Study, table: Table, analyses: Sequence[ProtocolAnalysis]) -> l
     found.append(learning_curves(table.rows, [curves.history(study, row) for row in table.rows]))
     for protocol in table.protocols:
         column = next(one for one in table.columns if one.protocol == protocol)
-        found.append(accuracy_cost(table, column))
+        found += [accuracy_cost(table, column), parallel(table, protocol)]
     found += hiding_games(explanation_scores(study, table.rows))
     return distinct([one for one in found if one])
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from grid.analysis.comparisons import Check, Comparison, Comparisons, comparisons
+from grid.analysis.comparisons import Comparison, Comparisons, comparisons
 from modules.metrics.auc_jackknife import AUCJackknife
-from modules.metrics.paired_bootstrap import PairedBootstrap, held_out_decisions, paired_bootstrap
-from modules.metrics.paired_tests import Estimate, delong, equivalence, holm, mcnemar, student
+from modules.metrics.paired_bootstrap import PairedBootstrap, paired_bootstrap
+from modules.metrics.paired_tests import Estimate, equivalence, holm, student
 from modules.metrics.roc import Curve
 from modules.metrics.verification import ten_fold_accuracy
 
@@ -44,9 +44,11 @@ def test_every_two_cells_are_tested_on_the_same_resamples_and_corrected():
         assert vars(pair.difference) == pytest.approx(vars(expected))
         assert pair.difference.value >= 0
         left, right = (AUCJackknife.of(data[0][number], *data[1:3]) for number in (pair.first, pair.second))
-        assert pair.check == Check("DeLong, subjects", left.minus(right).p)
+        assert (pair.check.test, pair.check.p) == ("DeLong, subjects", left.minus(right).p)
         known.append(expected.p)
     assert [pair.adjusted for pair in found.pairs] == pytest.approx(holm(known))
+    assert [pair.check.adjusted for pair in found.pairs] == pytest.approx(holm([pair.check.p for pair in found.pairs]))
+    assert any(pair.check.adjusted > pair.check.p for pair in found.pairs)
     assert found.between(0, 1).differs
     assert found.between(1, 2).differs
     assert not found.between(0, 2).differs
@@ -57,19 +59,6 @@ def test_pairing_is_narrower_than_two_intervals_apart():
     (pair,) = found.pairs
     apart = np.trace(drawn.covariance("auc", np.eye(2)))
     assert (pair.difference.high - pair.difference.low) / 2 < 0.8 * stats.t.ppf(0.975, PEOPLE - 1) * apart**0.5
-
-
-def test_accuracies_have_mcnemars_test_of_the_held_out_decisions():
-    scores, same, subjects, folds = scored((2.0, 1.5))
-    found, _, _ = compared(scores, same, subjects, folds, [[0], [1]], metric="ten_fold")
-    decided = [held_out_decisions(row, same, folds) for row in scores]
-    assert found.pairs[0].check == Check("McNemar, independent pairs", mcnemar(*decided))
-
-
-def test_without_subjects_delongs_test_is_that_of_independent_pairs():
-    scores, same, _, folds = scored((2.0, 1.5))
-    found, _, _ = compared(scores, same, None, folds, [[0], [1]])
-    assert found.pairs[0].check == Check("DeLong, independent pairs", delong(scores[0], scores[1], same).p)
 
 
 def test_the_margin_decides_what_is_equivalent():
@@ -91,7 +80,7 @@ def test_replicates_add_the_variance_between_seeds():
     known = student(value, sum(parts), degrees, PEOPLE)
     assert (pair.difference.low, pair.difference.high, pair.difference.p) == pytest.approx((known.low, known.high, known.p))
     assert pair.equivalent == pytest.approx(equivalence(value, sum(parts), degrees, 0.01))
-    assert pair.check is None
+    assert pair.check.test == "DeLong, subjects"
     assert found.seeds
 
 
@@ -119,6 +108,40 @@ def test_tied_sets_are_the_largest_runs_without_a_difference():
         (0, 1, 2, 3), found.values, tuple(pair(a, b, 0.01) for a in range(4) for b in range(a + 1, 4)), 0.01, 50, "", False
     )
     assert every.tied == [(0,), (1,), (2,), (3,)]
+
+
+def test_of_many_cells_the_best_and_those_asked_for_are_compared_and_corrected():
+    data = scored((2.0, 1.0, 1.9, 1.5, 1.2))
+    every, _, values = compared(*data, [[n] for n in range(5)])
+    found, _, _ = compared(*data, [[n] for n in range(5)], most=2, asked=[1])
+    order = tuple(sorted(range(5), key=lambda n: -values[n]))
+    assert (found.order, found.compared, found.asked) == (order, (*order[:2], 1), (1,))
+    assert {(pair.first, pair.second) for pair in found.pairs} == {order[:2], (order[0], 1), (order[1], 1)}
+    for pair in found.pairs:
+        assert vars(pair.difference) == pytest.approx(vars(every.between(pair.first, pair.second).difference))
+    assert [pair.adjusted for pair in found.pairs] == pytest.approx(holm([pair.difference.p for pair in found.pairs]))
+    assert every.compared == order
+
+
+def runs_written_out(order, differ):
+    """Every run of neighbors of which no two differ, but those inside another one."""
+    good = [
+        (a, b)
+        for a in range(len(order))
+        for b in range(a + 1, len(order) + 1)
+        if not any((x, y) in differ for x in range(a, b) for y in range(x + 1, b))
+    ]
+    return [order[a:b] for a, b in good if not any((c, d) != (a, b) and c <= a and b <= d for c, d in good)]
+
+
+def test_tied_sets_of_random_differences_are_those_written_out():
+    rng = np.random.default_rng(1)
+    for count in (2, 3, 8, 8, 8, 8, 15, 15):
+        every = [(a, b) for a in range(count) for b in range(a + 1, count)]
+        differ = {pair for pair in every if rng.random() < 0.08 * (pair[1] - pair[0])}
+        pairs = [Comparison(a, b, Estimate(0.1, 0, 0.2, 0.5), 0.01 if (a, b) in differ else 0.5, 1.0, None) for a, b in every]
+        found = Comparisons(tuple(range(count)), tuple(range(count, 0, -1)), tuple(pairs), 0.01, 50, "", False)
+        assert found.tied == runs_written_out(found.order, differ)
 
 
 def test_equally_good_cells_differ_in_five_percent_at_most():

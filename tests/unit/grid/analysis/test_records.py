@@ -3,7 +3,7 @@
 import pytest
 
 from grid.analysis.analysis import analyze
-from grid.analysis.records import cell_name, comparison_records, component_records, effect_records
+from grid.analysis.records import cell_name, comparison_records, component_records, effect_records, matrix_records
 from grid.results.rows import table
 
 
@@ -32,7 +32,26 @@ def test_a_comparison_per_metric_and_pair(found):
     record = next(one for one in records if one["metric"] == "auc")
     assert record["better"] == cell_name(found[0].cells[auc.order[0]])
     assert (record["difference"], record["adjusted"]) == (auc.pairs[0].difference.value, auc.pairs[0].adjusted)
-    assert (record["check"], record["check_p"], record["margin"]) == (auc.pairs[0].check.test, auc.pairs[0].check.p, 0.01)
+    check = auc.pairs[0].check
+    assert [record[key] for key in ("check", "check_p", "check_adjusted")] == [check.test, check.p, check.adjusted]
+    assert record["margin"] == 0.01
+
+
+def test_a_matrix_per_metric_has_the_comparisons_and_the_tied_sets(found):
+    matrices = matrix_records(found)
+    assert [one["metric"] for one in matrices] == [one.column.key for one in found[0].metrics]
+    auc = next(one for one in found[0].metrics if one.column.key == "auc").comparisons
+    record = next(one for one in matrices if one["metric"] == "auc")
+    assert record["cells"] == [cell_name(found[0].cells[cell]) for cell in auc.order]
+    assert record["of"] == 4
+    for row, one in enumerate(auc.order):
+        for column, other in enumerate(auc.order):
+            gap = auc.values[one] - auc.values[other]
+            assert record["differences"][row][column] == pytest.approx(gap, abs=1e-15)
+            wanted = None if one == other else auc.between(one, other)
+            assert record["adjusted"][row][column] == (wanted and wanted.adjusted)
+            assert record["equivalent"][row][column] == (wanted and wanted.equivalent)
+    assert record["tied"] == [[cell_name(found[0].cells[cell]) for cell in run] for run in auc.tied]
 
 
 def test_every_source_of_variation(found):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from scipy.optimize import minimize
 
 from grid.analysis.variance_components import seed_variance
 
@@ -64,6 +65,30 @@ def test_an_unbalanced_grid_has_the_components_of_statsmodels():
     assert pulled @ pulled == pytest.approx(np.trace(projection), rel=1e-8)
     least = smf.ols("value ~ C(cell) + C(replicate)", data).fit()
     assert (found.error, found.degrees) == (pytest.approx(least.mse_resid), least.df_resid)
+
+
+def reml(cell, replicate, values):
+    """(variance of replicates, residual) that maximize the restricted likelihood, written out."""
+    fixed, blocks = np.eye(cell.max() + 1)[cell], np.eye(replicate.max() + 1)[replicate]
+
+    def minus_twice(logs):
+        covariance = np.exp(logs[0]) * blocks @ blocks.T + np.exp(logs[1]) * np.eye(len(values))
+        inverse = np.linalg.inv(covariance)
+        middle = fixed.T @ inverse @ fixed
+        rest = values - fixed @ np.linalg.solve(middle, fixed.T @ inverse @ values)
+        return np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(middle)[1] + rest @ inverse @ rest
+
+    return np.exp(minimize(minus_twice, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-12}).x)
+
+
+@pytest.mark.parametrize("shift", [1.5, 0.0])  # without a shift the estimate of the replicates' variance would be negative
+def test_the_closed_form_maximizes_the_restricted_likelihood(shift):
+    rng = np.random.default_rng(4)
+    cell, replicate = (side.ravel() for side in np.meshgrid(range(5), range(3), indexing="ij"))
+    values = rng.normal(size=15) + shift * np.array([-1.0, 0.0, 1.0])[replicate] + cell
+    found, wanted = seed_variance(cell, replicate, values), reml(cell, replicate, values)
+    assert (found.replicate == 0) == (shift == 0)
+    assert (found.replicate, found.residual) == pytest.approx(tuple(wanted), rel=1e-4, abs=1e-6)
 
 
 def test_the_unit_does_not_matter():

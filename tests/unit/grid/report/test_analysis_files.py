@@ -45,6 +45,23 @@ def test_every_file_has_the_numbers(study):
     }
 
 
+def test_components_are_there_for_statistics_and_for_papers(study):
+    page = build(study)
+    (found,) = analyze(study, table(study))
+    lines = list(csv.DictReader(page.with_name("components.csv").open(encoding="utf-8")))
+    assert [(one["metric"], one["source"], float(one["deviation"])) for one in lines] == [
+        (metric.column.key, source, deviation)
+        for metric in found.metrics
+        for source, deviation in metric.effects.components.items()
+    ]
+    text = page.with_name("components.tex").read_text(encoding="utf-8")
+    body = [line.strip() for line in text.splitlines() if line.endswith("\\\\")]
+    assert {line.count(" & ") for line in body} == {len(found.metrics)}
+    first = found.metrics[0]
+    for source, deviation in first.effects.components.items():
+        assert any(line.startswith(f"{source} & {100 * deviation:.2f} &") for line in body)
+
+
 def test_the_page_has_both_sections(study):
     text = build(study).read_text()
     assert ">backbone + backbone x detection<" in text

@@ -14,6 +14,7 @@ FILES = {
     "index.html", "modes.md", "table.md", "table.csv", "table.tex", "results.csv", "report.json", "sheet-gradcam.png",
     "sheet-gbp.png", "trend-lfw-view-2-by-operations-of-the-network.png", "analysis.md", "effects.csv",
     "comparisons.csv", "operating_points.md",
+    "operating_points.csv", "operating_points.tex", "components.csv", "components.tex", "hard_pairs.csv",
 }  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """The hardest pairs against a count, pair by pair."""
 
+import csv
 import hashlib
+import json
 from collections import defaultdict
 
 import numpy as np
@@ -51,7 +53,7 @@ def test_pairs_are_ranked_by_the_number_of_cells_that_are_wrong(study):
     assert board.counts == (wrong.count(4), sum(0 < n < 4 for n in wrong), wrong.count(0))
     for kind, found in ((True, board.genuine), (False, board.impostor)):
         own = sorted((entry[1] for entry in wanted.values() if entry[0] is kind and entry[1]), reverse=True)
-        assert [pair.wrong for pair in found] == own[: hard_pairs.SHOWN]
+        assert [pair.wrong for pair in found] == own[: hard_pairs.LISTED]
         for pair in found:
             entry = wanted[pair.left, pair.right]
             assert (entry[0], entry[1], pair.cells) == (kind, pair.wrong, 4)
@@ -86,6 +88,23 @@ def test_the_page_names_the_pairs(study):
     (board,) = boards(study, rows.table(study))
     text = build(study).read_text()
     section = text[text.index('<section id="pairs">') :].partition("</section>")[0]
-    for pair in (*board.genuine, *board.impostor):
+    for pair in (*board.genuine[: hard_pairs.SHOWN], *board.impostor[: hard_pairs.SHOWN]):
         assert f"{pair.left} and {pair.right}" in section
+    assert section.count("<tr>") == 2 + sum(min(len(found), hard_pairs.SHOWN) for found in (board.genuine, board.impostor))
     assert f"{board.counts[0]} pairs are decided wrongly by all 4 cells" in section
+
+
+def test_the_files_have_more_pairs_than_the_page(study):
+    (board,) = boards(study, rows.table(study))
+    folder = build(study).parent
+    lines = list(csv.DictReader((folder / "hard_pairs.csv").open(encoding="utf-8")))
+    records = json.loads((folder / "report.json").read_text(encoding="utf-8"))["hard_pairs"]
+    every = [("genuine", pair) for pair in board.genuine] + [("impostor", pair) for pair in board.impostor]
+    assert len(board.genuine) > hard_pairs.SHOWN
+    assert [(one["kind"], one["left"], one["right"], one["wrong"], one["score"]) for one in records] == [
+        (kind, pair.left, pair.right, pair.wrong, pair.score) for kind, pair in every
+    ]
+    assert [(one["kind"], one["left"], float(one["distance"])) for one in lines] == [
+        (kind, pair.left, pair.distance) for kind, pair in every
+    ]
+    assert [int(one["rank"]) for one in lines if one["kind"] == "impostor"] == list(range(1, len(board.impostor) + 1))

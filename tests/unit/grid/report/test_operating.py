@@ -1,5 +1,6 @@
 """Operating points in the report: numbers, marks, and none where there are none."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -45,6 +46,31 @@ def test_page_and_file_have_them_and_older_evaluations_do_without(study):
     rows = table(study)
     older = tuple(replace(row, metrics={"lfw view 2": {}}) for row in rows.rows)
     assert boards(replace(rows, rows=older)) == []
+
+
+def test_the_files_for_statistics_and_papers_have_the_metrics(study):
+    page, found = build(study), table(study)
+    lines = list(csv.DictReader(page.with_name("operating_points.csv").open(encoding="utf-8")))
+    assert [float(line["target_fmr"]) for line in lines] == [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
+    for line in lines:
+        row = next(row for row in found.rows if row.cell.id == line["cell"])
+        metrics = row.metrics["lfw view 2"]
+        point = next(one for key, one in metrics["operating_points"].items() if float(key) == float(line["target_fmr"]))
+        assert (line["levels"], line["support"]) == (row.title, point["support"])
+        assert float(line["threshold"]) == point["threshold"]
+        for rate in ("fmr", "fnmr", "fnmr_with_failures", "fmr_with_failures"):
+            assert [float(line[f"{rate}{end}"]) for end in ("", "_low", "_high")] == [
+                point[rate][key] for key in ("value", "low", "high")
+            ]
+        assert float(line["failure_to_enroll"]) == metrics["failure_to_enroll"]["value"]
+    text = page.with_name("operating_points.tex").read_text(encoding="utf-8")
+    body = [line for line in text.splitlines() if line.endswith("\\\\")]
+    assert len(body) == 3 * (1 + 2)
+    assert {line.count(" & ") for line in body} == {6}
+    assert text.count("\\begin{tabular}{lrrrrrr}") == text.count("\\end{tabular}") == text.count("\\bottomrule") == 3
+    for board in boards(found):
+        for _, fields in board.rows:
+            assert fields[2][0] in text
 
 
 def test_the_file_of_a_protocol_that_left_the_grid_is_removed(study):

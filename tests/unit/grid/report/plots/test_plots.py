@@ -12,6 +12,7 @@ from grid.report.plots.accuracy_cost import pareto
 from grid.report.plots.canvas import COLORS, finish, new, stroke
 from grid.report.plots.critical_differences import critical_differences
 from grid.report.plots.of_study import distinct, plots
+from grid.report.plots.parallel import number_axis
 from grid.report.plots.scores import scored, thinned
 from grid.results.rows import table
 
@@ -34,12 +35,12 @@ def texts(plot):
 
 
 def test_every_kind_is_drawn_as_svg_and_pdf(drawn):
-    kinds = ["differences", "interactions", "roc", "det", "rates", "scores", "learning", "cost"]
+    kinds = ["differences", "interactions", "roc", "det", "rates", "scores", "learning", "cost", "parallel"]
     assert [one.kind for one in drawn] == kinds
     assert all(one.pdf.startswith(b"%PDF") for one in drawn)
     assert "TAR [%]" in texts(drawn[2])
     assert "FNMR (FRR) [%]" in texts(drawn[3])
-    assert [one.protocol for one in drawn] == ["lfw view 2"] * 6 + ["", "lfw view 2"]
+    assert [one.protocol for one in drawn] == ["lfw view 2"] * 6 + ["", "lfw view 2", "lfw view 2"]
 
 
 def test_cells_stand_with_their_values_and_tied_runs_in_words(study, drawn):
@@ -107,6 +108,30 @@ def test_long_lists_make_no_large_files():
     assert len(kept[0]) < 1500
     assert np.abs(np.interp(x, *kept) - y).max() < 8 / 150
     assert (kept[0][0], kept[1][-1]) == (pytest.approx(x[0]), pytest.approx(5))
+
+
+def test_parallel_axes_go_from_the_worst_to_the_best_and_lines_through_the_cells(study, drawn):
+    """Of replicates, the first; the best cell first."""
+    found = table(study)
+    plot = drawn[-1]
+    (axes,) = plot.figure.axes
+    lines = [line for line in axes.lines if line.get_marker() == "o"]
+    firsts = [row for row in found.rows if row.cell.levels["replicate"] == "0"]
+    column = next(one for one in found.columns if one.headline)
+    best = sorted(firsts, key=lambda row: -row.value(column).value)
+    assert [line.get_label() for line in lines] == [", ".join(list(row.cell.levels.values())[:2]) for row in best]
+    titles = [tick.get_text().replace("\n", " ") for tick in axes.get_xticklabels()]
+    eer = next(one for one in found.columns if one.key == "eer")
+    place, rates = titles.index(eer.heading), [row.value(eer).value for row in best]
+    for line, rate in zip(lines, rates, strict=True):
+        assert line.get_ydata()[place] == pytest.approx((max(rates) - rate) / (max(rates) - min(rates)))
+    assert [line.get_ydata()[1] for line in lines] == [float(row.cell.levels["detection"] == "mtcnn") for row in best]
+    assert eer.text(max(rates)) in texts(plot)
+
+
+def test_an_axis_whose_values_are_equal_stands_in_the_middle():
+    axis = number_axis("EER", [0.2, None, 0.2], True, lambda value: f"{value:.1f}")
+    assert (axis.places, axis.labels) == ((0.5, None, 0.5), ((0.5, "0.2"),))
 
 
 def test_the_front_has_no_cell_that_another_dominates():

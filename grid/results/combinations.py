@@ -1,0 +1,121 @@
+"""A table with one row per combination of levels: numbers of replicates as their mean, with both of its intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from grid.ledger.study import CellView
+from grid.results.columns import Column
+from grid.results.result import Result
+from grid.results.rows import Factor, Row, Table
+from grid.spec.grid_file import REPLICATE
+from grid.spec.stage_name import EVALUATE, StageName
+
+SCORES = "scores.parquet"
+WORST = ("failed", "unfinished", "blocked", "skipped", "done")  # of several replicates, the first of these states
+
+
+def combined(table: Table) -> Table:
+    """The rows of each combination of levels as one; the same table if nothing is replicated.
+
+    The level of the replicate is then their number: ``3``, ``2 of 3`` where others are not finished, ``1 (3 equal)`` where
+    outputs repeat each other, as those of a stage that replicates share do; such copies count once.
+    """
+    groups = grouped(table.rows)
+    if len(groups) == len(table.rows):
+        return table
+    rows = tuple(_row(group, table.every_column) for group in groups)
+    counts = tuple(sorted({row.cell.levels[REPLICATE] for row in rows}))
+    factors = tuple(Factor(REPLICATE, "Replicates", counts, None) if one.axis == REPLICATE else one for one in table.factors)
+    return replace(table, factors=factors, rows=rows)
+
+
+def grouped(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows of each combination of the other levels, in the order of the plan."""
+    found: dict[tuple[tuple[str, str], ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE), []).append(row)
+    return list(found.values())
+
+
+def content(row: Row, protocol: str) -> Any:
+    """Equal for replicates with equal results under a protocol."""
+    marker = row.markers.get(StageName(EVALUATE, protocol))
+    if marker is not None and SCORES in marker.outputs:
+        return marker.outputs[SCORES]["sha256"]
+    return tuple(sorted((one.metric, one.value) for one in row.results if one.heading == protocol and one.value is not None))
+
+
+def mean_result(found: Sequence[Result], share: bool = False) -> Result:
+    """The mean of one number over replicates.
+
+    ``low`` and ``high`` are over test items: the means of the replicates' ends. All replicates see the same items, and the
+    standard deviation of a mean is at most the mean of the standard deviations, so this interval is wide enough.
+    ``seeds_low`` and ``seeds_high`` are over replicates, by Student's t.
+
+    Args:
+        found: with values; one or more.
+        share: the number lies between 0 and 1, and so do its intervals.
+    """
+    from modules.metrics.paired_tests import student
+
+    values = [one.value for one in found if one.value is not None]
+    count, mean = len(values), sum(values) / len(values)
+    lows, highs = ([getattr(one, name) for one in found] for name in ("low", "high"))
+    ends = [None if None in some else sum(some) / count for some in (lows, highs)]
+    seeds = None
+    if count > 1:
+        variance = sum((value - mean) ** 2 for value in values) / (count - 1) / count
+        found_by_t = student(mean, variance, count - 1, count)
+        seeds = (max(found_by_t.low, 0.0), min(found_by_t.high, 1.0)) if share else (found_by_t.low, found_by_t.high)
+    return replace(
+        found[0],
+        cell=None,
+        replicate=None,
+        stage_id=None,
+        value=mean,
+        low=ends[0],
+        high=ends[1],
+        se=None,
+        sd=None,
+        seeds_low=seeds[0] if seeds else None,
+        seeds_high=seeds[1] if seeds else None,
+        replicates=count,
+    )
+
+
+def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
+    protocols = dict.fromkeys(protocol for row in group for protocol in row.metrics)
+    distinct = {
+        protocol: list({content(row, protocol): row for row in reversed(group)}.values())[::-1] for protocol in protocols
+    }
+    results = []
+    for column in columns:
+        there = [row for row in distinct.get(column.protocol, ()) if column.protocol in row.metrics]
+        values = [value for row in there if (value := row.value(column)) is not None]
+        known = [value for value in values if value.value is not None]
+        results += (
+            [mean_result(known, column.percent or column.key == "auc")] if known else values[:1]
+        )  # without a number, the reason
+    done = sum(row.state == "done" for row in group)
+    state = next((one for one in WORST if any(row.state == one for row in group)), group[0].state)
+    count = f"{len(group)}" if done == len(group) else f"{done} of {len(group)}"
+    copies = max((len(some) for some in distinct.values()), default=done)
+    if 0 < copies < done:
+        count = f"{copies} ({count} equal)" if copies == 1 else f"{copies} ({count}, some equal)"
+    reasons = [f"replicate {row.cell.levels[REPLICATE]}: {row.reason}" for row in group if row.state != "done" and row.reason]
+    cell = CellView(
+        id=None,
+        levels={**group[0].cell.levels, REPLICATE: count},
+        state=group[0].cell.state,
+        reason="; ".join(reasons) or None,
+        stages={},
+        markers={},
+        failures={},
+        attempts={},
+        config={},
+    )
+    metrics: dict[str, Any] = {protocol: {} for protocol in protocols}
+    return Row(cell, state, cell.reason, {}, metrics, results=tuple(results))

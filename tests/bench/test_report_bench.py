@@ -1,0 +1,42 @@
+"""Reports of hundreds of cells: what they take to build, how large the page is, and when a browser can use it."""
+
+import os
+import time
+
+import pytest
+from chrome import chromium, running
+from invented_study import build_study
+
+from grid.report.build import build
+
+CELLS = int(os.environ.get("CELLS", "500"))
+
+
+@pytest.mark.bench
+def test_a_report_of_hundreds_of_cells_is_small_and_usable(tmp_path):
+    axes = {
+        "backbone": ["alexnet", "resnet34", "efficientnet_b1", "nn1", "nn2"],
+        "detection": ["none", "mtcnn"],
+        "pretraining": ["none", "imagenet"],
+        "loss": [f"loss_{number}" for number in range(CELLS // 20)],
+    }
+    study = build_study(tmp_path / "study", axes=axes, images=10)
+    start = time.process_time()
+    page = build(study)
+    seconds, size = time.process_time() - start, page.stat().st_size / 1e6
+    rest = sum(file.stat().st_size for file in page.parent.iterdir()) / 1e6 - size
+    print(f"\n{CELLS} cells: {seconds:.1f} s of processor, page {size:.1f} MB, other files {rest:.1f} MB")
+    assert size < (50 if CELLS <= 500 else 60)
+    assert seconds < 60 * CELLS / 500
+    chromium()
+    with running(tmp_path) as browser:
+        tab = browser.tab()
+        tab.size(1440, 900)
+        start = time.perf_counter()
+        tab.go(page.as_uri())
+        tab.until("document.readyState === 'complete'", 120)
+        tab.js("document.querySelector('.filter input').click()")
+        shown = tab.js("document.querySelector('.filter .shown').textContent")
+        print(f"usable after {time.perf_counter() - start:.1f} s; {tab.js('document.querySelectorAll(`*`).length')} elements")
+        assert shown == f"{CELLS - CELLS // 5} of {CELLS}"
+        assert not tab.said
