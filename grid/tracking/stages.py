@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from grid.ledger.attempt_log import SYSTEM
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, finished
 from grid.spec.stage_kind import StageName
+from grid.spec.stage_name import EVALUATE, TRAIN
 from grid.tracking.describe import run_note
 from grid.tracking.files import failure_file, report_files, stage_files
 from grid.tracking.metrics import SPEED, Point, curve, curve_digest, finals
 from grid.tracking.names import safe, stage_key
-from grid.tracking.record import KIND, LAYOUT, NOTE, STUDY, VERSION, Record, kind_of, stages_of
+from grid.tracking.record import KIND, LAYOUT, MODEL, NOTE, STUDY, VERSION, Record, Seen, kind_of, stages_of
 from grid.tracking.run import Change, Known, Replace
 from grid.tracking.system_metrics import missing_points, system_points
 
@@ -36,6 +37,7 @@ class Gathering:
         problems: receives descriptions of damage in the ledger; the other stages are still copied.
         lost: stages with files lost in MLflow; they are copied again.
         thorough: copied points are read back, in case they were changed.
+        datasets: of the run.
     """
 
     study: Study
@@ -46,6 +48,7 @@ class Gathering:
     problems: list[str]
     lost: Collection[str] = ()
     thorough: bool = False
+    datasets: Sequence[Seen] = ()
     change: Change = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +78,17 @@ class Gathering:
             if self._lacks(StageName(part), content := digest(value)[:16]):
                 self._put(StageName(part), content, partial(self._json, f"{part}.json", value))
         self._describe()
+        if self.known.model is not None and self.known.tags.get(MODEL) != self.known.model:
+            self.change.ticks[MODEL] = self.known.model
+        self.known.linked = None
         return self.change
+
+    @property
+    def _links(self) -> bool:
+        """Whether metrics that were copied before may have to be linked to the run's model."""
+        return self.known.model is not None and (
+            self.known.linked is not None or self.known.tags.get(MODEL) != self.known.model
+        )
 
     def _stage(self, label: StageName, id: str, marker: Marker | None) -> None:
         ledger, kind = self.study.ledger, kind_of(label)
@@ -85,17 +98,18 @@ class Gathering:
                 self._epochs(label, curve(ledger, label.kind, id, None), have, complete=False)
             return
         copied = have == marker.content
-        if copied and label in self.known.verified and label not in self.lost:
+        if copied and label in self.known.verified and label not in self.lost and not self._links:
             return
         if have is not None and not copied and EPOCHS not in have:
             raise Replace(f"{label} was computed again, with another result")
         if kind.epochs and (not copied or self.thorough):
             self._epochs(label, curve(ledger, label.kind, id, marker), have, complete=True)
         for point in finals(finished(ledger, label, marker), marker.finished):
-            if point.key not in self.known.metrics:
-                self.change.points.append(point)
-            elif self.known.metrics[point.key] != point.value:
+            self.change.finals[point.key] = _dataset(label, self.datasets)
+            if self.known.metrics.get(point.key, point.value) != point.value:
                 raise Replace(f"its {point.key} is {self.known.metrics[point.key]!r} and should be {point.value!r}")
+            if point.key not in self.known.metrics or self.known.lacks_link(point.key):
+                self.change.points.append(point)
         if not copied or label in self.lost:
             self._put(label, marker.content, partial(stage_files, ledger, label, marker, self.folder))
         self.known.verified.add(label)
@@ -203,6 +217,13 @@ def gather_report(
         if there is None or sizes.items() <= there.items():
             return record, None
     return record, Change(tags=report_files(report, folder), ticks={_tick(StageName("report")): content}, files=folder)
+
+
+def _dataset(label: StageName, datasets: Sequence[Seen]) -> Seen | None:
+    """The dataset that the final metrics of a stage were measured on; None if the run has none for it."""
+    if label == TRAIN:
+        return next((seen for seen in datasets if seen.context == "training"), None)
+    return next((seen for seen in datasets if seen.context == "testing" and StageName(EVALUATE, seen.name) == label), None)
 
 
 def _tick(label: StageName) -> str:

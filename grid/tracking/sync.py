@@ -24,6 +24,7 @@ from grid.tracking.answers import is_outage, words
 from grid.tracking.artifacts import files_of, lost_stages
 from grid.tracking.experiment import columns_of, open_experiment, tags_of_experiment
 from grid.tracking.groups import copy_groups, under_group
+from grid.tracking.models import ensure_model, model_of
 from grid.tracking.record import KIND, LAYOUT, REPORT, VERSION, Record, record_of
 from grid.tracking.run import Known, Replace
 from grid.tracking.runs import Runs
@@ -160,13 +161,13 @@ class MlflowSync:
             known = self._runs.known.get(cell.id)
             if known is not None:
                 try:
-                    self._fill(study, cell, record, known, problems)
+                    self._fill(study, cell, record, known, problems, said)
                     return
                 except Replace as conflict:
                     self._runs.delete(cell.id)
                     said.append(f"{cell.title}: the run {known.run_id} was replaced, because {conflict}")
             known = self._runs.create(cell.id, record)
-            self._fill(study, cell, record, known, problems)
+            self._fill(study, cell, record, known, problems, said)
 
     @contextlib.contextmanager
     def _noting(self, what: str, problems: list[str]) -> Iterator[None]:
@@ -179,13 +180,17 @@ class MlflowSync:
             self._doubtful = True
             problems.append(f"{what}: {words(error, self.tracking)}")
 
-    def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str]) -> None:
+    def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None
         self._runs.check(known, record)
+        if missing := ensure_model(self._runs, known, model_of(cell, record), self._thorough):
+            said.append(missing)
         with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as folder:
             copied = [*cell.stages, "config", "stages", *(f"failure:{label}" for label in cell.failures)]
             lost = lost_stages(self._runs.client, known, copied) if self._thorough and not known.mine else ()
-            gathering = Gathering(study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough)
+            gathering = Gathering(
+                study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough, record.datasets
+            )
             self._runs.apply(known, gathering.gather(), record)
 
     def _report(self, study: Study, problems: list[str], said: list[str]) -> None:
