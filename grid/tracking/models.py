@@ -1,8 +1,8 @@
 """The networks of a study in MLflow: one logged model per cell whose training is finished, an output of the cell's run.
 
-A model has the factors as params, and the final metrics of its run, each with the dataset that it was measured on. It has no files:
-the ledger keeps the weights, and ``facegrid export`` takes a network out. The run's tag ``facegrid.model`` names the model, and is
-written once all metrics are linked. Servers before MLflow 3.0 have no such models.
+A model has the factors as params, and the final metrics of its run, each with the dataset that it was measured on. It has no
+files: the ledger keeps the weights, and ``facegrid export`` takes a network out. The run's tag ``facegrid.model`` names the model,
+and is written once all metrics are linked. Servers before MLflow 3.0 have no such models.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from grid.ledger.study import CellView
 from grid.spec.stage_kind import TRAIN
 from grid.tracking.answers import is_unknown_endpoint
-from grid.tracking.record import CELL, MODEL, STUDY, Record
+from grid.tracking.record import CELL, STUDY, Record
 from grid.tracking.run import Known
 from grid.tracking.runs import Runs
 

@@ -79,7 +79,7 @@ def test_runs_of_a_version_without_models_get_them_and_lost_ones_come_back(new_s
     client, before = client_of(study), {one.name: (one.params, one.metrics) for one in models(study)}
     for run in runs(study).values():
         client.delete_logged_model(run.data.tags["facegrid.model"])
-    (one, other) = runs(study).values()
+    one = next(iter(runs(study).values()))
     client.delete_tag(one.info.run_id, "facegrid.model")
     points = dump_of_metrics(client, study)
     assert thorough(study).said == []
@@ -137,7 +137,7 @@ def test_a_replaced_run_takes_its_model_along_and_prune_deletes_that_of_a_remove
 def test_a_server_without_models_is_told_from_other_errors() -> None:
     from mlflow.exceptions import MlflowException
 
-    said = "API request to endpoint /api/2.0/mlflow/logged-models failed with error code 404 != 200. Response body: '<h1>Not Found</h1>'"
+    said = "API request to endpoint /api/2.0/mlflow/logged-models failed with error code 404 != 200. Response body: '<h1>'"
     assert is_unknown_endpoint(MlflowException(said))
     assert not is_unknown_endpoint(MlflowException(said.replace("404", "403")))
     assert not is_unknown_endpoint(MlflowException("Run 'x' not found", error_code=0))
