@@ -38,6 +38,7 @@ class Gathering:
         lost: stages with files lost in MLflow; they are copied again.
         thorough: copied points are read back, in case they were changed.
         datasets: of the run.
+        report: address of the report on MLflow's pages.
     """
 
     study: Study
@@ -49,6 +50,7 @@ class Gathering:
     lost: Collection[str] = ()
     thorough: bool = False
     datasets: Sequence[Seen] = ()
+    report: str | None = None
     change: Change = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,7 +148,7 @@ class Gathering:
     def _describe(self) -> None:
         """Adds the description, if its content has changed."""
         contents = [(label, marker.content) for label, marker in self.cell.markers.items()]
-        made_of = (self.cell.state, self.cell.reason, contents)
+        made_of = (self.cell.state, self.cell.reason, contents, self.report)
         if self.known.described == made_of:
             return
         self.known.described = made_of
@@ -158,7 +160,7 @@ class Gathering:
                     results[label] = result
             except Damaged:  # already listed in problems
                 continue
-        self.change.tags[NOTE] = run_note(self.study, self.cell, results)
+        self.change.tags[NOTE] = run_note(self.study, self.cell, results, self.report)
 
     def _epochs(self, label: StageName, rows: list[list[Point]], have: str | None, *, complete: bool) -> None:
         """Adds the epochs that the run lacks. While a stage runs, its tag reads ``3 epochs <digest of their values>``."""
@@ -189,34 +191,40 @@ class Gathering:
             self.change.ticks[_tick(label)] = f"{len(rows)}{EPOCHS}{curve_digest(rows)}"
 
 
-def gather_report(
-    study: Study,
-    report: Path,
-    known: Known | None,
-    folder: Path,
-    began: int | None,
-    files: Callable[[Known], Mapping[str, int]] | None,
-) -> tuple[Record, Change | None]:
-    """The summary run, and what it lacks; None if it is complete.
+def report_record(study: Study, report: Path, began: int | None) -> Record:
+    """The summary run.
 
     Args:
         began: when the first cell began, in unix milliseconds. The summary is older, so that MLflow lists it last.
-        files: reads which files MLflow has, and their sizes, in case some were lost.
     """
-    paths = sorted(path for path in report.rglob("*") if path.is_file())
-    content = digest({path.relative_to(report).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths})
     tags = {STUDY: study.id, KIND: "summary", LAYOUT: VERSION, "facegrid.state": "report"}
     tags |= {"facegrid.version": str(study.record["version"])}
-    made = round(max((path.stat().st_mtime for path in paths), default=0) * 1000)
-    record = Record("report", {}, tags, (), "FINISHED", min(made, began - 1000) if began else made, made)
+    made = round(max((path.stat().st_mtime for path in _files(report)), default=0) * 1000)
+    return Record("report", {}, tags, (), "FINISHED", made if began is None else min(made, began - 1000), made)
+
+
+def gather_report(
+    report: Path, known: Known, folder: Path, files: Callable[[Known], Mapping[str, int]] | None
+) -> Change | None:
+    """What the summary run lacks; None if it is complete.
+
+    Args:
+        files: reads which files MLflow has, and their sizes, in case some were lost.
+    """
+    paths = _files(report)
     if not paths:
-        return record, None
-    if known is not None and known.tags.get(_tick(StageName("report"))) == content and known.status == "FINISHED":
+        return None
+    content = digest({path.relative_to(report).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths})
+    if known.tags.get(_tick(StageName("report"))) == content and known.status == "FINISHED":
         there = files(known) if files else None
         sizes = {f"report/{path.relative_to(report).as_posix()}": path.stat().st_size for path in paths}
         if there is None or sizes.items() <= there.items():
-            return record, None
-    return record, Change(tags=report_files(report, folder), ticks={_tick(StageName("report")): content}, files=folder)
+            return None
+    return Change(tags=report_files(report, folder), ticks={_tick(StageName("report")): content}, files=folder)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _dataset(label: StageName, datasets: Sequence[Seen]) -> Seen | None:
