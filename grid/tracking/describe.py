@@ -11,34 +11,15 @@ from grid.spec.grid_file import REPLICATE
 from grid.spec.measure import entry_of
 from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.spec.yaml_source import get
+from grid.tracking.links import links
 from grid.tracking.metrics import columns_logged
 from grid.tracking.record import targets_in
-from grid.tracking.views import TITLE, TRAINING
+from grid.tracking.views import TITLE
 
 ARTIFACTS = """Artifacts: `config.json` has every resolved setting, `stages.json` what was computed, `metrics/` all numbers of
 the evaluations, `scores/` the score of each pair, `explanations/` maps and images. The run `report` has the tables and figures
 of the whole study."""
 Results = Mapping[StageName, Mapping[str, Any]]  # of every stage with results in tables
-
-
-def report_page(experiment_id: str, run_id: str) -> str:
-    """The address of the report on MLflow's pages, relative to the server's."""
-    return f"#/experiments/{experiment_id}/runs/{run_id}/artifacts/report/index.html?{TRAINING}"
-
-
-def links(study: Study, report: str | None) -> list[str]:
-    """Lines of Markdown: the report, and the publications that the grid file names.
-
-    Args:
-        report: address of the report's page; None if there is none
-    """
-    found = [f"[Tables and figures of the study]({report})."] if report else []
-    if sources := study.sources:
-        named = [
-            f"{_text(source['authors'])}: {_link(source)}" if source.get("authors") else _link(source) for source in sources
-        ]
-        found.append(f"{'Source' if len(named) == 1 else 'Sources'}: {'; '.join(named)}.")
-    return ["", " ".join(found)] if found else []
 
 
 def run_note(study: Study, cell: CellView, results: Results, report: str | None = None) -> str:
@@ -102,16 +83,6 @@ def _settings(cell: CellView) -> list[tuple[str, str]]:
     if cell.state == "failed":
         found["failed in"] = cell.reason
     return [(name, _plain(str(value))) for name, value in found.items() if value is not None]
-
-
-def _link(source: Mapping[str, Any]) -> str:
-    title = _text(source["title"])
-    return f"[{title}]({source['url']})" if source.get("url") else title
-
-
-def _text(text: str) -> str:
-    """Text without Markdown's marks for links."""
-    return " ".join(text.replace("[", "(").replace("]", ")").split())
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,8 @@ from grid.ledger.ledger import Damaged
 from grid.ledger.study import Study, finished
 from grid.results.columns import Column
 from grid.spec.stage_name import SHOWN_ID
-from grid.tracking.describe import experiment_note, report_page
+from grid.tracking.describe import experiment_note
+from grid.tracking.links import report_page
 from grid.tracking.metrics import columns_logged, metric_key
 from grid.tracking.record import NOTE, REPORT, kind_of
 from grid.tracking.runs import Runs

@@ -3,8 +3,8 @@
 Its metrics have the names of those of the cells and are means over the seeds. For the first metric of each protocol,
 ``<protocol> over seeds/...`` are ``<metric>_low`` and ``<metric>_high``, the 95 % interval of that mean by Student's t, and
 ``<metric>_n``, the number of seeds. MLflow draws a chart of every metric, so all others are only in the artifact
-``over_seeds.json``, which its pages show as a table. A mean changes whenever another seed is done, so the step of a point is the
-number of seeds; MLflow shows the last step.
+``over_seeds.json``, which its pages show as a table. A mean changes whenever another seed is done, so the step of a point is
+the number of seeds; MLflow shows the last step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from grid.results.columns import Column
 from grid.results.result import Result
 from grid.spec.grid_file import REPLICATE
 from grid.tracking.artifacts import files_of
-from grid.tracking.describe import links
+from grid.tracking.links import links
 from grid.tracking.metrics import Point
 from grid.tracking.names import safe
 from grid.tracking.record import GROUP, HIDDEN, KIND, LAYOUT, NOTE, PARENT, STUDY, Record

@@ -1,8 +1,8 @@
 """The networks of a study in MLflow: one logged model per cell whose training is finished, an output of the cell's run.
 
 A model has the factors as params, and the final metrics of its run, each with the dataset that it was measured on. It has no
-files: the ledger keeps the weights, and ``facegrid export`` takes a network out. The tag ``facegrid.model`` of the run has the id
-of the model, and is written once all metrics are linked. Servers before MLflow 3.0 have no such models.
+files: the ledger keeps the weights, and ``facegrid export`` takes a network out. The run's tag ``facegrid.model`` has its id,
+and is written once all metrics are linked. Servers before MLflow 3.0 have no such models.
 """
 
 from __future__ import annotations
