@@ -16,7 +16,8 @@ from grid.tracking.names import safe
 
 SECTION = "At a glance"
 BARS = 20  # runs in a bar chart: the first ones of the table
-DOTS = 1000  # runs in a scatter plot
+DOTS = 1000  # runs in other charts
+HEIGHT = 400  # of a chart, in pixels
 SYSTEM, OTHERS = "System metrics", "Model metrics"  # MLflow's own sections
 Columns = Sequence[tuple[str, Column]]  # results, each with the name of its metric in MLflow
 
@@ -39,7 +40,7 @@ def chart_state(study: Study, shown: Columns, columns: Columns, seeds: bool) -> 
     sections = [
         {
             "uuid": _section(name), "name": name, "display": name == SECTION, "isReordered": False, "deleted": False,
-            "isGenerated": name != SECTION,
+            "isGenerated": name != SECTION, "columns": 2, "cardHeight": HEIGHT,
         }
         for name in names
     ]  # fmt: skip

@@ -40,16 +40,18 @@ def run_note(study: Study, cell: CellView, results: Results, report: str | None 
     return "\n".join(lines)
 
 
-def experiment_note(study: Study, report: str | None = None) -> str:
+def experiment_note(study: Study, charts: str, report: str | None = None) -> str:
     """Markdown: the grid's factors, and how to read the runs.
 
     Args:
+        charts: address of the charts on MLflow's pages
         report: address of the page of the run ``report``; None if there is none
     """
     seeds = "; replicates are the children of one run per combination of levels" if REPLICATE in study.axes else ""
-    lines = [
-        f"The face-recognition grid **{study.name}**. One run per cell{seeds}.",
-        *links(study, report),
+    lines = [  # MLflow shows the first line, the rest after a click
+        f"The face-recognition grid **{study.name}**. [Charts]({charts}). {' '.join(links(study, report)[1:])}",
+        "",
+        f"One run per cell{seeds}.",
         "",
         "| factor | levels |",
         "|---|---|",

@@ -12,12 +12,12 @@ from grid.ledger.study import Study, finished
 from grid.results.columns import Column
 from grid.spec.stage_name import SHOWN_ID
 from grid.tracking.describe import experiment_note
-from grid.tracking.links import report_page
+from grid.tracking.links import charts_page, report_page
 from grid.tracking.metrics import columns_logged, metric_key
 from grid.tracking.record import NOTE, REPORT, kind_of
 from grid.tracking.runs import Runs
 from grid.tracking.uri import artifacts_of, connect
-from grid.tracking.views import views
+from grid.tracking.views import VIEW, views
 
 NAME_TRIES = 8
 TAG = "facegrid.study_id"  # of the experiment of a study
@@ -56,7 +56,7 @@ def columns_of(study: Study) -> list[tuple[str, Column]]:
 
 def tags_of_experiment(study: Study, columns: Sequence[tuple[str, Column]], runs: Runs) -> dict[str, str]:
     """Tags of the experiment: its description, and the views of its page."""
-    return {NOTE: experiment_note(study, page_of_report(runs)), **views(study, columns)}
+    return {NOTE: experiment_note(study, charts_page(runs.experiment_id, VIEW), page_of_report(runs)), **views(study, columns)}
 
 
 def page_of_report(runs: Runs) -> str | None:

@@ -10,6 +10,11 @@ from grid.ledger.study import Study
 TRAINING = "workflowType=machine_learning"  # in an address: MLflow 3 opens in its mode for generative AI without it
 
 
+def charts_page(experiment_id: str, view: str) -> str:
+    """The address of the charts of a saved view on MLflow's pages, relative to the server's."""
+    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}&compareRunsMode=CHART&{TRAINING}"
+
+
 def report_page(experiment_id: str, run_id: str) -> str:
     """The address of the report on MLflow's pages, relative to the server's."""
     return f"#/experiments/{experiment_id}/runs/{run_id}/artifacts/report/index.html?{TRAINING}"
@@ -21,7 +26,7 @@ def links(study: Study, report: str | None) -> list[str]:
     Args:
         report: address of the report's page; None if there is none
     """
-    found = [f"[Tables and figures of the study]({report})."] if report else []
+    found = [f"[Tables and figures]({report}) of the study."] if report else []
     if sources := study.sources:
         named = [
             f"{_text(source['authors'])}: {_link(source)}" if source.get("authors") else _link(source) for source in sources

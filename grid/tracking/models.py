@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grid.ledger.study import CellView
+from grid.ledger.study import CellView, Study
+from grid.spec.cell_filter import which
 from grid.spec.stage_kind import TRAIN
 from grid.tracking.answers import is_unknown_endpoint
-from grid.tracking.record import CELL, STUDY, Record
+from grid.tracking.record import CELL, NOTE, STUDY, TAG, Record
 from grid.tracking.run import Known
 from grid.tracking.runs import Runs
 
@@ -34,14 +35,18 @@ class Model:
     tags: Mapping[str, str]
 
 
-def model_of(cell: CellView, record: Record) -> Model | None:
+def model_of(study: Study, cell: CellView, record: Record) -> Model | None:
     """The model of a cell; None before its training is finished."""
     trained = cell.markers.get(TRAIN)
     if trained is None:
         return None
     facts = {name: str(trained.facts[key]) for name, key in FACTS.items() if trained.facts.get(key) is not None}
     tags = {key: record.tags[key] for key in (CELL, STUDY, SHA) if key in record.tags}
-    return Model(FORBIDDEN.sub("_", record.name), {**facts, **record.params}, tags)
+    where = f" --where {which(cell.levels)}" if cell.levels else ""
+    tags[NOTE] = (
+        f"The network of a cell of the grid **{study.name}**. `facegrid export STUDY{where} --to FOLDER` takes it out."[:TAG]
+    )
+    return Model(FORBIDDEN.sub("_", ", ".join(cell.levels.values()) or study.name), {**facts, **record.params}, tags)
 
 
 def ensure_model(runs: Runs, known: Known, wanted: Model | None, thorough: bool) -> str | None:

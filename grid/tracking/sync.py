@@ -186,7 +186,7 @@ class MlflowSync:
     def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None
         self._runs.check(known, record)
-        if missing := ensure_model(self._runs, known, model_of(cell, record), self._thorough):
+        if missing := ensure_model(self._runs, known, model_of(study, cell, record), self._thorough):
             said.append(missing)
         with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as folder:
             copied = [*cell.stages, "config", "stages", *(f"failure:{label}" for label in cell.failures)]

@@ -53,11 +53,18 @@ def _stored(state: Mapping[str, Any]) -> str:
 
 
 def failed_state(study: Study) -> dict[str, Any]:
-    """The cells that failed, newest first: factors and error."""
+    """The cells that failed: factors and error."""
     widths = {f"params.`{safe(axis)}`": _width(max(map(len, [axis, *levels]))) for axis, levels in study.axes.items()}
     widths[f"tags.`{ERROR}`"] = 900
     wanted = f"tags.`{KIND}` = 'cell' and tags.`{HIDDEN}` = 'false' and attributes.status = 'FAILED'"
-    return {"selectedColumns": list(widths), "columnOrder": list(widths), "columnWidths": widths, "searchFilter": wanted}
+    order = {"orderByKey": f"tags.`{ERROR}`", "orderByAsc": True}  # by time, MLflow would fold the runs under their parents
+    return {
+        "selectedColumns": list(widths),
+        "columnOrder": list(widths),
+        "columnWidths": widths,
+        "searchFilter": wanted,
+        **order,
+    }
 
 
 def view_state(study: Study, columns: Sequence[tuple[str, Column]], seeds: bool) -> dict[str, Any]:

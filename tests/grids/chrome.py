@@ -62,6 +62,17 @@ class Tab:
                 raise AssertionError(f"never: {code}; page: {text[:500]}; console: {self.said}")
             time.sleep(0.02)
 
+    def click(self, code: str, seconds: float = 30) -> None:
+        """Clicks an element, as a hand does, once it is in view: fails if something else lies over its center."""
+        where = f"""(() => {{ const found = {code}; if (!found) return null; found.scrollIntoView({{block: 'center'}});
+            const box = found.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+            const top = document.elementFromPoint(x, y);
+            return box.width && top && (found.contains(top) || top.contains(found)) ? [x, y] : null; }})()"""
+        x, y = self.until(where, seconds)
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            button = {"button": "none"} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
+            self.do("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+
     def key(self, key: str) -> None:
         """Presses a digit key."""
         about = {"key": key, "code": f"Digit{key}", "text": key, "windowsVirtualKeyCode": ord(key)}

@@ -44,9 +44,9 @@ def test_each_cell_has_one_model_whose_metrics_name_their_datasets(
     first = sync_pass(study.path)
     assert (first.problems, first.said) == ([], [])
     found = {one.name: one for one in models(study)}
-    assert set(found) == {"resnet34 _ none", "resnet34 _ mtcnn"}
+    assert set(found) == {"resnet34, none", "resnet34, mtcnn"}
     for run in runs(study).values():
-        one = found[run.info.run_name.replace("/", "_")]
+        one = found[run.info.run_name.replace(" /", ",")]
         assert (one.source_run_id, str(one.status)) == (run.info.run_id, "READY")
         assert [output.model_id for output in run.outputs.model_outputs] == [one.model_id]
         assert one.params.items() >= {**run.data.params, "parameters": "21300000", "training images": "41000"}.items()
@@ -67,10 +67,10 @@ def test_each_cell_has_one_model_whose_metrics_name_their_datasets(
 def test_a_cell_that_still_trains_has_no_model_until_it_is_done(new_study: Make) -> None:
     study = new_study(**SMALL | {"epochs": 2}, unfinished=[{"detection": "none"}])
     sync_pass(study.path)
-    assert [one.name for one in models(study)] == ["resnet34 _ mtcnn"]
+    assert [one.name for one in models(study)] == ["resnet34, mtcnn"]
     study = new_study(**SMALL | {"epochs": 2})
     assert sync_pass(study.path).said == []
-    assert sorted(one.name for one in models(study)) == ["resnet34 _ mtcnn", "resnet34 _ none"]
+    assert sorted(one.name for one in models(study)) == ["resnet34, mtcnn", "resnet34, none"]
 
 
 def test_runs_of_a_version_without_models_get_them_and_lost_ones_come_back(new_study: Make) -> None:
