@@ -31,7 +31,9 @@ def chart_state(study: Study, shown: Columns, columns: Columns, seeds: bool) -> 
         seeds: rows are combinations of levels; they have no learning curves
     """
     factors = [safe(axis) for axis in study.axes if not (seeds and axis == REPLICATE)]
-    charts = [*_charts(factors, shown), *([] if seeds else [_curve()])]
+    charts = _charts(factors, shown)
+    if not seeds:
+        charts.insert(1, _curve())
     for number, chart in enumerate(charts):
         chart |= {"uuid": f"facegrid-{number}", "metricSectionId": _section(SECTION), "deleted": False, "isGenerated": False}
     groups = {key.rpartition("/")[0] for key, _ in columns}

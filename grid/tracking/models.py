@@ -42,7 +42,7 @@ def model_of(study: Study, cell: CellView, record: Record) -> Model | None:
         return None
     facts = {name: str(trained.facts[key]) for name, key in FACTS.items() if trained.facts.get(key) is not None}
     tags = {key: record.tags[key] for key in (CELL, STUDY, SHA) if key in record.tags}
-    where = f" --where {which(cell.levels)}" if cell.levels else ""
+    where = f" {which(cell.levels)}" if cell.levels else ""
     tags[NOTE] = (
         f"The network of a cell of the grid **{study.name}**. `facegrid export STUDY{where} --to FOLDER` takes it out."[:TAG]
     )
