@@ -230,17 +230,22 @@ def _note(
     study: Study, record: Record, members: Sequence[tuple[CellView, Record]], means: Sequence[Mean], report: str | None
 ) -> str:
     lines = [
+        f"**{one.key}: {_shown(one)}**, the mean over {one.summary.n} seeds." for one in means if one.first
+    ]  # seen at once
+    lines += [
+        *links(study, report), "",
         f"A combination of levels of the grid **{study.name}**, over {len(members)} seeds. Metrics are means over the seeds",
         "that have them; those `over seeds` are the 95 % interval of each mean (Student's t) and the number of seeds.",
         f"`{TABLE}` has them for all metrics. The runs of the seeds are the children of this run.",
-        *links(study, report), "", "| mean over seeds | value | 95 % interval | seeds |", "|---|---|---|---|",
+        "", "| mean over seeds | value, 95 % interval | seeds |", "|---|---|---|",
     ]  # fmt: skip
-    for one in means:
-        if one.column.headline:
-            value = Result(None, {}, None, "", one.column.key, one.summary.mean, one.summary.low, one.summary.high)
-            lines.append(
-                f"| {one.key} | {one.column.value(value)}{one.column.unit} | {one.column.spread(value)} | {one.summary.n} |"
-            )
+    lines += [f"| {one.key} | {_shown(one)} | {one.summary.n} |" for one in means if one.column.headline]
     lines += ["", "| replicate | seed | state |", "|---|---|---|"]
     lines += [f"| {cell.levels[REPLICATE]} | {cell.config.get('seed', '')} | {cell.state} |" for cell, _ in members]
     return "\n".join(lines)
+
+
+def _shown(one: Mean) -> str:
+    """``93.50 % [90.27, 96.76]``."""
+    value = Result(None, {}, None, "", one.column.key, one.summary.mean, one.summary.low, one.summary.high)
+    return f"{one.column.value(value)}{one.column.unit} {one.column.spread(value)}".rstrip()

@@ -6,18 +6,25 @@ Every path starts at the page that ``facegrid ui`` opens. docs/mlflow.md lists t
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from chrome import Tab
+from loopback import free_port
 
 from grid.ledger.study import Study
 
-PATIENCE = 60.0  # seconds for a page to show an answer on a busy machine
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120.0  # seconds for a page to show an answer on a busy machine
 KNOWN = "Failed to load resource: the server responded with a status of 404 (Not Found)"  # MLflow asks for its own assistant
 CLOSE_ASSISTANT = "document.querySelector('[data-component-id=\"mlflow.assistant.chat_panel.close\"]')"
 NAMES = ".ag-pinned-left-cols-container"
@@ -77,6 +84,14 @@ def body(*words: str) -> str:
     return f"{json.dumps(words)}.every(word => document.body.innerText.includes(word))"
 
 
+def seen(*words: str) -> str:
+    """All words stand in view, and nothing covers them."""
+    return f"""{json.dumps(words)}.every(word => [...document.querySelectorAll('body *')].some(e => {{
+        if (e.childElementCount || !e.innerText?.includes(word)) return false;
+        const box = e.getBoundingClientRect(), top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+        return top && (e === top || e.contains(top) || top.contains(e)); }}))"""
+
+
 def chart(title: str, mark: str) -> str:
     """A chart with this title is in view, and its marks are drawn."""
     return f"""(() => {{ const title = [...document.querySelectorAll('h4, span, div')]
@@ -86,10 +101,14 @@ def chart(title: str, mark: str) -> str:
 
 
 def first_row(facts: Facts) -> str:
-    levels = json.dumps(list(facts.ranking[0][0].values()))
-    first = ".ag-center-cols-container [row-index='0'] [role=gridcell]"
-    return f"""(() => {{ const cells = [...document.querySelectorAll("{first}")].map(e => e.innerText); return cells.some(one => Number(one).toFixed(6) === '{facts.ranking[0][1]:.6f}')
-        && {levels}.every(level => cells.includes(level)); }})()"""
+    """The first row has these levels, and this mean."""
+    levels, mean = facts.ranking[0]
+    cells = (
+        "[...document.querySelectorAll(\".ag-center-cols-container [row-index='0'] [role=gridcell]\")].map(e => e.innerText)"
+    )
+    return f"""(() => {{ const cells = {cells};
+        return cells.some(one => Number(one).toFixed(6) === '{mean:.6f}')
+            && {json.dumps(list(levels.values()))}.every(level => cells.includes(level)); }})()"""
 
 
 EVERY_SEED = (VIEWS, text("Every seed"))
@@ -97,7 +116,7 @@ QUESTIONS = (
     Question("mlflow_best", "Which combination of levels is best?", (), first_row),
     Question(
         "mlflow_interval", "How sure is that, over the seeds?", (row(0, "a"),),
-        lambda facts: body(facts.best, "mean over seeds", "95 % interval", f"{100 * facts.ranking[0][1]:.2f} %"),
+        lambda facts: seen(facts.best, f"lfw view 2/accuracy_ten_fold: {100 * facts.ranking[0][1]:.2f} % ["),
     ),
     Question(
         "mlflow_levels", "Which levels make a network good?", (CHARTS,),
@@ -111,24 +130,24 @@ QUESTIONS = (
         "mlflow_seeds", "How much do seeds differ?", EVERY_SEED,
         lambda facts: "document.querySelectorAll('.ag-center-cols-container [col-id=\"params.`replicate`\"]').length > 5",
     ),
-    Question("mlflow_failed", "What failed, and why?", (VIEWS, text("What failed")), lambda facts: body(facts.error)),
+    Question("mlflow_failed", "What failed, and why?", (VIEWS, text("What failed")), lambda facts: seen(facts.error)),
     Question(
         "mlflow_curves", "Did the trainings converge?", (*EVERY_SEED, CHARTS),
         lambda facts: chart("Validation loss per epoch", "path.js-line"),
     ),
     Question(
         "mlflow_settings", "With which settings and on which data was a cell computed?", (*EVERY_SEED, row(0, "a")),
-        lambda facts: body("plateau", "vggface2", "training images", "lfw view 2 (#"),
+        lambda facts: seen("vggface2", "lfw view 2", "epochs", "loss"),
     ),
     Question(
         "mlflow_network", "How good is a network on each dataset, and how do I get it?",
         (text("Models", "a, div"), "document.querySelector('[role=gridcell] a[href*=\"/models/m-\"]')"),
-        lambda facts: body("Ready", "lfw view 2 (#", "vggface2 (#", "facegrid export"),
+        lambda facts: seen("Ready", "lfw view 2 (#", "facegrid export"),
     ),
     Question(
         "mlflow_difference", "In what do two combinations differ?",
         (row(0, "input[type=checkbox]"), row(1, "input[type=checkbox]"), text("Compare", "button")),
-        lambda facts: body("Comparing 2 Runs", *facts.factors),
+        lambda facts: seen("Comparing 2 Runs", *facts.factors[:1]),
     ),
 )  # fmt: skip
 
@@ -143,6 +162,22 @@ def facts_of(study: Study) -> Facts:
     means = sorted(((float(np.mean(values)), levels) for levels, values in found.items()), reverse=True)
     (error,) = {str(failure.error) for cell in study.cells for failure in cell.failures.values()}
     return Facts([(dict(zip(factors, levels, strict=True)), mean) for mean, levels in means], error, factors)
+
+
+@contextmanager
+def shown_by_the_command(study: Study) -> Iterator[str]:
+    """The address that ``facegrid ui`` prints, while it serves."""
+    code = "from grid.ledger.study import Study; from grid.tracking.mlflow_ui import ui; "
+    code += f"ui(Study({str(study.path)!r}), port={free_port()}, open=None, say=lambda line: print(line, flush=True))"
+    server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert server.stdout is not None
+        yield re.findall(r"http://\S+", server.stdout.readline())[0]
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+    finally:
+        server.kill()
+        server.wait()
 
 
 def start(tab: Tab, address: str) -> None:
