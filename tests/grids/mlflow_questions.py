@@ -24,7 +24,7 @@ from loopback import free_port
 from grid.ledger.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0  # seconds for a page to show an answer on a busy machine
+PATIENCE = 240.0  # seconds for a page to show an answer on a busy machine
 KNOWN = "Failed to load resource: the server responded with a status of 404 (Not Found)"  # MLflow asks for its own assistant
 CLOSE_ASSISTANT = "document.querySelector('[data-component-id=\"mlflow.assistant.chat_panel.close\"]')"
 NAMES = ".ag-pinned-left-cols-container"
