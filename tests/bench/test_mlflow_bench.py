@@ -29,7 +29,8 @@ SEEDS = ["0", "1", "2"]
 LARGE: dict[str, Any] = {
     "axes": {
         "backbone": ["alexnet", "resnet34", "efficientnet_b1", "mobilenetv3_small", "iresnet50"],
-        "detection": ["none", "mtcnn"], "pretraining": ["none", "imagenet"], "loss": ["softmax", "arcface", "cosface", "adaface", "center"],
+        "detection": ["none", "mtcnn"], "pretraining": ["none", "imagenet"], 
+        "loss": ["softmax", "arcface", "cosface", "adaface", "center"],
         "batch": ["128", "256", "512"], "replicate": SEEDS,
     },
     "failed": [dict.fromkeys(("detection", "pretraining"), "none") | {"backbone": "alexnet", "loss": "center", "batch": "512"}],

@@ -45,4 +45,4 @@ def test_the_report_names_the_papers(make_study: Make) -> None:
     build(study)
     page = (study.path / "report" / "index.html").read_text()
     assert 'Sources: Ada, Bob: <a href="https://example.org/1" rel="noreferrer">A [first] paper</a>; Another paper.' in page
-    assert json.loads((study.path / "report" / "table.json").read_text())["sources"] == SOURCES
+    assert json.loads((study.path / "report" / "report.json").read_text())["sources"] == SOURCES
