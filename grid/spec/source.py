@@ -15,7 +15,7 @@ class Source(Config):
     """A publication."""
 
     title: str = Field(min_length=1)
-    authors: str = ""
+    authors: str | None = None
     url: str | None = None
 
     @field_validator("url")

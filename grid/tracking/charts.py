@@ -30,7 +30,7 @@ def chart_state(study: Study, shown: Columns, columns: Columns, seeds: bool) -> 
         columns: all results that are logged
         seeds: rows are combinations of levels; they have no learning curves
     """
-    factors = [safe(axis) for axis in study.axes if not (seeds and axis == REPLICATE)]
+    factors = [safe(axis) for axis in study.axes if axis != REPLICATE]
     charts = _charts(factors, shown)
     if not seeds:
         charts.insert(1, _curve())
@@ -60,7 +60,7 @@ def _charts(factors: Sequence[str], shown: Columns) -> list[dict[str, Any]]:
     if factors:
         found.append(
             {
-                "type": "PARALLEL", "displayName": f"Which levels give a high or low {first}", "runsCountToCompare": DOTS,
+                "type": "PARALLEL", "runsCountToCompare": DOTS,
                 "selectedParams": list(factors), "selectedMetrics": [first], "showAllRuns": True,
             }
         )  # fmt: skip
@@ -78,7 +78,7 @@ def _bars(key: str) -> dict[str, Any]:
 def _curve() -> dict[str, Any]:
     key = f"{_curves()}/validation_loss"
     plain: Mapping[str, Any] = {"lineSmoothness": 0, "scaleType": "linear", "xAxisKey": "step", "yAxisKey": "metric"}
-    return {"type": "LINE", "metricKey": key, "displayName": "Validation loss per epoch", "runsCountToCompare": BARS, **plain}
+    return {"type": "LINE", "metricKey": key, "runsCountToCompare": BARS, **plain}
 
 
 def _curves() -> str:

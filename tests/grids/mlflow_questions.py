@@ -29,6 +29,8 @@ KNOWN = "Failed to load resource: the server responded with a status of 404 (Not
 CLOSE_ASSISTANT = "document.querySelector('[data-component-id=\"mlflow.assistant.chat_panel.close\"]')"
 NAMES = ".ag-pinned-left-cols-container"
 CHARTS = "document.querySelector('input[value=CHART]')?.closest('label')"
+HIDE_PATHS = """[...document.querySelectorAll('body *')].filter(e => !e.childElementCount && e.textContent.includes('file:///'))
+    .forEach(e => { e.textContent = 'file:///...'; })"""  # of this machine
 VIEWS = "document.querySelector('[data-testid=saved-views-trigger]')"
 
 
@@ -133,7 +135,7 @@ QUESTIONS = (
     Question("mlflow_failed", "What failed, and why?", (VIEWS, text("What failed")), lambda facts: seen(facts.error)),
     Question(
         "mlflow_curves", "Did the trainings converge?", (*EVERY_SEED, CHARTS),
-        lambda facts: chart("Validation loss per epoch", "path.js-line"),
+        lambda facts: chart("Learning curves/validation_loss", "path.js-line"),
     ),
     Question(
         "mlflow_settings", "With which settings and on which data was a cell computed?", (*EVERY_SEED, row(0, "a")),
@@ -206,6 +208,7 @@ def ask(tab: Tab, address: str, question: Question, facts: Facts, picture: Path 
     (tab.until_in_frame if question.frame else tab.until)(answer, PATIENCE)
     if picture is not None:
         time.sleep(2)  # for pictures only: MLflow's charts grow when they appear
+        tab.js(HIDE_PATHS)
         tab.screenshot(picture)
     said = [line for line in tab.said if line != KNOWN]
     if question.elsewhere:

@@ -18,7 +18,7 @@ def test_a_view_has_three_to_five_charts_of_factors_and_headline_results(make_st
     state = chart_state(study, shown, columns, seeds)
     charts, sections = state["compareRunCharts"], state["compareRunSections"]
     assert [chart["type"] for chart in charts] == ["PARALLEL", *([] if seeds else ["LINE"]), "BAR", "BAR", "SCATTER"]
-    assert charts[0]["selectedParams"] == ["backbone", "detection", *([] if seeds else ["replicate"])]
+    assert charts[0]["selectedParams"] == ["backbone", "detection"]
     assert charts[0]["selectedMetrics"] == ["lfw view 2/accuracy_ten_fold"] == [charts[-1]["yaxis"]["key"]]
     assert len({chart["uuid"] for chart in charts}) == len(charts)
     (first, *others) = sections
