@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test gpu check docs format chaos bench jspsych echarts clean
+.PHONY: help env demo test gpu check docs format chaos bench mlflow jspsych echarts clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -51,6 +51,9 @@ chaos: $(READY) ## 25 kills at random moments, and drivers stopped for longer th
 
 bench: $(READY) ## measurements, as ratios
 	$(BIN)/python -m pytest tests/bench -s
+
+mlflow: $(READY) ## the pictures of docs/mlflow.md; needs chromium
+	FACEGRID_PICTURES=docs/images $(BIN)/python -m pytest tests/bench/test_mlflow_bench.py -k pictures
 
 JSPSYCH ?= 8.3.0
 jspsych: ## renew the copy of jsPsych that human studies use; needs npm

@@ -166,6 +166,11 @@ class Study:
         """Every factor with its levels, in the order of the grid file."""
         return dict(self.record["axes"])
 
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        """The publications that the grid file names, each with ``title``, ``authors`` and ``url``; see ``grid.spec.source``."""
+        return list(self.record.get("sources") or ())
+
     @cached_property
     def cells(self) -> Sequence[CellView]:
         """The cells in the order of the plan, hidden ones last."""

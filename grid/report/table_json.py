@@ -20,6 +20,7 @@ def table_json(study: Study, table: Table) -> dict[str, Any]:
         "version": record.get("version"),
         "revision": record.get("revision"),
         "launched": record.get("launched"),
+        "sources": study.sources,
         "environments": environments(marker for row in table.rows for marker in row.markers.values()),
         "axes": study.axes,
         "replicates": record["replicates"],

@@ -23,6 +23,7 @@ from grid.spec.launch_settings import Launch
 from grid.spec.references import References
 from grid.spec.replication import Granted, Replicates, Replication
 from grid.spec.skip import Skip
+from grid.spec.source import Source
 from grid.spec.sweeps import expanded
 from grid.spec.yaml_source import YamlSource, deep_set, overlaps, read_yaml
 
@@ -52,6 +53,7 @@ class Spec(Config):
     explainers: tuple[Any, ...] = ()
     stages: tuple[Any, ...] = ()  # user-defined kinds of stages
     ensembles: tuple[Ensemble, ...] = ()  # used only by the report: they change no cell
+    sources: tuple[Source, ...] = ()  # publications, shown with the results: they change no cell
     launch: Launch = Launch()
 
     @property

@@ -34,6 +34,11 @@ def is_outage(error: BaseException) -> bool:
     )
 
 
+def is_unknown_endpoint(error: BaseException) -> bool:
+    """Whether the server is too old for the request."""
+    return _status(error) == HTTPStatus.NOT_FOUND
+
+
 def words(error: BaseException, tracking: str) -> str:
     """An error on one line, without the secrets in the tracking URI."""
     from mlflow.exceptions import RestException

@@ -11,6 +11,7 @@ from grid.spec.grid_file import REPLICATE
 from grid.spec.measure import entry_of
 from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.spec.yaml_source import get
+from grid.tracking.links import links
 from grid.tracking.metrics import columns_logged
 from grid.tracking.record import targets_in
 from grid.tracking.views import TITLE
@@ -21,9 +22,10 @@ of the whole study."""
 Results = Mapping[StageName, Mapping[str, Any]]  # of every stage with results in tables
 
 
-def run_note(study: Study, cell: CellView, results: Results) -> str:
+def run_note(study: Study, cell: CellView, results: Results, report: str | None = None) -> str:
     """Markdown: the cell, how it was trained, its results with their 95 % intervals."""
-    lines = [f"A cell of the grid **{study.name}**: {cell.title}", "", "| setting | value |", "|---|---|"]
+    lines = [f"A cell of the grid **{study.name}**: {cell.title}", *links(study, report)]
+    lines += ["", "| setting | value |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in _settings(cell)]
     for label, result in results.items():
         heading = known_kind(label.kind).heading(label)
@@ -38,16 +40,18 @@ def run_note(study: Study, cell: CellView, results: Results) -> str:
     return "\n".join(lines)
 
 
-def experiment_note(study: Study, report: str | None = None) -> str:
+def experiment_note(study: Study, charts: str, report: str | None = None) -> str:
     """Markdown: the grid's factors, and how to read the runs.
 
     Args:
+        charts: address of the charts on MLflow's pages
         report: address of the page of the run ``report``; None if there is none
     """
     seeds = "; replicates are the children of one run per combination of levels" if REPLICATE in study.axes else ""
-    shown = f" [Tables and figures]({report})." if report else ""
-    lines = [
-        f"The face-recognition grid **{study.name}**.{shown} One run per cell{seeds}.",
+    lines = [  # MLflow shows the first line, the rest after a click
+        f"The face-recognition grid **{study.name}**. [Charts]({charts}). {' '.join(links(study, report)[1:])}",
+        "",
+        f"One run per cell{seeds}.",
         "",
         "| factor | levels |",
         "|---|---|",

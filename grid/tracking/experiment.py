@@ -12,11 +12,12 @@ from grid.ledger.study import Study, finished
 from grid.results.columns import Column
 from grid.spec.stage_name import SHOWN_ID
 from grid.tracking.describe import experiment_note
+from grid.tracking.links import charts_page, report_page
 from grid.tracking.metrics import columns_logged, metric_key
 from grid.tracking.record import NOTE, REPORT, kind_of
 from grid.tracking.runs import Runs
 from grid.tracking.uri import artifacts_of, connect
-from grid.tracking.views import TRAINING, views
+from grid.tracking.views import VIEW, views
 
 NAME_TRIES = 8
 TAG = "facegrid.study_id"  # of the experiment of a study
@@ -55,9 +56,13 @@ def columns_of(study: Study) -> list[tuple[str, Column]]:
 
 def tags_of_experiment(study: Study, columns: Sequence[tuple[str, Column]], runs: Runs) -> dict[str, str]:
     """Tags of the experiment: its description, and the views of its page."""
+    return {NOTE: experiment_note(study, charts_page(runs.experiment_id, VIEW), page_of_report(runs)), **views(study, columns)}
+
+
+def page_of_report(runs: Runs) -> str | None:
+    """The address of the report on MLflow's pages; None if it has none."""
     summary = runs.known.get(REPORT)
-    place = f"#/experiments/{runs.experiment_id}/runs/{summary.run_id}/artifacts/report/index.html" if summary else None
-    return {NOTE: experiment_note(study, place and f"{place}?{TRAINING}"), **views(study, columns)}
+    return report_page(runs.experiment_id, summary.run_id) if summary else None
 
 
 def _experiment(client: Any, study: Study, artifacts: str | None) -> tuple[Any, int]:

@@ -1,28 +1,39 @@
 """The runs of replicates in MLflow: one run per combination of levels, the parent of the runs of its cells.
 
-Its metrics have the names of those of the cells and are means over the seeds. The metrics ``<protocol> over seeds/...`` are
-``<metric>_low`` and ``<metric>_high``, the 95 % interval of that mean by Student's t, and ``<metric>_n``, the number of seeds.
-A mean changes whenever another seed is done, so the step of a point is the number of seeds; MLflow shows the last step.
+Its metrics have the names of those of the cells and are means over the seeds. For the first metric of each protocol,
+``<protocol> over seeds/...`` are ``<metric>_low`` and ``<metric>_high``, the 95 % interval of that mean by Student's t, and
+``<metric>_n``, the number of seeds. MLflow draws a chart of every metric, so all others are only in the artifact
+``over_seeds.json``, which its pages show as a table. A mean changes whenever another seed is done, so the step of a point is
+the number of seeds; MLflow shows the last step.
 """
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from configs.component import digest
 from grid.ledger.study import CellView, Study
 from grid.results.columns import Column
+from grid.results.result import Result
 from grid.spec.grid_file import REPLICATE
+from grid.tracking.artifacts import files_of
+from grid.tracking.links import links
 from grid.tracking.metrics import Point
 from grid.tracking.names import safe
-from grid.tracking.record import GROUP, HIDDEN, KIND, LAYOUT, NOTE, PARENT, STUDY, VERSION, Record
+from grid.tracking.record import GROUP, HIDDEN, KIND, LAYOUT, NOTE, PARENT, STUDY, Record
 from grid.tracking.run import Change, Known, Replace
 from grid.tracking.runs import Runs
 
 LEVEL = 0.95  # of the intervals
+TABLE, SYNCED = "over_seeds.json", "facegrid.synced.over_seeds"  # an artifact with all means, and the tag with its digest
+HEADINGS = ["metric", "mean", "low", "high", "seeds"]
+LAYOUT_VERSION = "3"  # of these runs, see ``grid.tracking.record.LAYOUT``
 SEPARATE = ("seed", REPLICATE)  # params in which the cells of a group differ
 Columns = Sequence[tuple[str, Column]]  # of results, each with the name of its metric in MLflow
 
@@ -35,6 +46,21 @@ class Summary:
     low: float | None
     high: float | None
     n: int
+
+
+@dataclass(frozen=True)
+class Mean:
+    """One metric of a combination of levels over its seeds.
+
+    Attributes:
+        key: name of the metric in MLflow
+        first: it is the first headline of its protocol
+    """
+
+    key: str
+    column: Column
+    summary: Summary
+    first: bool
 
 
 def summary(values: Sequence[float], share: bool = False) -> Summary:
@@ -79,11 +105,15 @@ def under_group(study: Study, runs: Runs, cell: CellView, record: Record) -> Rec
     return replace(record, tags={**record.tags, PARENT: parent.run_id})
 
 
-def copy_groups(study: Study, runs: Runs, records: Mapping[str, Record], columns: Columns) -> list[str]:
+def copy_groups(
+    study: Study, runs: Runs, records: Mapping[str, Record], columns: Columns, thorough: bool, report: str | None
+) -> list[str]:
     """Writes what MLflow lacks of the runs of all combinations; returns messages about replaced runs.
 
     Args:
         records: of the cells that have a run, by their ids
+        thorough: tables that MLflow has lost are copied again
+        report: address of the report on MLflow's pages
     """
     said: list[str] = []
     members: dict[str, list[CellView]] = {}
@@ -95,18 +125,21 @@ def copy_groups(study: Study, runs: Runs, records: Mapping[str, Record], columns
         pairs = [(cell, records[str(cell.id)]) for cell in shown]
         record = _record(study, key, pairs)
         known = runs.known.get(key) or runs.create(key, record)
-        children = [runs.known[str(cell.id)] for cell in shown]
+        means = _means([runs.known[str(cell.id)] for cell in shown], columns)
         try:
             runs.check(known, record)
-            points = list(_points(known, children, record, columns))
+            points = list(_points(runs, known, means, record))
         except Replace as conflict:
             said.append(f"{record.name}: the run {known.run_id} was replaced, because {conflict}")
             runs.delete(key)
             known = runs.create(key, record)
-            points = list(_points(known, children, record, columns))
+            points = list(_points(runs, known, means, record))
         for cell in cells:
             runs.mark(runs.known[str(cell.id)], PARENT, known.run_id)
-        runs.apply(known, Change(points=points, tags={NOTE: _note(study, record, pairs)}), record)
+        change = Change(points=points, tags={NOTE: _note(study, record, pairs, means, report)})
+        with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as folder:
+            _add_table(runs, known, means, Path(folder), change, thorough)
+            runs.apply(known, change, record)
     _leave(runs, members)
     return said
 
@@ -135,7 +168,7 @@ def _record(study: Study, key: str, members: Sequence[tuple[CellView, Record]]) 
         name=" / ".join(_levels(cell).values()) or study.name,
         params={name: value for name, value in first.params.items() if name not in SEPARATE},
         tags={
-            STUDY: study.id, KIND: "group", GROUP: key, LAYOUT: VERSION, "facegrid.seeds": str(done),
+            STUDY: study.id, KIND: "group", GROUP: key, LAYOUT: LAYOUT_VERSION, "facegrid.seeds": str(done),
             HIDDEN: "true" if all(cell.hidden for cell, _ in members) else "false",
             "facegrid.version": first.tags.get("facegrid.version", ""),
         },
@@ -146,39 +179,73 @@ def _record(study: Study, key: str, members: Sequence[tuple[CellView, Record]]) 
     )  # fmt: skip
 
 
-def _points(known: Known, cells: Sequence[Known], record: Record, columns: Columns) -> Iterator[Point]:
+def _means(cells: Sequence[Known], columns: Columns) -> list[Mean]:
+    """Of the metrics that some of the cells have."""
+    found, first = [], {column.protocol: key for key, column in reversed(columns) if column.headline}
+    for key, column in columns:
+        if values := [cell.metrics[key] for cell in cells if key in cell.metrics]:
+            found.append(Mean(key, column, summary(values, column.percent), first.get(column.protocol) == key))
+    return found
+
+
+def _points(runs: Runs, known: Known, means: Sequence[Mean], record: Record) -> Iterator[Point]:
     """The points that the run of a combination lacks.
 
     Raises:
         Replace: it has a mean over more seeds, or another mean over as many.
     """
     time = record.end or record.start
-    for key, column in columns:
-        values = [cell.metrics[key] for cell in cells if key in cell.metrics]
-        if not column.headline or not values:
+    for one in means:
+        found = one.summary
+        if not one.column.headline:
             continue
-        found, names = summary(values, column.percent), names_over_seeds(key)
-        there = known.metrics.get(names["n"], 0)
-        if there > found.n or (there == found.n and known.metrics.get(key) != found.mean):
-            raise Replace(
-                f"its {key} is {known.metrics.get(key)!r} over {there:g} seeds and should be {found.mean!r} over {found.n}"
-            )
-        if there < found.n:
-            for name, value in (
-                (key, found.mean),
-                (names["low"], found.low),
-                (names["high"], found.high),
-                (names["n"], found.n),
-            ):
-                if value is not None:
+        if known.metrics.get(one.key) != found.mean:
+            there = runs.history(known, [one.key]).get(one.key, {})
+            if there and max(there) >= found.n:
+                seeds = max(there)
+                raise Replace(
+                    f"its {one.key} is {there[seeds]!r} over {seeds} seeds and should be {found.mean!r} over {found.n}"
+                )
+            yield Point(one.key, found.mean, time, found.n)
+        if one.first:
+            for part, name in names_over_seeds(one.key).items():
+                value = getattr(found, part)
+                if value is not None and known.metrics.get(name) != value:
                     yield Point(name, float(value), time, found.n)
 
 
-def _note(study: Study, record: Record, members: Sequence[tuple[CellView, Record]]) -> str:
+def _add_table(runs: Runs, known: Known, means: Sequence[Mean], folder: Path, change: Change, thorough: bool) -> None:
+    """Adds the table of all means to a change, unless MLflow has it."""
+    rows = [[one.key, one.summary.mean, one.summary.low, one.summary.high, one.summary.n] for one in means]
+    content = digest({"rows": rows})[:16]
+    if not rows or (known.tags.get(SYNCED) == content and not (thorough and TABLE not in files_of(runs.client, known))):
+        return
+    (folder / TABLE).write_text(json.dumps({"columns": HEADINGS, "data": rows}, indent=1), encoding="utf-8")
+    change.files = folder
+    change.tags |= {"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])}
+    change.ticks[SYNCED] = content
+
+
+def _note(
+    study: Study, record: Record, members: Sequence[tuple[CellView, Record]], means: Sequence[Mean], report: str | None
+) -> str:
     lines = [
+        f"**{one.key}: {_shown(one)}**, the mean over {one.summary.n} seeds." for one in means if one.first
+    ]  # seen at once
+    lines += [
+        *links(study, report), "",
         f"A combination of levels of the grid **{study.name}**, over {len(members)} seeds. Metrics are means over the seeds",
-        "that have them; those `over seeds` are the 95 % interval of each mean (Student's t) and the number of seeds. The runs",
-        "of the seeds are the children of this run.", "", "| replicate | seed | state |", "|---|---|---|",
+        "that have them; those `over seeds` are the 95 % interval of each mean (Student's t) and the number of seeds.",
+        f"`{TABLE}` has them for all metrics. The runs of the seeds are the children of this run.",
+        "", "| mean over seeds | value, 95 % interval | seeds |", "|---|---|---|",
     ]  # fmt: skip
+    lines += [f"| {one.key} | {_shown(one)} | {one.summary.n} |" for one in means if one.column.headline]
+    lines += ["", "| replicate | seed | state |", "|---|---|---|"]
     lines += [f"| {cell.levels[REPLICATE]} | {cell.config.get('seed', '')} | {cell.state} |" for cell, _ in members]
     return "\n".join(lines)
+
+
+def _shown(one: Mean) -> str:
+    """``93.50 % [90.27, 96.76]``."""
+    value = Result(None, {}, None, "", one.column.key, one.summary.mean, one.summary.low, one.summary.high)
+    return f"{one.column.value(value)}{one.column.unit} {one.column.spread(value)}".rstrip()

@@ -25,8 +25,9 @@ from grid.ledger.study import Study
 from grid.secrets import SECRET, masked
 from grid.spec.grid_file import BadInput
 from grid.tracking.answers import words
+from grid.tracking.links import TRAINING
 from grid.tracking.uri import ENVIRONMENT, artifacts_of, connect, database_file, remote, tracking_of
-from grid.tracking.views import TRAINING, VIEW
+from grid.tracking.views import VIEW
 
 LOOPBACK, WILDCARDS = ("127.0.0.1", "localhost", "::1"), ("0.0.0.0", "::")
 PATIENCE = 60.0  # seconds for the server to answer

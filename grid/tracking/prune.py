@@ -5,6 +5,7 @@ A replaced run is a deleted one. MLflow lists deleted runs, without their files,
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,14 @@ from grid.ledger.study_identity import is_copy
 from grid.results.searches import searches
 from grid.spec.stage_name import SHOWN_ID
 from grid.tracking import groups, trials
+from grid.tracking.answers import is_unknown_endpoint
 from grid.tracking.artifacts import files_of
 from grid.tracking.bounded import within
 from grid.tracking.experiment import experiments_of
+from grid.tracking.models import models_of_experiments
 from grid.tracking.record import CELL, GROUP, KIND, STUDY, TRIAL
 from grid.tracking.run import Known, known_of
-from grid.tracking.runs import PAGE
+from grid.tracking.runs import PAGE, delete_model
 from grid.tracking.uri import connect, database_file
 
 REMOVED, DELETED = "runs in MLflow of cells that are no longer in the grid", "files of deleted or replaced runs in MLflow"
@@ -34,6 +37,7 @@ class UnneededRun:
         bytes: size of its files
         what: REMOVED, which still is an active run, or DELETED
         uri: where its files are
+        models: ids of its models in MLflow
     """
 
     run_id: str
@@ -41,6 +45,7 @@ class UnneededRun:
     bytes: int
     what: str
     uri: str
+    models: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -67,6 +72,8 @@ def prune_runs(study: Study, tracking: str, dry_run: bool, check: Callable[[], N
     for one in list(_unneeded(study, client)):
         if not dry_run:
             check()
+            for model in one.models:
+                delete_model(client, model)
             if one.what == REMOVED:
                 client.delete_run(one.run_id)
             if one.bytes:
@@ -80,10 +87,11 @@ def _unneeded(study: Study, client: Any) -> Iterator[UnneededRun]:
     experiments = experiments_of(client, study)
     if not experiments:
         return
-    needed, token = _Needed(study), None
+    ids = [one.experiment_id for one in experiments]
+    needed, models, token = _Needed(study), _models(study, client, ids), None
     while True:
         page = client.search_runs(
-            [one.experiment_id for one in experiments],
+            ids,
             f"tags.`{STUDY}` = '{study.id}'",
             run_view_type=ViewType.ALL,
             max_results=PAGE,
@@ -95,11 +103,24 @@ def _unneeded(study: Study, client: Any) -> Iterator[UnneededRun]:
             if active and needed.has(known):
                 continue
             size = sum(files_of(client, known).values())
-            if active or size:
-                yield UnneededRun(known.run_id, known.name, size, REMOVED if active else DELETED, run.info.artifact_uri)
+            left = tuple(models[known.run_id])
+            if active or size or left:
+                yield UnneededRun(known.run_id, known.name, size, REMOVED if active else DELETED, run.info.artifact_uri, left)
         token = page.token
         if not token:
             return
+
+
+def _models(study: Study, client: Any, experiment_ids: list[str]) -> Mapping[str, list[str]]:
+    """The ids of the models of each run, by the run's id."""
+    found: dict[str, list[str]] = defaultdict(list)
+    try:
+        for one in models_of_experiments(client, experiment_ids, f"tags.`{STUDY}` = '{study.id}'"):
+            found[one.source_run_id].append(one.model_id)
+    except Exception as error:
+        if not is_unknown_endpoint(error):
+            raise
+    return found
 
 
 class _Needed:

@@ -22,6 +22,7 @@ OUTSIDE = ("protocols", "explainers", "stages")  # fields of a cell's config tha
 BASICS = {"data": "data.name", "backbone": "backbone.name", "loss": "loss.name", "epochs": "recipe.epochs", "seed": "seed"}
 CELL, STUDY, KIND, ERROR = "facegrid.cell", "facegrid.study", "facegrid.kind", "facegrid.error"  # tags
 TRIAL, PARENT, HIDDEN = "facegrid.trial", "mlflow.parentRunId", "facegrid.hidden"  # tags of the trials of a search
+MODEL = "facegrid.model"  # tag of a cell's run: id of its model in MLflow, once all metrics are linked
 GROUP = "facegrid.group"  # tag of the run of a combination of levels, over its replicates
 NOTE, NOTED = "mlflow.note.content", "facegrid.note"  # a description, and the digest of the one that facegrid wrote
 LAYOUT, VERSION = "facegrid.layout", "2"  # version of the layout of params, metrics and files; runs with another are replaced

@@ -9,7 +9,7 @@ from typing import Any
 
 from configs.component import digest
 from grid.tracking.metrics import Point
-from grid.tracking.record import NOTE, NOTED, TAG
+from grid.tracking.record import MODEL, NOTE, NOTED, TAG, Seen
 
 
 class Replace(Exception):
@@ -34,6 +34,13 @@ class Known:
     verified: set[str] = field(default_factory=set)  # stages whose final metrics were compared since the run was read
     described: Any = None  # the input of the description
     files: dict[str, Any] | None = None  # the content of FILES; None if not read
+    model: str | None = None  # id of its model in MLflow
+    linked: set[str] | None = None  # the metrics that the model has; None if not read
+
+    def lacks_link(self, key: str) -> bool:
+        """Whether its model may lack this final metric of the run."""
+        unsure = self.tags.get(MODEL) != self.model
+        return self.model is not None and (unsure if self.linked is None else key not in self.linked)
 
 
 @dataclass
@@ -41,6 +48,9 @@ class Change:
     """What a run lacks. ``ticks`` are tags that mark stages as complete, so they are written last."""
 
     points: list[Point] = field(default_factory=list)
+    finals: dict[str, Seen | None] = field(
+        default_factory=dict
+    )  # final metrics, each with its dataset: the model gets them too
     tags: dict[str, str] = field(default_factory=dict)
     ticks: dict[str, str] = field(default_factory=dict)
     files: Path | None = None  # a folder
@@ -66,5 +76,5 @@ def known_of(run: Any) -> Known:
     }
     return Known(
         run.info.run_id, run.info.run_name or "", run.info.status, run.info.end_time, run.info.start_time or 0,
-        dict(run.data.tags), dict(run.data.params), dict(run.data.metrics), datasets,
+        dict(run.data.tags), dict(run.data.params), dict(run.data.metrics), datasets, model=run.data.tags.get(MODEL),
     )  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from grid.tracking.artifacts import FILES, copied_files
+from grid.tracking.metrics import Point
 from grid.tracking.record import (
     CELL,
     ERROR,
@@ -39,6 +40,7 @@ class Runs:
         self.tags = dict(tags)  # of the experiment
         self.writes = 0
         self.created = False  # since ``unite``
+        self.has_models = True  # False if the server turns out to have none
 
     # -- reading
 
@@ -66,7 +68,7 @@ class Runs:
             if (earlier := before.get(several[0].run_id)) and len(several) == 1:
                 several[0].mine, several[0].compared = earlier.mine, earlier.compared
             for other in several[1:]:
-                self._write(self.client.delete_run, other.run_id)
+                self._delete(other)
                 said.append(f"cell {cell}: it had {len(several)} runs; {other.run_id} was deleted, {several[0].run_id} stays")
         self.created = False
         return said
@@ -106,7 +108,7 @@ class Runs:
             **{key: record.tags[key] for key in (CELL, STUDY, KIND, LAYOUT, TRIAL, GROUP, PARENT) if key in record.tags},
             "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
         }  # fmt: skip
-        run = self._write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
+        run = self.write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
         self.known[cell] = known = known_of(run)
         known.mine = self.created = True
         known.files = {}
@@ -116,12 +118,18 @@ class Runs:
         """Updates the experiment's tags that differ."""
         for key, value in with_note(self.tags, tags).items():
             if self.tags.get(key) != value:
-                self._write(self.client.set_experiment_tag, self.experiment_id, key, value)
+                self.write(self.client.set_experiment_tag, self.experiment_id, key, value)
                 self.tags[key] = value
 
     def delete(self, cell: str) -> None:
-        self._write(self.client.delete_run, self.known[cell].run_id)
+        self._delete(self.known[cell])
         del self.known[cell]
+
+    def _delete(self, known: Known) -> None:
+        """Deletes a run and its model."""
+        if known.model is not None:
+            self.write(delete_model, self.client, known.model)
+        self.write(self.client.delete_run, known.run_id)
 
     def hide(self, key: str) -> None:
         """Marks a run that the grid file no longer asks for."""
@@ -130,13 +138,13 @@ class Runs:
     def mark(self, known: Known, tag: str, value: str) -> None:
         """Sets a tag, unless it has that value."""
         if known.tags.get(tag) != value:
-            self._write(self.client.set_tag, known.run_id, tag, value)
+            self.write(self.client.set_tag, known.run_id, tag, value)
             known.tags[tag] = value
 
     def unmark(self, known: Known, tag: str) -> None:
         """Deletes a tag."""
         if tag in known.tags:
-            self._write(self.client.delete_tag, known.run_id, tag)
+            self.write(self.client.delete_tag, known.run_id, tag)
             del known.tags[tag]
 
     def apply(self, known: Known, change: Change, record: Record) -> None:
@@ -146,13 +154,13 @@ class Runs:
             text = json.dumps(known.files, indent=1, sort_keys=True)
             (change.files / FILES).write_text(text, encoding="utf-8")
         if change.files is not None and any(change.files.iterdir()):
-            self._write(self.client.log_artifacts, known.run_id, str(change.files))
+            self.write(self.client.log_artifacts, known.run_id, str(change.files))
         params = {key: value for key, value in record.params.items() if key not in known.params}
         tags = {**self._tags(known, record), **with_note(known.tags, change.tags)}
         self._batches(known, params, tags, change)
         missing = [seen for seen in record.datasets if (seen.name, seen.digest, seen.context) not in known.datasets]
         if missing:
-            self._write(self.client.log_inputs, known.run_id, [_input(seen) for seen in missing])
+            self.write(self.client.log_inputs, known.run_id, [_input(seen) for seen in missing])
             known.datasets |= {(seen.name, seen.digest, seen.context) for seen in missing}
         if ERROR not in record.tags and record.status != "FAILED":
             self.unmark(known, ERROR)
@@ -173,7 +181,9 @@ class Runs:
         left = [Param(key, value) for key, value in params.items()]
         marks = [RunTag(key, value) for key, value in tags.items() if known.tags.get(key) != value]
         ticks = [RunTag(key, value) for key, value in change.ticks.items() if known.tags.get(key) != value]
-        points = [Metric(point.key, point.value, point.time, point.step) for point in change.points]
+        points = [
+            Metric(point.key, point.value, point.time, point.step, **_link(known, change, point)) for point in change.points
+        ]
         rest = [points[at : at + POINTS] for at in range(0, len(points), POINTS)]
         count = max(-(-len(left) // PAIRS), -(-len(marks) // PAIRS), len(rest))
         for number in range(count):
@@ -186,24 +196,24 @@ class Runs:
             self._log(known, [], [], ticks[at : at + PAIRS])
 
     def _log(self, known: Known, metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]) -> None:
-        self._write(self.client.log_batch, known.run_id, metrics=metrics, params=params, tags=tags)
+        self.write(self.client.log_batch, known.run_id, metrics=metrics, params=params, tags=tags)
         known.metrics |= {metric.key: metric.value for metric in metrics}
         known.params |= {param.key: param.value for param in params}
         known.tags |= {tag.key: tag.value for tag in tags}
 
     def _finish(self, known: Known, record: Record) -> None:
         if known.name != record.name:
-            self._write(self.client.update_run, known.run_id, name=record.name)
+            self.write(self.client.update_run, known.run_id, name=record.name)
             known.name = record.name
         if record.status == "RUNNING":
             if known.status != "RUNNING":
-                self._write(self.client.update_run, known.run_id, status="RUNNING")
+                self.write(self.client.update_run, known.run_id, status="RUNNING")
         elif (known.status, known.end) != (record.status, record.end):
-            self._write(self.client.set_terminated, known.run_id, record.status, record.end)
+            self.write(self.client.set_terminated, known.run_id, record.status, record.end)
             known.end = record.end
         known.status = record.status
 
-    def _write(self, call: Any, *arguments: Any, **named: Any) -> Any:
+    def write(self, call: Any, *arguments: Any, **named: Any) -> Any:
         self.writes += 1
         return call(*arguments, **named)
 
@@ -211,6 +221,25 @@ class Runs:
 def _owner(tags: Mapping[str, str]) -> str:
     """What a run is of, the key of ``Runs.known``: the report, a trial, a group of replicates, or a cell; empty if unknown."""
     return REPORT if tags.get(KIND) == "summary" else tags.get(TRIAL) or tags.get(GROUP) or tags.get(CELL, "")
+
+
+def delete_model(client: Any, model_id: str) -> None:
+    """Deletes a model, unless ``mlflow gc`` has removed it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.delete_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
+def _link(known: Known, change: Change, point: Point) -> dict[str, str]:
+    """The model and the dataset that a final metric belongs to; empty if it is none, or there is no model."""
+    if known.model is None or point.key not in change.finals:
+        return {}
+    seen = change.finals[point.key]
+    return {"model_id": known.model} | ({"dataset_name": seen.name, "dataset_digest": seen.digest} if seen else {})
 
 
 def _input(seen: Seen) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from grid.ledger.attempt_log import SYSTEM
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, finished
 from grid.spec.stage_kind import StageName
+from grid.spec.stage_name import EVALUATE, TRAIN
 from grid.tracking.describe import run_note
 from grid.tracking.files import failure_file, report_files, stage_files
 from grid.tracking.metrics import SPEED, Point, curve, curve_digest, finals
 from grid.tracking.names import safe, stage_key
-from grid.tracking.record import KIND, LAYOUT, NOTE, STUDY, VERSION, Record, kind_of, stages_of
+from grid.tracking.record import KIND, LAYOUT, MODEL, NOTE, STUDY, VERSION, Record, Seen, kind_of, stages_of
 from grid.tracking.run import Change, Known, Replace
 from grid.tracking.system_metrics import missing_points, system_points
 
@@ -36,6 +37,8 @@ class Gathering:
         problems: receives descriptions of damage in the ledger; the other stages are still copied.
         lost: stages with files lost in MLflow; they are copied again.
         thorough: copied points are read back, in case they were changed.
+        datasets: of the run.
+        report: address of the report on MLflow's pages.
     """
 
     study: Study
@@ -46,6 +49,8 @@ class Gathering:
     problems: list[str]
     lost: Collection[str] = ()
     thorough: bool = False
+    datasets: Sequence[Seen] = ()
+    report: str | None = None
     change: Change = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +80,17 @@ class Gathering:
             if self._lacks(StageName(part), content := digest(value)[:16]):
                 self._put(StageName(part), content, partial(self._json, f"{part}.json", value))
         self._describe()
+        if self.known.model is not None and self.known.tags.get(MODEL) != self.known.model:
+            self.change.ticks[MODEL] = self.known.model
+        self.known.linked = None
         return self.change
+
+    @property
+    def _links(self) -> bool:
+        """Whether metrics that were copied before may have to be linked to the run's model."""
+        return self.known.model is not None and (
+            self.known.linked is not None or self.known.tags.get(MODEL) != self.known.model
+        )
 
     def _stage(self, label: StageName, id: str, marker: Marker | None) -> None:
         ledger, kind = self.study.ledger, kind_of(label)
@@ -85,17 +100,18 @@ class Gathering:
                 self._epochs(label, curve(ledger, label.kind, id, None), have, complete=False)
             return
         copied = have == marker.content
-        if copied and label in self.known.verified and label not in self.lost:
+        if copied and label in self.known.verified and label not in self.lost and not self._links:
             return
         if have is not None and not copied and EPOCHS not in have:
             raise Replace(f"{label} was computed again, with another result")
         if kind.epochs and (not copied or self.thorough):
             self._epochs(label, curve(ledger, label.kind, id, marker), have, complete=True)
         for point in finals(finished(ledger, label, marker), marker.finished):
-            if point.key not in self.known.metrics:
-                self.change.points.append(point)
-            elif self.known.metrics[point.key] != point.value:
+            self.change.finals[point.key] = _dataset(label, self.datasets)
+            if self.known.metrics.get(point.key, point.value) != point.value:
                 raise Replace(f"its {point.key} is {self.known.metrics[point.key]!r} and should be {point.value!r}")
+            if point.key not in self.known.metrics or self.known.lacks_link(point.key):
+                self.change.points.append(point)
         if not copied or label in self.lost:
             self._put(label, marker.content, partial(stage_files, ledger, label, marker, self.folder))
         self.known.verified.add(label)
@@ -132,7 +148,7 @@ class Gathering:
     def _describe(self) -> None:
         """Adds the description, if its content has changed."""
         contents = [(label, marker.content) for label, marker in self.cell.markers.items()]
-        made_of = (self.cell.state, self.cell.reason, contents)
+        made_of = (self.cell.state, self.cell.reason, contents, self.report)
         if self.known.described == made_of:
             return
         self.known.described = made_of
@@ -144,7 +160,7 @@ class Gathering:
                     results[label] = result
             except Damaged:  # already listed in problems
                 continue
-        self.change.tags[NOTE] = run_note(self.study, self.cell, results)
+        self.change.tags[NOTE] = run_note(self.study, self.cell, results, self.report)
 
     def _epochs(self, label: StageName, rows: list[list[Point]], have: str | None, *, complete: bool) -> None:
         """Adds the epochs that the run lacks. While a stage runs, its tag reads ``3 epochs <digest of their values>``."""
@@ -175,34 +191,47 @@ class Gathering:
             self.change.ticks[_tick(label)] = f"{len(rows)}{EPOCHS}{curve_digest(rows)}"
 
 
-def gather_report(
-    study: Study,
-    report: Path,
-    known: Known | None,
-    folder: Path,
-    began: int | None,
-    files: Callable[[Known], Mapping[str, int]] | None,
-) -> tuple[Record, Change | None]:
-    """The summary run, and what it lacks; None if it is complete.
+def report_record(study: Study, report: Path, began: int | None) -> Record:
+    """The summary run.
 
     Args:
         began: when the first cell began, in unix milliseconds. The summary is older, so that MLflow lists it last.
-        files: reads which files MLflow has, and their sizes, in case some were lost.
     """
-    paths = sorted(path for path in report.rglob("*") if path.is_file())
-    content = digest({path.relative_to(report).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths})
     tags = {STUDY: study.id, KIND: "summary", LAYOUT: VERSION, "facegrid.state": "report"}
     tags |= {"facegrid.version": str(study.record["version"])}
-    made = round(max((path.stat().st_mtime for path in paths), default=0) * 1000)
-    record = Record("report", {}, tags, (), "FINISHED", min(made, began - 1000) if began else made, made)
+    made = round(max((path.stat().st_mtime for path in _files(report)), default=0) * 1000)
+    return Record("report", {}, tags, (), "FINISHED", made if began is None else min(made, began - 1000), made)
+
+
+def gather_report(
+    report: Path, known: Known, folder: Path, files: Callable[[Known], Mapping[str, int]] | None
+) -> Change | None:
+    """What the summary run lacks; None if it is complete.
+
+    Args:
+        files: reads which files MLflow has, and their sizes, in case some were lost.
+    """
+    paths = _files(report)
     if not paths:
-        return record, None
-    if known is not None and known.tags.get(_tick(StageName("report"))) == content and known.status == "FINISHED":
+        return None
+    content = digest({path.relative_to(report).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths})
+    if known.tags.get(_tick(StageName("report"))) == content and known.status == "FINISHED":
         there = files(known) if files else None
         sizes = {f"report/{path.relative_to(report).as_posix()}": path.stat().st_size for path in paths}
         if there is None or sizes.items() <= there.items():
-            return record, None
-    return record, Change(tags=report_files(report, folder), ticks={_tick(StageName("report")): content}, files=folder)
+            return None
+    return Change(tags=report_files(report, folder), ticks={_tick(StageName("report")): content}, files=folder)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _dataset(label: StageName, datasets: Sequence[Seen]) -> Seen | None:
+    """The dataset that the final metrics of a stage were measured on; None if the run has none for it."""
+    if label == TRAIN:
+        return next((seen for seen in datasets if seen.context == "training"), None)
+    return next((seen for seen in datasets if seen.context == "testing" and StageName(EVALUATE, seen.name) == label), None)
 
 
 def _tick(label: StageName) -> str:

@@ -22,12 +22,13 @@ from grid.ledger.study import CellView, Study
 from grid.secrets import masked
 from grid.tracking.answers import is_outage, words
 from grid.tracking.artifacts import files_of, lost_stages
-from grid.tracking.experiment import columns_of, open_experiment, tags_of_experiment
+from grid.tracking.experiment import columns_of, open_experiment, page_of_report, tags_of_experiment
 from grid.tracking.groups import copy_groups, under_group
+from grid.tracking.models import ensure_model, model_of
 from grid.tracking.record import KIND, LAYOUT, REPORT, VERSION, Record, record_of
 from grid.tracking.run import Known, Replace
 from grid.tracking.runs import Runs
-from grid.tracking.stages import Gathering, gather_report
+from grid.tracking.stages import Gathering, gather_report, report_record
 from grid.tracking.trials import copy_trials
 from grid.tracking.uri import default_tracking, remote, tracking_of
 
@@ -111,17 +112,21 @@ class MlflowSync:
                 if self._runs is None:
                     self._runs = open_experiment(study, self.tracking)
                     said += self._runs.unite()
+                wanted = {cell.id: record_of(study, cell) for cell in study.cells}
+                if report:
+                    self._begin_report(study, [record.start for record in wanted.values() if record], problems, said)
                 records: dict[str, Record] = {}
                 for cell in study.cells:
                     self.check()
-                    self._cell(study, cell, records, problems, said)
+                    if record := wanted[cell.id]:
+                        self._cell(study, cell, record, records, problems, said)
                 columns = columns_of(study)
                 with self._noting("replicates", problems):
-                    said += copy_groups(study, self._runs, records, columns)
+                    said += copy_groups(study, self._runs, records, columns, thorough, page_of_report(self._runs))
                 with self._noting("trials", problems):
                     said += copy_trials(study, self._runs, thorough)
                 if report:
-                    self._report(study, problems, said)
+                    self._report(study, problems)
                 self._runs.describe(tags_of_experiment(study, columns, self._runs))
                 if remote(self.tracking) and self._runs.created:  # a request that was sent twice may have created two runs
                     said += self._runs.unite()
@@ -146,11 +151,10 @@ class MlflowSync:
                 _note(self.path, found)
             return found
 
-    def _cell(self, study: Study, cell: CellView, records: dict[str, Record], problems: list[str], said: list[str]) -> None:
+    def _cell(
+        self, study: Study, cell: CellView, record: Record, records: dict[str, Record], problems: list[str], said: list[str]
+    ) -> None:
         """Copies a cell, and adds its record to ``records`` if it has a run. A hidden cell gets no new run."""
-        record = record_of(study, cell)
-        if record is None:
-            return
         assert self._runs is not None
         assert cell.id is not None
         if cell.hidden and cell.id not in self._runs.known:
@@ -160,13 +164,13 @@ class MlflowSync:
             known = self._runs.known.get(cell.id)
             if known is not None:
                 try:
-                    self._fill(study, cell, record, known, problems)
+                    self._fill(study, cell, record, known, problems, said)
                     return
                 except Replace as conflict:
                     self._runs.delete(cell.id)
                     said.append(f"{cell.title}: the run {known.run_id} was replaced, because {conflict}")
             known = self._runs.create(cell.id, record)
-            self._fill(study, cell, record, known, problems)
+            self._fill(study, cell, record, known, problems, said)
 
     @contextlib.contextmanager
     def _noting(self, what: str, problems: list[str]) -> Iterator[None]:
@@ -179,19 +183,25 @@ class MlflowSync:
             self._doubtful = True
             problems.append(f"{what}: {words(error, self.tracking)}")
 
-    def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str]) -> None:
+    def _fill(self, study: Study, cell: CellView, record: Record, known: Known, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None
         self._runs.check(known, record)
+        if missing := ensure_model(self._runs, known, model_of(study, cell, record), self._thorough):
+            said.append(missing)
         with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as folder:
             copied = [*cell.stages, "config", "stages", *(f"failure:{label}" for label in cell.failures)]
             lost = lost_stages(self._runs.client, known, copied) if self._thorough and not known.mine else ()
-            gathering = Gathering(study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough)
+            gathering = Gathering(
+                study, cell, known, self._runs.history, Path(folder), problems, lost, self._thorough, record.datasets,
+                page_of_report(self._runs),
+            )  # fmt: skip
             self._runs.apply(known, gathering.gather(), record)
 
-    def _report(self, study: Study, problems: list[str], said: list[str]) -> None:
+    def _begin_report(self, study: Study, starts: list[int], problems: list[str], said: list[str]) -> None:
+        """Creates the run of the report, which the descriptions of all others link to."""
         assert self._runs is not None
         folder = self.path / "report"
-        if not folder.is_dir():
+        if not folder.is_dir() or not any(folder.iterdir()):
             return
         with self._noting("report", problems):
             known = self._runs.known.get(REPORT)
@@ -199,12 +209,21 @@ class MlflowSync:
                 self._runs.delete(REPORT)
                 said.append(f"report: the run {known.run_id} was replaced, because another version of facegrid wrote it")
                 known = None
-            began = min((run.start for cell, run in self._runs.known.items() if cell != REPORT), default=None)
+            if known is None:
+                self._runs.create(REPORT, report_record(study, folder, min(starts, default=None)))
+
+    def _report(self, study: Study, problems: list[str]) -> None:
+        """Copies what the run of the report lacks."""
+        assert self._runs is not None
+        folder, known = self.path / "report", self._runs.known.get(REPORT)
+        if known is None or not folder.is_dir():
+            return
+        with self._noting("report", problems):
             files = partial(files_of, self._runs.client) if self._thorough else None
             with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as temporary:
-                record, change = gather_report(study, folder, known, Path(temporary), began, files)
+                change = gather_report(folder, known, Path(temporary), files)
                 if change is not None:
-                    self._runs.apply(known or self._runs.create(REPORT, record), change, record)
+                    self._runs.apply(known, change, report_record(study, folder, None))
 
 
 def _note(path: Path, found: SyncResult) -> None:

@@ -62,6 +62,50 @@ class Tab:
                 raise AssertionError(f"never: {code}; page: {text[:500]}; console: {self.said}")
             time.sleep(0.02)
 
+    def click(self, code: str, seconds: float = 30) -> None:
+        """Clicks an element, as a hand does, once it is in view: fails if something else lies over its center."""
+        where = f"""(() => {{ const found = {code}; if (!found) return null; found.scrollIntoView({{block: 'center'}});
+            const box = found.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+            const top = document.elementFromPoint(x, y);
+            return box.width && top && (found.contains(top) || top.contains(found)) ? [x, y] : null; }})()"""
+        x, y = self.until(where, seconds)
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            button = {"button": "none"} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
+            self.do("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+
+    def click_through(self, code: str, seconds: float = 30) -> Tab:
+        """Clicks a link that opens another tab, and returns that one."""
+        before = self.browser.pages()
+        self.click(code, seconds)
+        end = time.monotonic() + seconds
+        while not (found := self.browser.pages() - before):
+            assert time.monotonic() < end, f"no tab was opened by {code}"
+            time.sleep(0.02)
+        return self.browser.attached(found.pop())
+
+    def until_in_frame(self, code: str, seconds: float = 30) -> None:
+        """Waits until an expression is true in a frame that the page may not reach, such as a sandboxed one.
+
+        Chromium runs such a frame as a target of its own, or within the page, depending on its version.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            frames = self.do("Page.getFrameTree")["frameTree"].get("childFrames", [])
+            others = [one for one in self.browser.do("Target.getTargets")["targetInfos"] if one["type"] == "iframe"]
+            with contextlib.suppress(AssertionError):  # it is being replaced
+                for frame in frames:
+                    world = self.do("Page.createIsolatedWorld", frameId=frame["frame"]["id"])["executionContextId"]
+                    if self.do("Runtime.evaluate", expression=code, contextId=world)["result"].get("value"):
+                        return
+                for one in others:
+                    session = self.browser.do("Target.attachToTarget", targetId=one["targetId"], flatten=True)["sessionId"]
+                    found = self.browser.do("Runtime.evaluate", session, expression=code)["result"].get("value")
+                    self.browser.do("Target.detachFromTarget", sessionId=session)
+                    if found:
+                        return
+            assert time.monotonic() < end, f"never in a frame: {code}; frames: {frames}, {others}"
+            time.sleep(0.1)
+
     def key(self, key: str) -> None:
         """Presses a digit key."""
         about = {"key": key, "code": f"Digit{key}", "text": key, "windowsVirtualKeyCode": ord(key)}
@@ -116,8 +160,14 @@ class Browser:
                 return message["result"]
             self._event(message)
 
+    def pages(self) -> set[str]:
+        """Ids of the open tabs."""
+        return {one["targetId"] for one in self.do("Target.getTargets")["targetInfos"] if one["type"] == "page"}
+
     def tab(self) -> Tab:
-        target = self.do("Target.createTarget", url="about:blank")["targetId"]
+        return self.attached(self.do("Target.createTarget", url="about:blank")["targetId"])
+
+    def attached(self, target: str) -> Tab:
         return Tab(self, target, self.do("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
 
     def close(self) -> None:

@@ -46,6 +46,8 @@ def build_study(
     because: str = "nobody published such weights",
     ensembles: Sequence[Mapping[str, Any]] = (),
     design: Sequence[str] = (),
+    explained: Iterable[Levels] = ({},),
+    sources: Sequence[Mapping[str, Any]] = (),
 ) -> Study:
     """A study on disk.
 
@@ -54,6 +56,7 @@ def build_study(
         failed, skipped, blocked, hidden, unfinished: a cell is meant where any of the mappings agrees with its levels.
             A failed cell fails in ``train``, at its second attempt; an unfinished one has half of its epochs.
         pairs: per protocol, half of them genuine.
+        explained: the cells with explanations, meant in the same way; default: all.
         design: what the plan says about the design; see ``design_lines``.
     """
     make = _Maker(folder, protocols, explainers, pairs, images, epochs)
@@ -65,7 +68,7 @@ def build_study(
             cells.append({"id": None, "levels": levels, "state": state, "reason": because, "stages": {}, "config": {}})
             continue
         state = "failed" if _meant(levels, failed) else "run" if _meant(levels, unfinished) else "done"
-        cell = make.cell(levels, state, error)
+        cell = make.cell(levels, state, error, _meant(levels, explained))
         (left if _meant(levels, hidden) else cells).append(cell)
     record = {
         "grid": folder.name,
@@ -74,6 +77,7 @@ def build_study(
         "replicate_scope": ["train"],
         "ensembles": [{"levels": None, **ensemble} for ensemble in ensembles],
         "design": list(design),
+        "sources": list(sources),
         "cells": cells,
         "stages": [{**stage, "cells": sorted(stage["cells"])} for stage in make.stages.values()],
         "hidden": left,
@@ -104,7 +108,7 @@ class _Maker:
         self.pairs, self.images, self.epochs = pairs, images, epochs
         self.stages: dict[str, dict[str, Any]] = {}
 
-    def cell(self, levels: Levels, state: str, error: str) -> dict[str, Any]:
+    def cell(self, levels: Levels, state: str, error: str, explained: bool = True) -> dict[str, Any]:
         seed = zlib.crc32(digest(dict(levels)).encode())
         generator = np.random.default_rng(seed)
         id = digest({"cell": dict(levels)})[:32]
@@ -124,7 +128,8 @@ class _Maker:
         train = stage("train", "train", dict(levels), *detected[:1])
         for title in self.protocols:
             stage("evaluate", f"evaluate:{title}", [title, dict(levels)], train)
-        for title in self.explainers:
+        explainers = self.explainers if explained else ()
+        for title in explainers:
             stage("explain", f"explain:{title}", [title, dict(levels)], train)
 
         for label in ("detect:data", *(f"detect:{title}" for title in self.protocols)):
@@ -140,7 +145,7 @@ class _Maker:
                 assert trained
                 for title in self.protocols:
                     self.evaluate(stages[f"evaluate:{title}"], levels, generator, trained)
-                for title in self.explainers:
+                for title in explainers:
                     self.explain(stages[f"explain:{title}"], title, levels, generator, trained)
         return {
             "id": id,
@@ -321,6 +326,8 @@ def _skill(levels: Levels) -> float:
     backbone = {"alexnet": 0.0, "resnet34": 0.4, "efficientnet_b1": 0.9}
     found = backbone.get(levels.get("backbone", ""), 0.3)
     found += 1.0 * (levels.get("detection", "none") != "none") + 0.5 * (levels.get("pretraining", "none") != "none")
+    others = [f"{axis}={level}" for axis, level in levels.items() if axis not in (*AXES, "replicate")]
+    found += sum(zlib.crc32(other.encode()) % 100 / 250 for other in others)
     return found + 0.05 * int(levels.get("replicate", 0))
 
 

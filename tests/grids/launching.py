@@ -315,8 +315,14 @@ def cells(study: Path) -> list[dict[str, Any]]:
     return [cell for cell in record["cells"] if cell["id"]]
 
 
-def runs(study: Path, tracking: str | None = None) -> dict[str, list[Any]]:
-    """A study's MLflow runs by cell id, without the summary run."""
+def runs(study: Path, tracking: str | None = None, replaced: bool = False) -> dict[str, list[Any]]:
+    """A study's MLflow runs by cell id, without those of the report and of groups.
+
+    Args:
+        replaced: also runs that were replaced by others, which MLflow keeps as deleted ones
+    """
+    from mlflow.entities import ViewType
+
     from grid.tracking.sync import default_tracking
     from grid.tracking.uri import connect
 
@@ -325,18 +331,23 @@ def runs(study: Path, tracking: str | None = None) -> dict[str, list[Any]]:
     experiments = client.search_experiments(filter_string=f"tags.`facegrid.study_id` = '{id}'")
     assert len(experiments) == 1, experiments
     found: dict[str, list[Any]] = {}
-    for run in client.search_runs([experiments[0].experiment_id]):
+    view = ViewType.ALL if replaced else ViewType.ACTIVE_ONLY
+    for run in client.search_runs([experiments[0].experiment_id], run_view_type=view):
         cell = run.data.tags.get("facegrid.cell")
         if cell:
             found.setdefault(cell, []).append(run)
     return found
 
 
-def sound(study: Path) -> None:
-    """Checks that there is one finished run per cell and that the database is intact."""
+def sound(study: Path, undisturbed: bool = False) -> None:
+    """Checks that there is one finished run per cell and that the database is intact.
+
+    Args:
+        undisturbed: nothing was killed or changed, so no run was replaced either
+    """
     import sqlite3
 
-    found = runs(study)
+    found = runs(study, replaced=undisturbed)
     assert {cell["id"] for cell in cells(study)} == set(found)
     for several in found.values():
         assert [run.info.status for run in several] == ["FINISHED"], several

@@ -66,8 +66,8 @@ def test_shared_stages_are_computed_once(launched: Launched) -> None:
     assert {kind: kinds.count(kind) for kind in kinds} == {"detect": 2, "pretrain": 1, "train": 6, "evaluate": 6, "explain": 6}
 
 
-def test_every_cell_has_one_finished_run(launched: Launched) -> None:
-    sound(launched.study)
+def test_every_cell_has_one_finished_run_and_none_was_replaced(launched: Launched) -> None:
+    sound(launched.study, undisturbed=True)
 
 
 def test_launched_again_nothing_runs(launched: Launched) -> None:
@@ -77,7 +77,7 @@ def test_launched_again_nothing_runs(launched: Launched) -> None:
     printed = json.loads(said[said.index("\n{") :])
     assert sorted(cell["state"] for cell in printed["cells"]) == ["done"] * 6 + ["skipped"] * 2
     assert launched.store.attempts() == before
-    sound(launched.study)
+    sound(launched.study, undisturbed=True)
 
 
 def test_one_more_level_runs_its_own_cells_alone(twin: Launched) -> None:
@@ -94,7 +94,7 @@ def test_one_more_level_runs_its_own_cells_alone(twin: Launched) -> None:
     assert new == stages(twin.study, head="wider") - {id for _, id in before}
     assert len(new) == 6  # train, evaluate, explain with and without detection, which is shared
     assert set(after.values()) == {1}
-    sound(twin.study)
+    sound(twin.study, undisturbed=True)
 
 
 def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
@@ -109,7 +109,7 @@ def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
     assert {key: after[key] for key in before} == before
     new = [kind for kind, _ in after.keys() - before.keys()]
     assert sorted(new) == ["evaluate"] * 6 + ["explain"] * 6
-    sound(twin.study)
+    sound(twin.study, undisturbed=True)
     (cell, *_) = cells(twin.study)
     marker = twin.store.markers()["explain", cell["stages"]["explain:pairs"]]
     manifest = twin.store.ledger.json(marker, "manifest.json")

@@ -1,24 +1,18 @@
 """MLflow's own pages in a real browser: the address of ``facegrid ui`` opens the table with factors and main results."""
 
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from chrome import Tab, running
 from invented_study import build_study
-from loopback import free_port
+from mlflow_questions import shown_by_the_command
 
 from grid.ledger.study import Study
 from grid.report.build import build
 from grid.tracking.sync import SyncResult, sync_pass
 from grid.tracking.uri import connect
 
-ROOT = Path(__file__).resolve().parents[2]
 ACCURACY = "lfw view 2/accuracy_ten_fold"
 SEEDED: dict[str, Any] = {"axes": {"detection": ["none", "mtcnn"], "replicate": ["0", "1"]}, "pairs": 400, "explainers": ()}
 ROWS = """[...document.querySelectorAll('.ag-center-cols-container [role=row]')].map((row) =>
@@ -34,18 +28,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, SyncResult]:
 
 @pytest.fixture(scope="module")
 def address(study: tuple[Study, SyncResult]) -> Iterator[str]:
-    """The one that the command prints, while it serves."""
-    code = "from grid.ledger.study import Study; from grid.tracking.mlflow_ui import ui; "
-    code += f"ui(Study({str(study[0].path)!r}), port={free_port()}, open=None, say=lambda line: print(line, flush=True))"
-    server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    try:
-        assert server.stdout is not None
-        yield re.findall(r"http://\S+", server.stdout.readline())[0]
-        server.send_signal(signal.SIGINT)
-        server.wait(60)
-    finally:
-        server.kill()
-        server.wait()
+    with shown_by_the_command(study[0]) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,16 @@
 """The MLflow sync against a real MLflow server, which goes away and comes back."""
 
+import io
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,8 @@ from mlflow_server import Server
 
 from grid.ledger.study import Study
 from grid.tracking.mlflow_ui import ui
+from grid.tracking.models import UNSUPPORTED
+from grid.tracking.prune import prune_runs
 from grid.tracking.sync import MlflowSync, TrackingUnreachable, sync, sync_pass
 from grid.tracking.uri import connect
 
@@ -40,7 +47,14 @@ def record(server: Server, experiment_id: str, tmp_path: Path) -> dict[str, Any]
     found = {}
     for run in client.search_runs([experiment_id]):
         id = run.info.run_id
-        unlike = ("facegrid.study", "facegrid.checkpoint", "mlflow.source.name", "mlflow.note.content", "facegrid.note")
+        unlike = (
+            "facegrid.study",
+            "facegrid.checkpoint",
+            "mlflow.source.name",
+            "mlflow.note.content",
+            "facegrid.note",
+            "facegrid.model",
+        )
         points = {
             key: [(point.step, point.value, point.timestamp) for point in client.get_metric_history(id, key)]
             for key in run.data.metrics
@@ -139,6 +153,53 @@ def test_a_request_that_was_sent_twice_leaves_one_run(
     found = connect(server.address).search_runs([result.experiment_id])
     assert sorted(run.info.run_id for run in found) == sorted(result.runs.values())
     assert all(run.info.status == "FINISHED" for run in found)
+
+
+def test_a_server_without_logged_models_gets_all_else(server: Server, build: Callable[..., Study]) -> None:
+    """One from before MLflow 3.0 answers 404 where it has no page: here a proxy does, in front of a real server."""
+    with without_models(server) as address:
+        study = build("older", tracking=address)
+        result = sync_pass(study.path)
+        assert (result.problems, result.said) == ([], [UNSUPPORTED])
+        assert sync_pass(study.path).writes == 0
+        assert list(prune_runs(study, address, False)) == []
+    client = connect(server.address)
+    runs = [client.get_run(id) for id in result.runs.values()]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all("lfw view 2/accuracy_ten_fold" in run.data.metrics for run in runs)
+    assert list(client.search_logged_models([result.experiment_id])) == []
+
+
+@contextmanager
+def without_models(server: Server) -> Iterator[str]:
+    class Proxy(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            data = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
+            url, known = f"{server.address}{self.path}", {key: value for key, value in self.headers.items() if key != "Host"}
+            try:
+                if "logged-models" in self.path:
+                    raise urllib.error.HTTPError(url, 404, "Not Found", {}, io.BytesIO(b"<h1>Not Found</h1>"))  # type: ignore[arg-type]
+                answer = urllib.request.urlopen(urllib.request.Request(url, data, known, method=self.command), timeout=60)
+            except urllib.error.HTTPError as error:
+                answer = error
+            body = answer.read()
+            self.send_response(answer.status or 500)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{proxy.server_port}"
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
 
 
 def test_where_a_server_keeps_the_runs_the_ui_only_says_its_address(server: Server, build: Callable[..., Study]) -> None:

@@ -21,6 +21,7 @@ from grid.spec.ensemble import Ensemble
 from grid.spec.grid_file import LISTS, Spec
 from grid.spec.launch_settings import Launch
 from grid.spec.skip import Skip
+from grid.spec.source import Source
 from grid.spec.training import Target
 from modules.training.recipe import Recipe
 
@@ -31,6 +32,7 @@ SECTIONS: dict[
     "Top level": (Spec, ""),
     "Base": (Cell, ""),
     "Targets": (Target, "targets.NAME."),
+    "Sources": (Source, "sources.N."),
     "Skip rules": (Skip, "skip.N."),
     "Ensembles": (Ensemble, "ensembles.N."),
     "Launch": (Launch, "launch."),

@@ -1,10 +1,11 @@
 """Runs of replicates in MLflow: one parent per combination of levels, with means over seeds."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow_runs import Make, dump, edit, runs
+from mlflow_runs import Make, dump, edit, runs, thorough
 from scipy import stats
 
 from grid.ledger.study import Study
@@ -79,7 +80,7 @@ def test_another_mean_replaces_the_run_and_takes_the_seeds_along(new_study: Make
     old = groups(study)["mtcnn"].info.run_id
     connect(tracking_of(study.record, study.path)).log_metric(old, ACCURACY, 0.1, step=4)
     (said,) = sync_pass(study.path).said
-    assert said.startswith(f"mtcnn: the run {old} was replaced, because its {ACCURACY} is 0.1 over 3 seeds")
+    assert said.startswith(f"mtcnn: the run {old} was replaced, because its {ACCURACY} is 0.1 over 4 seeds")
     new = groups(study)["mtcnn"]
     assert new.data.metrics[ACCURACY] == pytest.approx(sum(values(study, "mtcnn")) / 3, abs=1e-12)
     assert {runs(study)[f"mtcnn / {seed}"].data.tags["mlflow.parentRunId"] for seed in range(3)} == {new.info.run_id}
@@ -101,6 +102,28 @@ def test_combinations_that_left_the_grid_file_are_hidden_and_lose_their_cells(ne
     everything = client.search_runs([found.experiment_id])
     assert {run.data.tags["facegrid.hidden"] for run in everything if run.data.tags["facegrid.kind"] == "group"} == {"true"}
     assert all("mlflow.parentRunId" not in client.get_run(run).data.tags for run in found.runs.values())
+
+
+def test_other_metrics_have_their_intervals_in_a_table_that_comes_back_when_it_is_lost(new_study: Make) -> None:
+    study = new_study(**SEEDS)
+    sync_pass(study.path)
+    client = connect(tracking_of(study.record, study.path))
+    run = groups(study)["mtcnn"]
+    assert {key for key in run.data.metrics if " over seeds/" in key} == {f"{OVER}_{part}" for part in ("low", "high", "n")}
+    table = Path(client.download_artifacts(run.info.run_id, "over_seeds.json"))
+    found = json.loads(table.read_text())
+    assert found["columns"] == ["metric", "mean", "low", "high", "seeds"]
+    rows = {row[0]: row[1:] for row in found["data"]}
+    assert len(rows) > 5
+    assert rows[ACCURACY] == [run.data.metrics[key] for key in (ACCURACY, f"{OVER}_low", f"{OVER}_high", f"{OVER}_n")]
+    seeds = [runs(study)[f"mtcnn / {seed}"].data.metrics["lfw view 2/eer"] for seed in range(3)]
+    assert rows["lfw view 2/eer"][0] == pytest.approx(sum(seeds) / 3, abs=1e-12)
+    (file,) = (path for path in (study.path.parent / "mlartifacts").rglob("over_seeds.json") if run.info.run_id in str(path))
+    content = file.read_bytes()
+    file.unlink()
+    assert thorough(study).problems == []
+    assert file.read_bytes() == content
+    assert f"**{ACCURACY}: {100 * run.data.metrics[ACCURACY]:.2f} % [" in run.data.tags["mlflow.note.content"].splitlines()[0]
 
 
 def test_one_seed_and_equal_seeds_have_no_interval() -> None:
