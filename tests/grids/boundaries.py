@@ -28,7 +28,7 @@ Moment = Literal["before", "within", "after"]  # within: written beside its plac
 LAUNCH = "import boundaries; boundaries.arm({number}, {moment!r}, {form!r})\n" + PROGRAM
 WRITES = ("put", "create", "upload", "delete")
 TRAININGS = ("pretrain", "trial", "train")
-DIED = "died-at.txt"  # in the working directory: the write at which the process was killed
+WRITTEN = "writes.txt"  # in the working directory: the writes so far, one a line
 
 
 def arm(number: int, moment: Moment, form: str = "") -> None:
@@ -39,9 +39,10 @@ def arm(number: int, moment: Moment, form: str = "") -> None:
     due = False
     written_beside = LocalStore._written_beside
 
-    def die(write: str) -> None:
-        Path(DIED).write_text(write)
+    def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
+
+    log = open(WRITTEN, "w")  # noqa: SIM115 - as long as the process lives
 
     def wrapped(name: str) -> Any:
         method = getattr(LocalStore, name)
@@ -50,13 +51,16 @@ def arm(number: int, moment: Moment, form: str = "") -> None:
         def write(self: LocalStore, *words: Any) -> Any:
             nonlocal due
             key = str(words[1] if name == "upload" else words[0])
-            now = threading.current_thread() is main and re.search(form, key) is not None and next(count) == number
+            if threading.current_thread() is not main:
+                return method(self, *words)
+            now = re.search(form, key) is not None and next(count) == number
+            print(f"{name} {key}", file=log, flush=True)
             if now and moment == "before":
-                die(f"{name} {key}")
+                die()
             due = now
             found = method(self, *words)
             if now:
-                die(f"{name} {key}")
+                die()
             return found
 
         return write
@@ -65,7 +69,7 @@ def arm(number: int, moment: Moment, form: str = "") -> None:
     def beside(self: LocalStore, key: str, data: bytes) -> Iterator[Path]:
         with written_beside(self, key, data) as path:
             if due and moment == "within" and threading.current_thread() is main:
-                die(f"{path.name} for {key}")
+                die()
             yield path
 
     for name in WRITES:
@@ -75,9 +79,10 @@ def arm(number: int, moment: Moment, form: str = "") -> None:
 
 @dataclass(frozen=True)
 class Calm:
-    """What an undisturbed launch computed: content by kind and id."""
+    """An undisturbed launch: the content of each stage by kind and id, and its writes in their order."""
 
     contents: dict[tuple[str, str], str]
+    writes: list[str]
 
 
 class Place:
@@ -102,8 +107,9 @@ class Place:
         return code, out + err
 
     @property
-    def died_at(self) -> str:
-        return (self.folder / DIED).read_text()
+    def writes(self) -> list[str]:
+        """Of the last launch, ``create train/...`` and so on; the last one is that at which it was killed."""
+        return (self.folder / WRITTEN).read_text().splitlines()
 
 
 def calm(folder: Path) -> Calm:
@@ -114,7 +120,7 @@ def calm(folder: Path) -> Calm:
     contents = place.store.contents()
     assert {kind for kind, _ in contents} == set(KINDS)
     sound(place.study)
-    return Calm(contents)
+    return Calm(contents, place.writes)
 
 
 def killed_and_launched_again(
@@ -134,7 +140,7 @@ def killed_and_launched_again(
     if code == 0:
         return None
     assert code == -signal.SIGKILL, said
-    where, store = place.died_at, place.store
+    where, store = place.writes[-1], place.store
     done, before = store.contents(), store.attempts()
     assert done.items() <= undisturbed.contents.items(), where
     saved = {key for key in before.keys() - done.keys() if key[0] in TRAININGS and store.ledger.checkpoint(*key)}
