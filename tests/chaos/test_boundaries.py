@@ -6,7 +6,7 @@
 from pathlib import Path
 
 import pytest
-from boundaries import Calm, Moment, calm, killed_and_launched_again
+from boundaries import Calm, Moment, Place, killed_and_launched_again
 
 pytestmark = pytest.mark.timeout(900)
 BOUNDARIES: dict[str, tuple[str, int, Moment]] = {  # what is left -> regular expression of the key, its how many-th write, when
@@ -31,23 +31,18 @@ job._elsewhere = lambda ledger, one, failed: None
 """
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Calm:
-    return calm(tmp_path_factory.mktemp("undisturbed") / "calm")
-
-
 @pytest.mark.parametrize("left", BOUNDARIES)
-def test_the_next_launch_makes_a_kill_good_that_leaves(undisturbed: Calm, tmp_path: Path, left: str) -> None:
+def test_the_next_launch_makes_a_kill_good_that_leaves(every_kind: Calm, tmp_path: Path, left: str) -> None:
     form, number, moment = BOUNDARIES[left]
-    assert killed_and_launched_again(tmp_path / "killed", undisturbed, number, moment, form) is not None
+    assert killed_and_launched_again(Place(tmp_path / "killed"), every_kind, number, moment, form) is not None
 
 
-def test_a_launch_that_does_not_resume_is_noticed(undisturbed: Calm, tmp_path: Path) -> None:
+def test_a_launch_that_does_not_resume_is_noticed(every_kind: Calm, tmp_path: Path) -> None:
     """The check above can fail: here checkpoints are ignored, and the numbers are right nevertheless."""
     with pytest.raises(AssertionError, match="pretrain goes on from its checkpoint"):
-        killed_and_launched_again(tmp_path / "killed", undisturbed, 1, "after", r"^pretrain/.*/events/", NO_RESUME)
+        killed_and_launched_again(Place(tmp_path / "killed"), every_kind, 1, "after", r"^pretrain/.*/events/", NO_RESUME)
 
 
-def test_a_launch_that_computes_finished_stages_again_is_noticed(undisturbed: Calm, tmp_path: Path) -> None:
+def test_a_launch_that_computes_finished_stages_again_is_noticed(every_kind: Calm, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="what was done stays"):
-        killed_and_launched_again(tmp_path / "killed", undisturbed, 1, "after", r"^detect/.*/done-", AGAIN)
+        killed_and_launched_again(Place(tmp_path / "killed"), every_kind, 1, "after", r"^detect/.*/done-", AGAIN)

@@ -12,10 +12,9 @@ import functools
 import itertools
 import os
 import re
-import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -86,23 +85,29 @@ class Calm:
 
 
 class Place:
-    """A folder with one study of the grid ``EVERY_KIND``."""
+    """A folder with one study of the grid ``EVERY_KIND``.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        overrides: of the grid file, in every launch
+        change: Python source that every launch executes first
+        store: where the ledger is, if the overrides place it
+    """
+
+    def __init__(self, folder: Path, overrides: Sequence[str] = (), change: str = "", store: Path | None = None) -> None:
+        self.folder, self.overrides, self.change = folder, overrides, change
         folder.mkdir()
         self.study = folder / "studies" / "every_kind"
-        self.store = Store(self.study / "store")
+        self.store = Store(store or self.study / "store")
 
     def launch(self, number: int = 0, moment: Moment = "before", form: str = "", change: str = "") -> tuple[int, str]:
         """Launches the grid; returns the exit code, -9 if it was killed, and what was printed.
 
         Args:
-            change: Python source that is executed first
+            change: more Python source that is executed first
         """
-        words = ("launch", str(EVERY_KIND))
+        words = ("launch", str(EVERY_KIND), *self.overrides)
         prepare(self.folder, words)
-        program = f"{change}\n{LAUNCH.format(number=number, moment=moment, form=form)}"
+        program = f"{self.change}\n{change}\n{LAUNCH.format(number=number, moment=moment, form=form)}"
         code, out, err = forked.ended(program, self.folder, words, [str(GRIDS)], {"COLUMNS": "200"})
         return code, out + err
 
@@ -124,7 +129,7 @@ def calm(folder: Path) -> Calm:
 
 
 def killed_and_launched_again(
-    folder: Path, undisturbed: Calm, number: int, moment: Moment, form: str = "", change: str = ""
+    place: Place, undisturbed: Calm, number: int, moment: Moment, form: str = "", change: str = ""
 ) -> str | None:
     """A launch that is killed at a write, and a second one, which must make it good.
 
@@ -135,7 +140,6 @@ def killed_and_launched_again(
     Returns:
         the write at which it was killed; None if it had ended before
     """
-    place = Place(folder)
     code, said = place.launch(number, moment, form)
     if code == 0:
         return None
@@ -156,5 +160,4 @@ def killed_and_launched_again(
         names = [name.rpartition("/")[2] for name in store.ledger.store.walk(f"{kind}/{id}")]
         assert "resumed.json" in names, f"{where}: {kind} goes on from its checkpoint"
     sound(place.study)
-    shutil.rmtree(folder)
     return where
