@@ -369,14 +369,15 @@ def main() -> None:
     except OSError as error:
         if sys.excepthook is show_own:  # in debug, a component may have raised it
             raise
-        if error.errno not in CURE:
-            from grid.execution.storage_errors import store_failed
+        from grid.execution.storage_errors import store_failed
 
-            if not store_failed(error):
+        store = store_failed(error)
+        if error.errno not in CURE:
+            if not store:
                 raise
             words = masked_text(" ".join(str(error).split()))
             err.print(styled("[red]facegrid:[/] the store cannot be read or written: {}; {}", words, _LATER))
             sys.exit(1)
-        where = error.filename or "a file or folder"
+        where = error.filename or ("the store" if store else "a file or folder")
         err.print(styled("[red]facegrid:[/] {}: {}; {}", where, error.strerror, CURE[error.errno]))
         sys.exit(1 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else 2)
