@@ -151,7 +151,7 @@ def launch(
     spec = read(grid, [*(overrides or []), *more])
     limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
     limits.check(spec.spec.launch.prices)
-    context.obj.install_ctrl_c()
+    context.ensure_object(Interrupts).install_ctrl_c()
     console = err if as_json else out
     console.print(styled("[bold]{}[/]: checking the grid, its data and its networks", spec.spec.name))  # imports take seconds
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from grid.cli.interrupts import Interrupts
 from grid.terminal import WhereText, out
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
@@ -41,7 +42,7 @@ def work(
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.spending_limits import Limits
 
-    context.obj.install_ctrl_c()
+    context.ensure_object(Interrupts).install_ctrl_c()
     limits, found = Limits(max_gpu_hours, max_cpu_hours, max_cost), Study(study)
     limits.check(prices_of(found.record))
 

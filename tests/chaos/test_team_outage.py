@@ -39,6 +39,7 @@ def test_two_launches_outlive_their_server_and_its_database(tmp_path: Path, hold
     for folder in (*folders, tmp_path / "server"):
         folder.mkdir()
     stores = [Store(folder / STUDY / "store") for folder in folders]
+    forked.run("", tmp_path)  # its imports take longer than all that follows
     with (
         Postgres("of-the-test") as database,
         Server(tmp_path / "server", None, database.uri, ("--serve-artifacts",)) as server,

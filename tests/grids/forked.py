@@ -16,7 +16,7 @@ LAUNCH = [  # what a whole launch needs besides
     "grid.stages.detect_shard", "grid.stages.pretrain", "grid.stages.trial", "grid.stages.search", "grid.stages.evaluate",
     "grid.stages.explain", "grid.stages.score", "modules.training.recognizer", "datamodules.mtcnn", "warmed",
 ]  # fmt: skip
-PATIENCE = 300.0  # seconds
+PATIENCE = 600.0  # seconds
 
 
 def run(program: str, folder: Path, arguments: Sequence[str] = (), path: Sequence[str] = ()) -> str:
