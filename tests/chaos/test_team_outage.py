@@ -27,7 +27,6 @@ def until(fact: Callable[[], object], what: str) -> None:
 
 def launched(folder: Path, tracking: str, hold: Path) -> tuple[int, str]:
     words = ("launch", str(TINY), f"launch.tracking={tracking}", "launch.executor=local", "--where", ONE)
-    prepare(folder, words)
     code, out, err = forked.ended(PROGRAM, folder, words, [str(GRIDS)], {"FACEGRID_TEST_HOLD": str(hold)})
     return code, out + err
 
@@ -38,6 +37,7 @@ def test_two_launches_outlive_their_server_and_its_database(tmp_path: Path, hold
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in (*folders, tmp_path / "server"):
         folder.mkdir()
+        prepare(folder, ("launch",))
     stores = [Store(folder / STUDY / "store") for folder in folders]
     forked.run("", tmp_path)  # its imports take longer than all that follows
     with (
