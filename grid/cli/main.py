@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import sys
 import warnings
 from importlib.metadata import version
@@ -22,6 +21,7 @@ from grid.cli.data import data
 from grid.cli.explain import explain
 from grid.cli.export import embed, export, verify
 from grid.cli.figures import figures
+from grid.cli.interrupts import Interrupts
 from grid.cli.judge import judge
 from grid.cli.logs import logs
 from grid.cli.prune import prune
@@ -31,6 +31,7 @@ from grid.secrets import masked_text
 from grid.terminal import AsJson, WhereText, counted, degrade_output, err, out, styled
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
+_LATER = "when it can, run the same command again: what was finished is kept"
 _RIGHT = "change the rights, or choose other folders with launch.study and launch.store"
 CURE = {  # system errors that no command can fix
     errno.ENOSPC: _ROOM, errno.EDQUOT: _ROOM, errno.EACCES: _RIGHT, errno.EPERM: _RIGHT, errno.EROFS: _RIGHT,
@@ -119,6 +120,7 @@ def plan(
 
 @app.command()
 def launch(
+    context: typer.Context,
     grid: GridFile,
     overrides: Overrides = None,
     where: WhereText = None,
@@ -149,7 +151,7 @@ def launch(
     spec = read(grid, [*(overrides or []), *more])
     limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
     limits.check(spec.spec.launch.prices)
-    signal.signal(signal.SIGINT, _stopping)
+    context.ensure_object(Interrupts).install_ctrl_c()
     console = err if as_json else out
     console.print(styled("[bold]{}[/]: checking the grid, its data and its networks", spec.spec.name))  # imports take seconds
 
@@ -338,16 +340,6 @@ app.add_typer(study, name="study")
 app.add_typer(cluster, name="cluster")
 
 
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
-
-
-def _stopping(*_: Any) -> None:
-    os.write(2, b"\nfacegrid: stopping the workers; finished stages and checkpoints are kept\n")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # print the message only once
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Entry point: exit codes 0 done, 1 some cells failed, 2 bad input, 3 a limit of spending, 130 interrupted."""
     for key, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "NO_ALBUMENTATIONS_UPDATE": "1"}.items():
@@ -361,11 +353,10 @@ def main() -> None:
 
     # Hides Pillow's warning about images that facegrid rejects anyway; Pillow must not be imported for that.
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under nohup
-        signal.signal(signal.SIGHUP, _interrupt)  # the terminal was closed
+    interrupts = Interrupts()
+    interrupts.install()
     try:
-        app()
+        app(obj=interrupts)
     except SystemExit as ended:
         if ended.code == 130:  # typer converts a KeyboardInterrupt to this
             err.print("facegrid: interrupted; the same command goes on from here")
@@ -383,8 +374,17 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.errno not in CURE or sys.excepthook is show_own:  # in debug, a component may have raised it
+        if sys.excepthook is show_own:  # in debug, a component may have raised it
             raise
-        where = error.filename or "a file or folder"
+        from grid.execution.storage_errors import store_failed
+
+        store = store_failed(error)
+        if error.errno not in CURE:
+            if not store:
+                raise
+            words = masked_text(" ".join(str(error).split()))
+            err.print(styled("[red]facegrid:[/] the store cannot be read or written: {}; {}", words, _LATER))
+            sys.exit(1)
+        where = error.filename or ("the store" if store else "a file or folder")
         err.print(styled("[red]facegrid:[/] {}: {}; {}", where, error.strerror, CURE[error.errno]))
         sys.exit(1 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else 2)

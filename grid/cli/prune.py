@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be deleted")]
-Removed = Annotated[
-    bool, typer.Option("--removed", help="also the results of cells that are no longer in the grid; not from a shared store")
+Removed = Annotated[bool, typer.Option("--removed", help="also the results of cells that are no longer in the grid")]
+SharedWith = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="STUDY", help="with --removed: another study with the same store; name all of them, one by one"),
 ]
 
 Tracking = Annotated[
@@ -31,7 +34,12 @@ Tracking = Annotated[
 
 
 def prune(
-    study: StudyFolder, dry_run: DryRun = False, removed: Removed = False, mlflow: Tracking = False, as_json: AsJson = False
+    study: StudyFolder,
+    dry_run: DryRun = False,
+    removed: Removed = False,
+    shared_with: SharedWith = None,
+    mlflow: Tracking = False,
+    as_json: AsJson = False,
 ) -> None:
     """Delete what no result needs: checkpoints of finished stages, replaced attempts.
 
@@ -41,11 +49,17 @@ def prune(
     from grid.ledger.prune import unneeded, without_removed
     from grid.ledger.store import LocalStore
     from grid.ledger.study import Study, write_record
+    from grid.spec.grid_file import BadInput
 
-    name = Study(study).name
-    with Lock(LocalStore(Path(study)), f"prune of {name}") as lock:
+    name, paths = Study(study).name, [Study(path).path for path in shared_with or []]
+    if paths and not removed:
+        raise BadInput("--shared-with names studies that need results, and only --removed deletes results; add it")
+    with ExitStack() as locks:
+        lock = locks.enter_context(Lock(LocalStore(Path(study)), f"prune of {name}"))
+        for path in paths:  # so that no launch begins to need what is deleted here
+            locks.enter_context(Lock(LocalStore(path), f"prune of {name}", what=f"the study {path}"))
         found = Study(study)
-        record, gone = without_removed(found) if removed else (found.record, set())
+        record, gone = without_removed(found, [Study(path) for path in paths]) if removed else (found.record, set())
         freed: dict[str, int] = {}
         objects = list(unneeded(found.ledger, gone))
         if removed and not dry_run:

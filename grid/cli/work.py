@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from grid.cli.interrupts import Interrupts
 from grid.terminal import WhereText, out
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
@@ -23,6 +24,7 @@ MaxCost = Annotated[float | None, typer.Option(metavar="MONEY", min=0, help=f"mo
 
 
 def work(
+    context: typer.Context,
     study: StudyFolder,
     where: WhereText = None,
     patience: Patience = None,
@@ -40,6 +42,7 @@ def work(
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.spending_limits import Limits
 
+    context.ensure_object(Interrupts).install_ctrl_c()
     limits, found = Limits(max_gpu_hours, max_cpu_hours, max_cost), Study(study)
     limits.check(prices_of(found.record))
 

@@ -6,10 +6,8 @@ Errors in a stage are recorded in the ledger and returned, not raised.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import random
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +21,7 @@ from grid.execution.local_helpers import LocalHelpers
 from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory
 from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
+from grid.execution.storage_errors import out_of_space, store_failed
 from grid.execution.system_metrics import sampled
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
@@ -35,8 +34,6 @@ from grid.spec.stage_name import DETECT, SHOWN_ID
 from grid.spec.training import Training
 from grid.stages.ranks import Helper, Helpers, RankLost, Team
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-LEAST_FREE = 1 << 20  # bytes; below this, a failed write counts as a full disk, because torch does not report the cause
 POLL = 1.0  # seconds between two looks at a stage that another process computes
 WAIT = 5.0  # seconds for it until other work is tried first
 Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy", "no_gpu_memory", "no_host_memory"]
@@ -190,7 +187,7 @@ class Begun:
         return Outcome("done")
 
     def fail(self, error: Exception, options: RunOptions) -> Outcome:
-        """Records an error of the stage; a full disk is not recorded as a failure, nor are memory and a slot that can grow."""
+        """Records an error of the stage. No failures are a full disk, a store that fails, and memory while a slot can grow."""
         line = error_line(error)
         memory = exhausted(error)
         if memory is not None and memory in options.larger:
@@ -199,6 +196,8 @@ class Begun:
             line = f"{advice(memory, options.slot, self.configs)} ({line})"
         if out_of_space(error, self.attempt.path):  # the stage itself is not at fault: it is unfinished, not failed
             return Outcome("failed", f"no space left in {self.job.store} ({line}); free some and launch again")
+        if store_failed(error):
+            return Outcome("failed", f"{self.job.store} cannot be read or written ({line}); launch again when it can")
         with contextlib.suppress(Fenced):
             self.attempt.check()
             deterministic = memory is None and not isinstance(error, (Blocked, Damaged))
@@ -304,23 +303,6 @@ def _run(job: Job, options: RunOptions) -> Outcome:
         return outcome
     finally:
         begun.attempt.close()
-
-
-def out_of_space(error: BaseException, store: Path) -> bool:
-    """Whether an error is caused by a full disk or quota; libraries that write files wrap it in their own exceptions."""
-    cause: BaseException | None = error
-    seen: set[int] = set()
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        if isinstance(cause, OSError) and cause.errno in FULL:
-            return True
-        if any(os.strerror(number).lower() in str(cause).lower() for number in FULL):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    try:
-        return shutil.disk_usage(store).free < LEAST_FREE
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager

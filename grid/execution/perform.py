@@ -32,6 +32,7 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
 
     Raises:
         RankLost: a process of a training on several devices was lost; performing the same jobs again resumes it.
+        KeyboardInterrupt: this process was interrupted.
 
     Returns:
         stage id -> outcome, for the stages that were run or found done
@@ -51,6 +52,10 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
             with own_temporary_files():
                 outcome = run(job, replace(options, report=partial(report, job.label)))
         except RankLost:
+            raise
+        except SystemExit as ended:
+            if isinstance(ended.__context__, KeyboardInterrupt):  # in a training, Lightning makes an exit with code 1 of it
+                raise KeyboardInterrupt from None
             raise
         except Exception as error:  # an error outside the stage, such as a full disk: no process was lost, so there is no retry
             if options.raises:

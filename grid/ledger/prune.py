@@ -7,7 +7,7 @@ kept, so no state and no number changes. Stages that a process is computing, and
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from grid.ledger.records import attempt_folders, numbers
 from grid.ledger.sealed import Damaged
 from grid.ledger.study import Study
 from grid.spec.grid_file import BadInput
+from grid.spec.stage_name import DETECT, DETECT_SHARD
 
-ID = re.compile(r"[0-9a-f]{32}")
+ID = re.compile(r"[0-9a-f]{32}(-\d{9}-\d{9})?")  # of a stage, or of a shard of a detection
 RECORDS = ("events", "log", "system", "resumed.json")  # of any attempt: small, and reports draw curves from them
 CHECKPOINT, ATTEMPT, REMOVED = "checkpoints of finished stages", "replaced attempts", "results of removed cells"
 
@@ -37,14 +38,16 @@ def unneeded(ledger: LedgerReader, removed: Collection[tuple[str, str]] = ()) ->
     """What may be deleted, in the order of the store.
 
     Args:
-        removed: kind and id of stages that no cell needs any more; they are given up with all records
+        removed: kind and id of stages that no cell needs any more; they are given up with all records, and the shards of
+            detections with them
     """
     store = ledger.store
     for kind in store.names(""):
         for id in filter(ID.fullmatch, store.names(kind)):
             if live_holder(store, f"{kind}/{id}/lease") is not None:
                 continue
-            found = [(f"{kind}/{id}", REMOVED)] if (kind, id) in removed else _of_stage(ledger, kind, id)
+            whole = (DETECT, id.partition("-")[0]) if kind == DETECT_SHARD else (kind, id)
+            found = [(f"{kind}/{id}", REMOVED)] if whole in removed else _of_stage(ledger, kind, id)
             for prefix, what in found:
                 if size := _size(ledger, prefix):
                     yield Unneeded(prefix, size, what)
@@ -74,19 +77,33 @@ def _size(ledger: LedgerReader, prefix: str) -> int:
     return sum(store.size(f"{prefix}/{key}") or 0 for key in store.walk(prefix))
 
 
-def without_removed(study: Study) -> tuple[dict[str, Any], set[tuple[str, str]]]:
+def without_removed(study: Study, others: Sequence[Study] = ()) -> tuple[dict[str, Any], set[tuple[str, str]]]:
     """A study's record without the cells that are no longer in its grid, and the stages (kind, id) that only those need.
 
+    Args:
+        others: all other studies with the same store; what their cells need is kept, that of their removed cells included
+
     Raises:
-        BadInput: the store is not the study's own: other studies may need the stages.
+        BadInput: the store is not the study's own, so other studies may need the stages, and none is named; or one that is
+            named has another store.
     """
     record = dict(study.record)
-    if not isinstance(study.store, Path) or not study.store.is_relative_to(study.path):
+    if not others and (not isinstance(study.store, Path) or not study.store.is_relative_to(study.path)):
         raise BadInput(
             f"--removed: the store {study.store} is not in the folder of {study.name}, so other studies may need what this one "
-            "no longer does; without --removed, checkpoints and replaced attempts are freed"
+            "no longer does; name each of them with --shared-with STUDY, or leave out --removed"
         )
+    known = record.get("store_id")
+    for other in others:
+        if known is None or other.record.get("store_id") != known:
+            raise BadInput(
+                f"--shared-with {other.path}: its store is {other.store}, and that of {study.name} is {study.store}; name "
+                "the studies with the same launch.store"
+            )
     needed = {id for cell in record["cells"] for id in cell["stages"].values()}
+    needed |= {
+        id for other in others for key in ("cells", "hidden") for cell in other.record[key] for id in cell["stages"].values()
+    }
     gone = {id for cell in record["hidden"] for id in cell["stages"].values()} - needed
     removed = {(stage["stage"], stage["id"]) for stage in record["stages"] if stage["id"] in gone}
     record |= {"hidden": [], "stages": [stage for stage in record["stages"] if stage["id"] not in gone]}

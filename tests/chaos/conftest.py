@@ -1,8 +1,9 @@
-"""A switch that keeps trainings half done."""
+"""What these tests share: a switch that keeps trainings half done, and an undisturbed launch."""
 
 from pathlib import Path
 
 import pytest
+from boundaries import Calm, calm
 
 
 @pytest.fixture
@@ -11,3 +12,9 @@ def hold(tmp_path: Path) -> Path:
     path = tmp_path / "hold"
     path.touch()
     return path
+
+
+@pytest.fixture(scope="session")
+def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Calm:
+    """An undisturbed launch of one cell with every kind of stage; each process of pytest-xdist makes its own, in seconds."""
+    return calm(tmp_path_factory.mktemp("every_kind") / "calm")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,4 +44,30 @@ def test_an_interrupted_launch_says_so_and_goes_on_later(undisturbed: Any, tmp_p
     assert {key: attempts[key] for key in finished} == finished
     assert store.contents() == undisturbed.contents
     assert store.resumed()
+    sound(tmp_path / STUDY)
+
+
+@pytest.mark.parametrize(("executor", "second"), [("ray", signal.SIGINT), ("local", signal.SIGTERM)])
+def test_a_launch_that_is_interrupted_twice_ends_at_once_and_goes_on_later(
+    undisturbed: Any, tmp_path: Path, hold: Path, executor: str, second: signal.Signals
+) -> None:
+    store, where = Store(tmp_path / STUDY / "store"), f"launch.executor={executor}"
+    with Facegrid(tmp_path, "launch", undisturbed.grid, where, FACEGRID_TEST_HOLD=str(hold)) as driver:
+        half, _ = driver.until(store.half_trained)
+        driver.signal(signal.SIGINT)
+        time.sleep(0.5)
+        driver.signal(second)
+        assert driver.wait(120) == 130, driver.said
+        gone(driver.family)
+        assert driver.said.count("stopping the workers") == 1
+        assert "the same command goes on from here" in driver.said
+        assert "Traceback" not in driver.said
+        assert "Exception ignored" not in driver.said
+    done, before = store.contents(), store.attempts()
+    hold.unlink()
+    here(tmp_path, "launch", undisturbed.grid, "launch.executor=local")
+    after = store.attempts()
+    assert {key: after[key] for key in done} == {key: before[key] for key in done}
+    assert half in store.resumed()
+    assert store.contents() == undisturbed.contents
     sound(tmp_path / STUDY)

@@ -59,18 +59,20 @@ class History:
             attempt.fail("ValueError: no", "", deterministic=True)
 
     def facts(self) -> list[Any]:
-        """Everything that plans, launches and reports read of both stages."""
+        """Everything that plans, launches and reports read, of each stage."""
         found: list[Any] = []
         for id in self.ids:
             marker = self.ledger.marker("train", id)
             saved = self.ledger.checkpoint("train", id, "code", {}) if marker is None else None
-            found += [
-                self.ledger.status("train", id),
-                marker and (self.ledger.damage(marker, digests=True), marker.content),
-                saved and (saved.key, saved.row),
-                self.ledger.events("train", id),
-                self.ledger.attempts("train", id),
-                self.ledger.failure("train", id),
-                self.ledger.began("train", id),
-            ]
+            found.append(
+                [
+                    self.ledger.status("train", id),
+                    marker and (self.ledger.damage(marker, digests=True), marker.content),
+                    saved and (saved.key, saved.row),
+                    self.ledger.events("train", id),
+                    self.ledger.attempts("train", id),
+                    self.ledger.failure("train", id),
+                    self.ledger.began("train", id),
+                ]
+            )
         return found

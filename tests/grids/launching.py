@@ -282,6 +282,14 @@ class Store:
         """Number of attempts of each stage."""
         return {key: self.ledger.attempts(*key) for key in self.ids() if kind in (None, key[0])}
 
+    def finished(self) -> dict[tuple[str, str], int]:
+        """Number of attempts of each finished stage, also while others are computed.
+
+        Markers are read first: a stage that ends in between may have begun once more since its attempts were counted.
+        """
+        done = self.markers()
+        return {key: count for key, count in self.attempts().items() if key in done}
+
     def claims(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         """(kind, id, newest claim) of stages without marker or failure."""
         done = self.markers()

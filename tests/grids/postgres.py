@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -24,7 +25,7 @@ def binaries() -> Path | None:
 
 
 class Postgres:
-    """A server with its own folder and the database ``postgres``, running inside a ``with`` block."""
+    """A server with its own folder and the database ``postgres``, running inside a ``with`` block; it may be restarted."""
 
     def __init__(self, password: str) -> None:
         self.password, self.port = password, free_port()
@@ -44,20 +45,29 @@ class Postgres:
         command = [*self.prefix, str(self.programs / "initdb"), f"--pgdata={data}", "--username=mlflow", "--auth=scram-sha-256"]
         command += [f"--pwfile={secret}", "--no-sync", "--encoding=UTF8", "--no-locale"]
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder)
+        self.start()
+        return self
+
+    def start(self) -> None:
+        assert self.programs is not None
+        data = self.folder / "data"
         command = [*self.prefix, str(self.programs / "postgres"), "-D", str(data), "-p", str(self.port), "-h", "127.0.0.1"]
         command += ["-k", str(self.folder), "-c", "fsync=off"]
-        with open(self.folder / "log", "wb") as log:
+        with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         limit = time.monotonic() + PATIENCE
         while self._client("pg_isready").returncode:
             assert self.process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < limit, (self.folder / "log").read_text()
             time.sleep(0.2)
-        return self
+
+    def stop(self) -> None:
+        """At once: clients lose their connections."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
 
     def __exit__(self, *error: object) -> None:
-        self.process.terminate()
-        self.process.wait(30)
+        self.stop()
         shutil.rmtree(self.folder)
 
     def dump(self) -> str:

@@ -80,6 +80,23 @@ def test_a_shared_store_keeps_the_results_of_removed_cells(place: Path) -> None:
     said = here(place, "prune", STUDY, "--removed", code=2)
     assert said.startswith("facegrid: --removed: the store ")
     assert "other studies may need" in said
+    shutil.copytree(place / STUDY, place / "studies" / "second")
+    here(place, "sync", Path("studies", "second"))  # a copy has runs of its own
+    tree = yaml.safe_load((place / "tiny.yaml").read_text())
+    del tree["axes"]["head"]["wide"], tree["skip"]
+    (place / "tiny.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    here(place, "launch", "tiny.yaml", f"launch.store={place / 'shared'}")
+    store, named = Store(place / "shared"), ("--removed", "--shared-with", Path("studies", "second"))
+    all_of = store.contents()
+    assert "results of removed cells" not in here(place, "prune", STUDY, *named, "--dry-run"), "the second study needs them"
+    record = read_record(place / "studies" / "second") or {}
+    wide = [cell for cell in record["cells"] if cell["levels"]["head"] == "wide"]
+    write_record(place / "studies" / "second", {**record, "cells": [cell for cell in record["cells"] if cell not in wide]})
+    assert "results of removed cells" in here(place, "prune", STUDY, *named)
+    gone = {id for cell in wide for id in cell["stages"].values()}
+    assert store.contents() == {key: content for key, content in all_of.items() if key[1] not in gone}
+    assert len(all_of) - len(store.contents()) == 3
+    assert "; 0 stages to run" in here(place, "launch", "tiny.yaml", f"launch.store={place / 'shared'}")
 
 
 def test_without_an_answer_of_mlflow_the_disk_is_freed_and_one_line_says_so(place: Path) -> None:

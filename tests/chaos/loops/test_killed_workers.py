@@ -45,7 +45,7 @@ def test_random_kills_of_workers_cost_nothing_that_was_finished(undisturbed: Any
                     attempts = store.attempts()
                     assert {key: attempts[key] for key in finished} == finished, "a finished stage ran again"
                     assert store.contents().items() <= undisturbed.contents.items(), "a result differs"
-                    finished = {key: attempts[key] for key in store.markers()}
+                    finished = store.finished()
                     workers[workers.index(victim)] = stack.enter_context(
                         Facegrid(here, "work", STUDY, FACEGRID_TEST_PAUSE="0.2")
                     )

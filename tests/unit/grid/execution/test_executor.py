@@ -1,5 +1,6 @@
 """What executors receive and report, and how a grid file names one."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -79,6 +80,22 @@ def test_jobs_and_outcomes_travel_as_text(make: Callable[..., Grid]) -> None:
     assert unpacked_jobs(packed_jobs(work.jobs)) == list(work.jobs)
     outcomes = {"a": Outcome("done"), "b": Outcome("damaged", "gone", ("train", "c")), "d": Outcome("failed", "why")}
     assert unpacked_outcomes(packed_outcomes(outcomes)) == outcomes
+
+
+def test_the_exit_that_lightning_makes_of_an_interruption_is_one_again(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = list(jobs_of(make_plan(make()).stages, store_of(make())).values())[:1]
+
+    def training(*_: object) -> Outcome:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    monkeypatch.setattr("grid.execution.perform.run", training)
+    with pytest.raises(KeyboardInterrupt):
+        perform(jobs, lambda label, row: None)
 
 
 def test_an_error_outside_the_stage_ends_the_work_and_names_it(make: Callable[..., Grid], tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from configs.contract import ContractError
-from grid.execution.job import Begun, Job, RunOptions, begin, fresh_process_state, jobs_of, lease_of, out_of_space, run
+from grid.execution.job import Begun, Job, RunOptions, begin, fresh_process_state, jobs_of, lease_of, run
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
+from grid.ledger.store import LocalStore
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 
@@ -38,23 +39,6 @@ def test_other_sources_than_the_driver_s_are_refused(tmp_path: Path) -> None:
     assert outcome.ended == "failed"
     assert "code differs from the driver's" in str(outcome.error)
     assert Ledger(tmp_path).attempts("explain", "a" * 32) == 0
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, "No space left on device"),
-        OSError(errno.EDQUOT, "Disk quota exceeded"),
-        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
-        ValueError("wrapped"),
-    ],
-)
-def test_a_full_disk_is_told_from_other_errors(error: Exception, tmp_path: Path) -> None:
-    if str(error) == "wrapped":
-        error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
-    assert out_of_space(error, tmp_path)
-    assert not out_of_space(RuntimeError("CUDA out of memory"), tmp_path)
-    assert not out_of_space(OSError(errno.ENOENT, "No such file or directory"), tmp_path)
 
 
 @pytest.fixture
@@ -85,6 +69,29 @@ def test_a_stage_that_meets_a_full_disk_is_unfinished_and_leaves_no_temporary_fi
     subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
     assert run(work, RunOptions()).ended == "done"
     assert ledger.status("train", stage.id).state == "done"
+
+
+def test_a_stage_that_meets_an_error_of_the_store_is_unfinished(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = make(axes={}, protocols=[], explainers=[])
+    (stage,) = make_plan(grid).stages
+    work, upload = jobs_of([stage], store_of(grid))[stage.id], LocalStore.upload
+
+    def broken(self: LocalStore, path: Path, key: str) -> None:
+        if "checkpoints" not in key:
+            raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+        upload(self, path, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "upload", broken)
+        outcome = run(work, RunOptions())
+    assert outcome.ended == "failed"
+    assert "cannot be read or written (TimeoutError: " in str(outcome.error)
+    ledger = Ledger(store_of(grid))
+    assert ledger.status("train", stage.id).state == "run", "not failed: it needs no --retry"
+    assert run(work, RunOptions()).ended == "done"
+    assert "resumed.json" in {key.rpartition("/")[2] for key in ledger.store.walk(f"train/{stage.id}")}, "from its checkpoint"
 
 
 @pytest.mark.parametrize("raises", [False, True])  # as in a launch, and as in debug
