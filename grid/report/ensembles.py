@@ -91,9 +91,8 @@ def _row(
         pairs = _common(study, markers, SCORES)
         more = _common(study, markers, FORMED) if formed else None
         who, unknown = subjects.of(members[0], protocol, pairs.keys, pairs.same)
-        metrics[protocol] = _evaluated(pairs, more, fit, ensemble.get("c", 1.0), who)
-        if unknown:
-            metrics[protocol]["subjects"] = {"reason": unknown}
+        found = _evaluated(pairs, more, fit, ensemble.get("c", 1.0), who)
+        metrics[protocol] = {**found, "subjects": {"reason": unknown}} if unknown else found
     reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not (metrics or unfit) else "; ".join(unfit) or None
     cell = CellView(
         id=None,

@@ -56,9 +56,9 @@ def _figure(score: str, of: str, games: Sequence[Scored]) -> Plot:
     grounds = {name: {"color": SOFT, "linestyle": dash, "linewidth": 1.1} for name, dash in BASELINE_DASHES.items()}
     styles |= {name: style for name, style in grounds.items() if any(own.get(name, (False,))[0] for own in lines.values())}
     figure, axes = panels(len(shown), 2, (3.4, 2.7), (0.4, 0.4 + 0.17 * len(styles)), sharex=True, sharey=True)
-    for place, (cell, own) in zip(axes, lines.items(), strict=True):
+    for place, (cell, drawn) in zip(axes, lines.items(), strict=True):
         for name, style in styles.items():
-            shares, accuracy = own[name][1] if name in own else ([], [])
+            shares, accuracy = drawn[name][1] if name in drawn else ([], [])
             place.plot([100 * one for one in shares], [100 * one for one in accuracy], **style, label=text(name))
         place.set_title(text(cell), fontsize=8)
         place.set(xlabel="hidden pixels, least important first [%]", ylabel="accuracy [%]")
