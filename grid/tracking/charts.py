@@ -66,9 +66,12 @@ def _charts(factors: Sequence[str], shown: Columns) -> list[dict[str, Any]]:
         )  # fmt: skip
     found += [_bars(key) for key, _ in shown[:2]]
     if others:
-        axis = lambda key: {"key": key, "type": "METRIC"}  # noqa: E731
-        found.append({"type": "SCATTER", "xaxis": axis(others[-1][0]), "yaxis": axis(first), "runsCountToCompare": DOTS})
+        found.append({"type": "SCATTER", "xaxis": _axis(others[-1][0]), "yaxis": _axis(first), "runsCountToCompare": DOTS})
     return found
+
+
+def _axis(key: str) -> dict[str, str]:
+    return {"key": key, "type": "METRIC"}
 
 
 def _bars(key: str) -> dict[str, Any]:
