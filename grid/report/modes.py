@@ -110,7 +110,8 @@ def _vals(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str], 
         val, folds = mode.get("val", {}), len(mode["folds"])
         if val.get("value") is not None and metrics["impostor"] * (folds - 1) / folds >= 1 / val["target"]:
             error = val["spread"] / math.sqrt(folds - 1)  # the spread is a standard deviation with n
-            found.setdefault(f"VAL @ {in_percent(val['target'])}", {})[name] = Reading(val["value"], f"s.e. {100 * error:.2f}")
+            title, spread = f"VAL @ {in_percent(val['target'])}", f"s.e. {100 * error:.2f} at FAR {100 * val['far']:.2g} %"
+            found.setdefault(title, {})[name] = Reading(val["value"], spread)
     for number, readings in found.items():
         yield number, VAL, readings
 

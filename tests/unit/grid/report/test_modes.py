@@ -77,8 +77,8 @@ def test_val_over_folds_has_the_standard_error_of_its_mean(study):
     ((row, board),) = found(1250, modes)  # 1,000 in the other four folds
     assert (board.protocol, board.number, board.names) == ("lfw view 2", "VAL @ 0.1 %", ("facenet", "facenet_mean"))
     error = np.std(each, ddof=1) / np.sqrt(5)
-    assert board.text(row, "facenet") == ("70.00", f"s.e. {100 * error:.2f}")
-    assert board.text(row, "facenet_mean") == ("75.00", f"s.e. {100 * error:.2f} +5.00")
+    assert board.text(row, "facenet") == ("70.00", f"s.e. {100 * error:.2f} at FAR 0.2 %")
+    assert board.text(row, "facenet_mean") == ("75.00", f"s.e. {100 * error:.2f} at FAR 0.2 % +5.00")
     assert not found(1249, modes)
     assert not found(
         1250, {"facenet": {**mode, "val": {"value": None, "target": 0.001, "reason": "fold 1 has no impostor pairs"}}}
