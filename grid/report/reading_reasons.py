@@ -15,7 +15,7 @@ ACCURACY: Mapping[str, str] = {
 }
 VAL: Mapping[str, str] = {
     "facenet": "the threshold of a fold is interpolated for the FAR on the other folds, over squared distances, step 0.001; "
-    "where embeddings lie close together these are too wide, and the FAR is missed; s.e. over folds with n - 1 (FaceNet has five)",
+    "where embeddings lie close together it is too wide and the FAR is missed; s.e. over folds with n - 1 (FaceNet has five)",
     "facenet_mean": "as facenet, by angle, after the mean embedding of the other folds is subtracted",
 }
 TAR: Mapping[str, str] = {
