@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from grid.report.markdown import line, plain
-from grid.report.reading_reasons import ACCURACY, DIR, RANK, TAR
+from grid.report.reading_reasons import ACCURACY, DIR, RANK, TAR, VAL
 from grid.results.result import Result
 from grid.results.rows import Row, Table
 from grid.spec.measure import in_percent
@@ -88,6 +90,7 @@ def _readings(row: Row, protocol: str) -> Iterator[tuple[str, Mapping[str, str],
     if modes := modes_of(row, protocol):
         yield "Accuracy", ACCURACY, {name: Reading(one.value or 0.0, _spread(one)) for name, one in modes.items()}
     metrics = row.metrics.get(protocol, {})
+    yield from _vals(metrics)
     if metrics.get("task") == "templates":
         for far, entry in metrics["tar"].items():
             if entry["value"] is not None:
@@ -98,6 +101,19 @@ def _readings(row: Row, protocol: str) -> Iterator[tuple[str, Mapping[str, str],
             known = {name: Reading(entry["value"]) for name, entry in entries.items() if entry["value"] is not None}
             if len(known) > 1:
                 yield title.format(at if key == "cmc" else in_percent(at)), reasons, known
+
+
+def _vals(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str], dict[str, Reading]]]:
+    """VAL over folds by its definitions; none if the other folds have too few impostor pairs for a threshold at its FAR."""
+    found: dict[str, dict[str, Reading]] = {}
+    for name, mode in metrics.get("modes", {}).items():
+        val, folds = mode.get("val", {}), len(mode["folds"])
+        if val.get("value") is not None and metrics["impostor"] * (folds - 1) / folds >= 1 / val["target"]:
+            error = val["spread"] / math.sqrt(folds - 1)  # the spread is a standard deviation with n
+            title, spread = f"VAL @ {in_percent(val['target'])}", f"s.e. {100 * error:.2f} at FAR {100 * val['far']:.2g} %"
+            found.setdefault(title, {})[name] = Reading(val["value"], spread)
+    for number, readings in found.items():
+        yield number, VAL, readings
 
 
 def _spread(one: Result) -> str:

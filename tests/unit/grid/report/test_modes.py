@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from grid.report.build import build
@@ -61,6 +62,27 @@ def test_markdown_has_no_live_letters_of_users(make_study):
     text = modes_markdown(boards(rows.table(study)), study.name)
     assert r"p\|q" in text
     assert r"a\|b=x\|y" in text
+
+
+def test_val_over_folds_has_the_standard_error_of_its_mean(study):
+    table = rows.table(study)
+    each = np.array([0.5, 0.75, 0.625, 0.875, 0.75])
+    mode = {"folds": [0.9] * 5, "val": {"value": each.mean(), "spread": np.std(each), "target": 0.001, "far": 0.002}}
+    modes = {"facenet": mode, "facenet_mean": {**mode, "val": {**mode["val"], "value": 0.75}}, "youden": {"folds": [0.9] * 5}}
+
+    def found(impostor, modes):
+        row = replace(table.rows[0], metrics={"lfw view 2": {"impostor": impostor, "modes": modes}})
+        return [(row, one) for one in boards(replace(table, rows=(row,))) if one.number.startswith("VAL")]
+
+    ((row, board),) = found(1250, modes)  # 1,000 in the other four folds
+    assert (board.protocol, board.number, board.names) == ("lfw view 2", "VAL @ 0.1 %", ("facenet", "facenet_mean"))
+    error = np.std(each, ddof=1) / np.sqrt(5)
+    assert board.text(row, "facenet") == ("70.00", f"s.e. {100 * error:.2f} at FAR 0.2 %")
+    assert board.text(row, "facenet_mean") == ("75.00", f"s.e. {100 * error:.2f} at FAR 0.2 % +5.00")
+    assert not found(1249, modes)
+    assert not found(
+        1250, {"facenet": {**mode, "val": {"value": None, "target": 0.001, "reason": "fold 1 has no impostor pairs"}}}
+    )
 
 
 def test_templates_and_searches_have_their_readings_side_by_side(study):
