@@ -24,7 +24,7 @@ from loopback import free_port
 from grid.ledger.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 240.0  # seconds for a page to show an answer on a busy machine
+PATIENCE = 120.0  # seconds for a page to show an answer on a busy machine
 KNOWN = "Failed to load resource: the server responded with a status of 404 (Not Found)"  # MLflow asks for its own assistant
 CLOSE_ASSISTANT = "document.querySelector('[data-component-id=\"mlflow.assistant.chat_panel.close\"]')"
 NAMES = ".ag-pinned-left-cols-container"
@@ -96,8 +96,8 @@ def seen(*words: str) -> str:
 
 def chart(title: str, mark: str) -> str:
     """A chart with this title is in view, and its marks are drawn."""
-    return f"""(() => {{ const title = [...document.querySelectorAll('h4, span, div')]
-        .filter(e => e.innerText?.trim() === {json.dumps(title)}).pop(); if (!title) return false;
+    return f"""(() => {{ const title = [...document.querySelectorAll('body *')]
+        .filter(e => e.textContent.trim() === {json.dumps(title)}).pop(); if (!title) return false;
         const place = title.getBoundingClientRect(); if (place.top < 0 || place.bottom > innerHeight) return false;
         for (let e = title; e; e = e.parentElement) if (e.querySelector({json.dumps(mark)})) return true; return false; }})()"""
 
@@ -137,7 +137,7 @@ QUESTIONS = (
     Question("mlflow_failed", "What failed, and why?", (VIEWS, text("What failed")), lambda facts: seen(facts.error)),
     Question(
         "mlflow_curves", "Did the trainings converge?", (*EVERY_SEED, CHARTS),
-        lambda facts: chart("Learning curves/validation_loss", "path.js-line"),
+        lambda facts: chart("Learning curves/validation_loss", ".js-plotly-plot .xtick"),
     ),
     Question(
         "mlflow_settings", "With which settings and on which data was a cell computed?", (*EVERY_SEED, FIRST_CELL),
