@@ -29,8 +29,8 @@ KNOWN = "Failed to load resource: the server responded with a status of 404 (Not
 CLOSE_ASSISTANT = "document.querySelector('[data-component-id=\"mlflow.assistant.chat_panel.close\"]')"
 NAMES = ".ag-pinned-left-cols-container"
 CHARTS = "document.querySelector('input[value=CHART]')?.closest('label')"
-HIDE_PATHS = """[...document.querySelectorAll('body *')].filter(e => !e.childElementCount && e.textContent.includes('file:///'))
-    .forEach(e => { e.textContent = 'file:///...'; })"""  # of this machine
+HIDE_PATHS = r"""[...document.querySelectorAll('body *')].filter(e => !e.childElementCount)
+    .forEach(e => { e.textContent = e.textContent.replace(/(file:\/\/)?\/\S*\/(mlartifacts|studies|faces)\/\S*/, '...'); })"""
 VIEWS = "document.querySelector('[data-testid=saved-views-trigger]')"
 
 
@@ -45,11 +45,11 @@ class Facts:
 
     ranking: list[tuple[Mapping[str, str], float]]
     error: str
-    factors: list[str]
 
     @property
-    def best(self) -> str:
-        return " / ".join(self.ranking[0][0].values())
+    def names(self) -> list[str]:
+        """Of the runs of combinations, in that order."""
+        return [" / ".join(levels.values()) for levels, _ in self.ranking]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ QUESTIONS = (
     Question("mlflow_best", "Which combination of levels is best?", (), first_row),
     Question(
         "mlflow_interval", "How sure is that, over the seeds?", (row(0, "a"),),
-        lambda facts: seen(facts.best, f"lfw view 2/accuracy_ten_fold: {100 * facts.ranking[0][1]:.2f} % ["),
+        lambda facts: seen(facts.names[0], f"lfw view 2/accuracy_ten_fold: {100 * facts.ranking[0][1]:.2f} % ["),
     ),
     Question(
         "mlflow_levels", "Which levels make a network good?", (CHARTS,),
@@ -151,7 +151,7 @@ QUESTIONS = (
     Question(
         "mlflow_difference", "In what do two combinations differ?",
         (row(0, "input[type=checkbox]"), row(1, "input[type=checkbox]"), text("Compare", "button")),
-        lambda facts: seen("Comparing 2 Runs", *facts.factors[:1]),
+        lambda facts: f"{seen('Comparing 2 Runs')} && {body('Run details', *facts.names[:2])}",
     ),
 )  # fmt: skip
 
@@ -165,7 +165,7 @@ def facts_of(study: Study) -> Facts:
             found[tuple(cell.levels[axis] for axis in factors)].append(value)
     means = sorted(((float(np.mean(values)), levels) for levels, values in found.items()), reverse=True)
     (error,) = {str(failure.error) for cell in study.cells for failure in cell.failures.values()}
-    return Facts([(dict(zip(factors, levels, strict=True)), mean) for mean, levels in means], error, factors)
+    return Facts([(dict(zip(factors, levels, strict=True)), mean) for mean, levels in means], error)
 
 
 @contextmanager
