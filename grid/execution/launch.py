@@ -44,7 +44,7 @@ from grid.spec.spending_limits import Limits
 from grid.spec.stage_name import EXPLAIN
 from grid.terminal import counted, styled
 from grid.tracking.sync import MlflowSync
-from grid.tracking.uri import tracking_of
+from grid.tracking.uri import remote, tracking_of
 
 SYNC_SECONDS = 15.0  # between two passes while cells run
 NO_LIMITS = Limits()
@@ -295,7 +295,7 @@ class BackgroundSync:
         self._join()
         result = self.sync_pass.once(report=True)
         self.said += result.said
-        if result.problems and not result.unreachable:  # a store or server that fails now and then
+        if result.problems and not (result.unreachable and remote(self.sync_pass.tracking)):  # a store fails now and then
             result = self.sync_pass.once(report=True)
             self.said += result.said
         return list(result.problems)

@@ -57,7 +57,8 @@ def test_a_launch_that_is_interrupted_twice_ends_at_once_and_goes_on_later(
         driver.signal(signal.SIGINT)
         time.sleep(0.5)
         driver.signal(second)
-        assert driver.wait(120) == 130, driver.said
+        # Where the first one was answered within the half second, the second may meet Python on its way out, without handlers.
+        assert driver.wait(120) in (130, -second), driver.said
         gone(driver.family)
         assert driver.said.count("stopping the workers") == 1
         assert "the same command goes on from here" in driver.said
