@@ -291,10 +291,13 @@ class BackgroundSync:
             self.thread.join()
 
     def finish(self) -> list[str]:
-        """Runs the last pass, report included; returns what could not be copied, and why."""
+        """Runs the last pass, report included, and once more what it could not copy; returns what is left, and why."""
         self._join()
         result = self.sync_pass.once(report=True)
         self.said += result.said
+        if result.problems and not result.unreachable:  # a store or server that fails now and then
+            result = self.sync_pass.once(report=True)
+            self.said += result.said
         return list(result.problems)
 
 

@@ -45,6 +45,7 @@ from modules.layers.normalize import unit
 GRID, FINDINGS = "judge.yaml", "preprocessing.json"
 SHARD = 512  # images of a detection that a process takes at a time: few, so that all processes end together
 AXIS = "model"
+BATCH = 64  # images of the trial that a network embeds at a time, so that large networks fit
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,8 @@ def _tried(one: Judged, start: Preprocessing, stated: frozenset[str], sample: Sa
         network = built.setdefault("network", config.build().eval())
         network.embedding.config = config
         with torch.inference_mode():
-            vectors = unit(network(crops[form])[:, :, 0, 0].double()).numpy()
+            embedded = torch.cat([network(images)[:, :, 0, 0] for images in crops[form].split(BATCH)])
+        vectors = unit(embedded.double()).numpy()
         cosines: np.ndarray = np.einsum("nd,nd->n", vectors[sample.left], vectors[sample.right])
         return cosines
 

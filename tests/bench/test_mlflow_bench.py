@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chrome import Tab, running
+from chrome import running
 from invented_study import build_study
 from mlflow_questions import QUESTIONS, ask, facts_of, shown_by_the_command, start
 
@@ -83,15 +83,6 @@ def test_pictures(tmp_path: Path) -> None:
             tab.size(1440, 900)
             assert ask(tab, address, question, facts, tmp_path / "page.png") == [], question.name
             _store(tmp_path / "page.png", Path(folder, f"{question.name}.webp"))
-        _phone(tab, address, Path(folder), tmp_path)
-
-
-def _phone(tab: Tab, address: str, folder: Path, temporary: Path) -> None:
-    tab.size(390, 844, mobile=True)
-    start(tab, address)
-    time.sleep(2)
-    tab.screenshot(temporary / "page.png")
-    _store(temporary / "page.png", folder / "mlflow_phone.webp")
 
 
 def _store(picture: Path, target: Path) -> None:

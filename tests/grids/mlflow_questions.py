@@ -24,13 +24,13 @@ from loopback import free_port
 from grid.ledger.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 240.0  # seconds for a page to show an answer on a busy machine
+PATIENCE = 120.0  # seconds for a page to show an answer on a busy machine
 KNOWN = "Failed to load resource: the server responded with a status of 404 (Not Found)"  # MLflow asks for its own assistant
 CLOSE_ASSISTANT = "document.querySelector('[data-component-id=\"mlflow.assistant.chat_panel.close\"]')"
 NAMES = ".ag-pinned-left-cols-container"
 CHARTS = "document.querySelector('input[value=CHART]')?.closest('label')"
-HIDE_PATHS = """[...document.querySelectorAll('body *')].filter(e => !e.childElementCount && e.textContent.includes('file:///'))
-    .forEach(e => { e.textContent = 'file:///...'; })"""  # of this machine
+HIDE_PATHS = r"""[...document.querySelectorAll('body *')].filter(e => !e.childElementCount)
+    .forEach(e => { e.textContent = e.textContent.replace(/(file:\/\/)?\/\S*\/(mlartifacts|studies|faces)\/\S*/, '...'); })"""
 VIEWS = "document.querySelector('[data-testid=saved-views-trigger]')"
 
 
@@ -45,11 +45,11 @@ class Facts:
 
     ranking: list[tuple[Mapping[str, str], float]]
     error: str
-    factors: list[str]
 
     @property
-    def best(self) -> str:
-        return " / ".join(self.ranking[0][0].values())
+    def names(self) -> list[str]:
+        """Of the runs of combinations, in that order."""
+        return [" / ".join(levels.values()) for levels, _ in self.ranking]
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def seen(*words: str) -> str:
 
 def chart(title: str, mark: str) -> str:
     """A chart with this title is in view, and its marks are drawn."""
-    return f"""(() => {{ const title = [...document.querySelectorAll('h4, span, div')]
-        .filter(e => e.innerText?.trim() === {json.dumps(title)}).pop(); if (!title) return false;
+    return f"""(() => {{ const title = [...document.querySelectorAll('body *')]
+        .filter(e => e.textContent.trim() === {json.dumps(title)}).pop(); if (!title) return false;
         const place = title.getBoundingClientRect(); if (place.top < 0 || place.bottom > innerHeight) return false;
         for (let e = title; e; e = e.parentElement) if (e.querySelector({json.dumps(mark)})) return true; return false; }})()"""
 
@@ -113,12 +113,14 @@ def first_row(facts: Facts) -> str:
             && {json.dumps(list(levels.values()))}.every(level => cells.includes(level)); }})()"""
 
 
+REPLICATES = "document.querySelector('.ag-center-cols-container [col-id=\"params.`replicate`\"]')"  # the rows are cells
 EVERY_SEED = (VIEWS, text("Every seed"))
+FIRST_CELL = f"{REPLICATES} && {row(0, 'a')}"
 QUESTIONS = (
     Question("mlflow_best", "Which combination of levels is best?", (), first_row),
     Question(
         "mlflow_interval", "How sure is that, over the seeds?", (row(0, "a"),),
-        lambda facts: seen(facts.best, f"lfw view 2/accuracy_ten_fold: {100 * facts.ranking[0][1]:.2f} % ["),
+        lambda facts: seen(facts.names[0], f"lfw view 2/accuracy_ten_fold: {100 * facts.ranking[0][1]:.2f} % ["),
     ),
     Question(
         "mlflow_levels", "Which levels make a network good?", (CHARTS,),
@@ -135,10 +137,10 @@ QUESTIONS = (
     Question("mlflow_failed", "What failed, and why?", (VIEWS, text("What failed")), lambda facts: seen(facts.error)),
     Question(
         "mlflow_curves", "Did the trainings converge?", (*EVERY_SEED, CHARTS),
-        lambda facts: chart("Learning curves/validation_loss", "path.js-line"),
+        lambda facts: chart("Learning curves/validation_loss", ".js-plotly-plot .xtick"),
     ),
     Question(
-        "mlflow_settings", "With which settings and on which data was a cell computed?", (*EVERY_SEED, row(0, "a")),
+        "mlflow_settings", "With which settings and on which data was a cell computed?", (*EVERY_SEED, FIRST_CELL),
         lambda facts: seen("vggface2", "lfw view 2", "epochs", "loss"),
     ),
     Question(
@@ -149,7 +151,7 @@ QUESTIONS = (
     Question(
         "mlflow_difference", "In what do two combinations differ?",
         (row(0, "input[type=checkbox]"), row(1, "input[type=checkbox]"), text("Compare", "button")),
-        lambda facts: seen("Comparing 2 Runs", *facts.factors[:1]),
+        lambda facts: f"{seen('Comparing 2 Runs')} && {body('Run details', *facts.names[:2])}",
     ),
 )  # fmt: skip
 
@@ -163,7 +165,7 @@ def facts_of(study: Study) -> Facts:
             found[tuple(cell.levels[axis] for axis in factors)].append(value)
     means = sorted(((float(np.mean(values)), levels) for levels, values in found.items()), reverse=True)
     (error,) = {str(failure.error) for cell in study.cells for failure in cell.failures.values()}
-    return Facts([(dict(zip(factors, levels, strict=True)), mean) for mean, levels in means], error, factors)
+    return Facts([(dict(zip(factors, levels, strict=True)), mean) for mean, levels in means], error)
 
 
 @contextmanager
