@@ -18,7 +18,7 @@ from modules.metrics.public_evaluators import corners, nearest
 from modules.metrics.roc import Curve
 from modules.metrics.subject_bootstrap import subject_bootstrap
 from modules.metrics.templates import aggregate, score_pairs
-from modules.metrics.verification import SUBJECT_BOOTSTRAP
+from modules.metrics.verification import SUBJECT_BOOTSTRAP, SUBJECT_JACKKNIFE
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 POINTS = 2000  # number of points kept of the ROC curve
@@ -99,7 +99,10 @@ def _intervals(
     ends = {"eer": drawn.eer, "auc": drawn.auc, **{f"{far:g}": drawn.val[far] for far in fars}}
     return (
         {"subjects": drawn.subjects, "resamples": drawn.resamples},
-        {name: {"low": low, "high": high, "method": SUBJECT_BOOTSTRAP} for name, (low, high) in ends.items()},
+        {
+            name: {"low": low, "high": high, "method": SUBJECT_JACKKNIFE if name == "auc" else SUBJECT_BOOTSTRAP}
+            for name, (low, high) in ends.items()
+        },
     )
 
 

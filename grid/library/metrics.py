@@ -118,6 +118,8 @@ def described_intervals(found: Mapping[str, Any]) -> dict[str, str]:
     elif reason := about.get("reason"):
         note = f"pairs count as independent, since subjects cannot be resampled: {reason}"
     else:
-        note = f"{about['resamples']} resamples of {about['subjects']} subjects, with all pairs among them"
+        note = (
+            f"{about['resamples']} resamples of {about['subjects']} subjects, with all pairs among them; jackknife for the AUC"
+        )
         return {"method": "subject bootstrap", "note": note}
     return {"method": "independent pairs", "note": note}

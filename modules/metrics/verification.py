@@ -17,6 +17,7 @@ from modules.metrics.subject_bootstrap import subject_bootstrap
 from modules.metrics.validation import checked, held_out
 
 SUBJECT_BOOTSTRAP = "subject bootstrap"
+SUBJECT_JACKKNIFE = "subject jackknife"  # of the AUC, see ``auc_interval``
 METHODS = {  # key of an interval in ``verification`` -> its ``method`` name
     "wilson": "Wilson, independent pairs",
     "student": "Student's t, over folds",
@@ -145,7 +146,7 @@ def _over_subjects(
     ends |= {f"val {far:g}": found.val[far] for far in fars}
     for name, entry in named.items():
         entry["low"], entry["high"] = ends[name]
-        entry["method"] = SUBJECT_BOOTSTRAP
+        entry["method"] = SUBJECT_JACKKNIFE if name == "auc" else SUBJECT_BOOTSTRAP
     return {"subjects": found.subjects, "resamples": found.resamples}
 
 

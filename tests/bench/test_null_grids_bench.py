@@ -90,10 +90,10 @@ def test_the_size_of_the_f_tests_over_seeds(missing):
 
 @pytest.mark.bench
 @pytest.mark.timeout(7200)
-def test_the_size_of_comparisons_with_replicates_and_of_tost():
-    """Two equal networks with 3 seeds, which scatter; and one that is better by just the margin: TOST must not say equal."""
+def test_the_size_of_comparisons_with_replicates():
+    """Two equal networks with 3 seeds, which scatter."""
     rng = np.random.default_rng(3)
-    wrong, equal = [], []
+    wrong = []
     for number in range(GRIDS):
         scores, same, left, right, folds = null_grid(rng)
         seeds = scores[:2].repeat(3, axis=0) + rng.normal(size=(6, N)) * 0.3
@@ -102,9 +102,17 @@ def test_the_size_of_comparisons_with_replicates_and_of_tost():
         about = {"scores": seeds, "same": same, "folds": folds, "subjects": (left, right)}
         found = comparisons("auc", [[0, 1, 2], [3, 4, 5]], values, drawn, **about).pairs[0]
         wrong.append(found.difference.p < 0.05)
-        margin = 0.02
-        far = rng.normal(margin, 0.1, 60)  # 60 subjects' differences, whose mean is the margin
-        equal.append(equivalence(float(far.mean()), float(far.var(ddof=1)) / 60, 59, margin) < 0.05)
-    print(f"comparisons of means over 3 seeds: {np.mean(wrong):.1%}; TOST at the margin: {np.mean(equal):.1%}")
+    print(f"comparisons of means over 3 seeds: {np.mean(wrong):.1%}")
     assert np.mean(wrong) < 0.065
-    assert np.mean(equal) < 0.065
+
+
+@pytest.mark.bench
+def test_the_size_of_tost():
+    """Differences of 60 subjects whose true mean is just the margin, which must not be called smaller."""
+    rng = np.random.default_rng(4)
+    margin, equal = 0.02, []
+    for _ in range(5 * GRIDS):
+        found = rng.normal(margin, 0.03, 60)
+        equal.append(equivalence(float(found.mean()), float(found.var(ddof=1)) / 60, 59, margin) < 0.05)
+    print(f"TOST at the margin: {np.mean(equal):.1%}")
+    assert np.mean(equal) == pytest.approx(0.05, abs=0.01)

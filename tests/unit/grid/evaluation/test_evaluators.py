@@ -72,7 +72,7 @@ def test_every_named_accuracy_and_the_subjects_interval_are_reported(tmp_path):
     assert metrics["modes"]["best_threshold"]["value"] == metrics["best_threshold"]["value"]
     assert metrics["modes"]["ten_fold"]["value"] == metrics["ten_fold"]["value"]
     low, high = metrics["auc"]["low"], metrics["auc"]["high"]
-    assert metrics["auc"]["method"] == "subject bootstrap"
+    assert metrics["auc"]["method"] == "subject jackknife"
     assert low < metrics["auc"]["value"] < high
     assert metrics["subjects"]["subjects"] == SUBJECTS
 

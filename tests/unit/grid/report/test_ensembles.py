@@ -96,7 +96,7 @@ def test_intervals_are_over_subjects_as_those_of_cells(make_study, fit):
     expected = verification(joined, same, fold, subjects=subjects)
     found = row.metrics["lfw view 2"]
     assert found["auc"] == expected["auc"]
-    assert found["auc"]["method"] == "subject bootstrap"
+    assert found["auc"]["method"] == "subject jackknife"
     assert found["subjects"] == expected["subjects"] == {"subjects": 20, "resamples": 1000}
     assert found["eer"] == expected["eer"]
 
