@@ -326,7 +326,7 @@ def _skill(levels: Levels) -> float:
     backbone = {"alexnet": 0.0, "resnet34": 0.4, "efficientnet_b1": 0.9}
     found = backbone.get(levels.get("backbone", ""), 0.3)
     found += 1.0 * (levels.get("detection", "none") != "none") + 0.5 * (levels.get("pretraining", "none") != "none")
-    others = [f"{axis}={level}" for axis, level in levels.items() if axis not in (*AXES, "replicate")]
+    others = [f"{axis}={level}" for axis, level in levels.items() if axis in ("loss", "batch")]
     found += sum(zlib.crc32(other.encode()) % 100 / 250 for other in others)
     return found + 0.05 * int(levels.get("replicate", 0))
 

@@ -136,7 +136,7 @@ QUESTIONS = (
     ),
     Question("mlflow_failed", "What failed, and why?", (VIEWS, text("What failed")), lambda facts: seen(facts.error)),
     Question(
-        "mlflow_curves", "Did the trainings converge?", (*EVERY_SEED, CHARTS),
+        "mlflow_curves", "Did the trainings converge?", (*EVERY_SEED, f"{REPLICATES} && {CHARTS}"),
         lambda facts: chart("Learning curves/validation_loss", ".js-plotly-plot .xtick"),
     ),
     Question(
@@ -151,7 +151,7 @@ QUESTIONS = (
     Question(
         "mlflow_difference", "In what do two combinations differ?",
         (row(0, "input[type=checkbox]"), row(1, "input[type=checkbox]"), text("Compare", "button")),
-        lambda facts: f"{seen('Comparing 2 Runs')} && {body('Run details', *facts.names[:2])}",
+        lambda facts: body("Comparing 2 Runs", "Run details", *facts.names[:2]),
     ),
 )  # fmt: skip
 
