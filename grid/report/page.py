@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,9 +54,28 @@ from grid.spec.grid_file import REPLICATE
 from grid.spec.yaml_source import flat
 from modules.metrics.decision_outcomes import OUTCOMES
 
+if TYPE_CHECKING:
+    import jinja2
+
 TILE_BYTES = 3000  # of a tile in a contact sheet, about
 HERE = Path(__file__).parent
 CHARTS = ("cells", "drawing", "error_rates", "score_rates", "accuracy_cost", "parallel", "learning_curves", "interactions")
+
+
+def templates() -> jinja2.Environment:
+    """The templates of the page, with their filters."""
+    found = environment(HERE)
+    found.filters |= {
+        "time": _time,
+        "heading": _heading,
+        "duration": _duration,
+        "image": _image,
+        "ramp": _ramp,
+        "units_note": units_note,
+        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
+        "three": lambda x: f"{x:.3g}",
+    }
+    return found
 
 
 def page(
@@ -79,107 +98,100 @@ def page(
     """The HTML. All text from grid files, datasets or errors is escaped."""
     from markupsafe import Markup
 
-    templates = environment(HERE)
-    templates.filters |= {
-        "time": _time,
-        "heading": _heading,
-        "duration": _duration,
-        "image": _image,
-        "ramp": _ramp,
-        "units_note": units_note,
-        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
-        "three": lambda x: f"{x:.3g}",
-    }
     printed = combined(table)
     repeated, whose = replicates(study, table), pictures_of or pictured(table)
     histories = [curves.history(study, row) for row in table.rows]
     strokes, places = charts.strokes(table), {id(row): number for number, row in enumerate(table.rows)}
     numbers = chart_data(study, table, strokes, histories)
     css, js = parts(numbers is not None, view is not None)
-    text: str = templates.get_template("page.html").render(
-        study=study,
-        record=study.record,
-        environments=environments(marker for row in table.rows for marker in row.markers.values()),
-        table=table,
-        printed=printed,
-        printed_strokes=charts.strokes(printed),
-        printed_forests={protocol: charts.forest(printed, protocol) for protocol in table.protocols},
-        several_replicates=printed.replicated,
-        levels_of=cells_of(table),
-        intervals_note=intervals_note,
-        number_of=lambda row: places.get(id(row)),
-        css=Markup(css),
-        js=Markup(js),
-        charted=numbers,
-        chart_data=numbers and Markup(numbers.text.replace("<", "\\u003c")),
-        view=view,
-        figures=[(trend, png_url(data)) for trend, data in drawn],
-        clusters=[png_url(data) for data in (clusters or {}).values()],
-        sweep_columns=columns_of,
-        sweep_lines=sweep_lines,
-        sweep_methods=methods,
-        strokes=strokes,
-        forests={protocol: charts.forest(table, protocol) for protocol in table.protocols},
-        headlines=headlines(table),
-        reason=lambda top: reason(top, analyses),
-        sheets=found,
-        scored=scored,
-        outcome_boards=by_decision,
-        outcome_note=score_outcomes.NOTE,
-        outcome_kinds=OUTCOMES,
-        outcome_fields=score_outcomes.fields,
-        trusted=trusted,
-        trust_note=score_trust.NOTE,
-        trust_head=score_trust.HEAD,
-        trust_fields=score_trust.fields,
-        trust_sentences=score_trust.sentences,
-        galleries=galleries(study, whose.rows, left_for_pictures(found, view)),
-        more_pictures=whose.words(study.path.name, len(whose.rows), str(study.store)),
-        modes=modes,
-        modes_note=NOTE,
-        attributes=attributes.boards(table),
-        attributes_note=attributes.NOTE,
-        attribute_rates=attributes.RATES,
-        reliability=attributes.PLOT,
-        cohort_tables=attribute_cohorts.cohort_tables,
-        class_gaps=attribute_cohorts.class_gaps,
-        uncounted=attribute_cohorts.uncounted,
-        cohorts_note=attribute_cohorts.NOTE,
-        operating=operating.boards(table),
-        hard_pairs=hard,
-        hard_pair_faces=hard_pair_faces(study, table, hard),
-        hard_pairs_shown=hard_pairs.SHOWN,
-        hard_pairs_head=hard_pairs.HEAD,
-        hard_pairs_note=hard_pairs.NOTE,
-        pair_fields=hard_pairs.fields,
-        operating_head=operating.HEAD,
-        operating_note=operating.NOTE,
-        replicates=repeated,
-        replication_note=replication_tables.note(repeated) if repeated else "",
-        replication_tables=replication_tables.tables(repeated) if repeated else [],
-        searches=searches(study),
-        searches_note=searches_table.NOTE,
-        search_columns=searches_table.columns,
-        search_order=searches_table.ordered,
-        search_fields=searches_table.fields,
-        troubles=scores.troubles,
-        training=training_curves(table, histories),
-        common=common([row.cell.config for row in table.rows if row.cell.config]),
-        scope=" and ".join(study.record["replicate_scope"]),
-        times=times(table),
-        design=study.record.get("design"),
-        folds=_folds(table),
-        analyses=analyses,
-        plots=plots,
-        inline=lambda plot: Markup(plot.inline),
-        verdicts=verdicts or Verdicts(),
-        claim_rows=claim_rows,
-        claims_note=CLAIMS_NOTE,
-        holds_for=holds_for,
-        words=words,
-        interval=interval,
-        matrix=matrix,
-        shown=shown,
+    text: str = (
+        templates()
+        .get_template("page.html")
+        .render(
+            study=study,
+            record=study.record,
+            environments=environments(marker for row in table.rows for marker in row.markers.values()),
+            table=table,
+            printed=printed,
+            printed_strokes=charts.strokes(printed),
+            printed_forests={protocol: charts.forest(printed, protocol) for protocol in table.protocols},
+            several_replicates=printed.replicated,
+            levels_of=cells_of(table),
+            intervals_note=intervals_note,
+            number_of=lambda row: places.get(id(row)),
+            css=Markup(css),
+            js=Markup(js),
+            charted=numbers,
+            chart_data=numbers and Markup(numbers.text.replace("<", "\\u003c")),
+            view=view,
+            figures=[(trend, png_url(data)) for trend, data in drawn],
+            clusters=[png_url(data) for data in (clusters or {}).values()],
+            sweep_columns=columns_of,
+            sweep_lines=sweep_lines,
+            sweep_methods=methods,
+            strokes=strokes,
+            forests={protocol: charts.forest(table, protocol) for protocol in table.protocols},
+            headlines=headlines(table),
+            reason=lambda top: reason(top, analyses),
+            sheets=found,
+            scored=scored,
+            outcome_boards=by_decision,
+            outcome_note=score_outcomes.NOTE,
+            outcome_kinds=OUTCOMES,
+            outcome_fields=score_outcomes.fields,
+            trusted=trusted,
+            trust_note=score_trust.NOTE,
+            trust_head=score_trust.HEAD,
+            trust_fields=score_trust.fields,
+            trust_sentences=score_trust.sentences,
+            galleries=galleries(study, whose.rows, left_for_pictures(found, view)),
+            more_pictures=whose.words(study.path.name, len(whose.rows), str(study.store)),
+            modes=modes,
+            modes_note=NOTE,
+            attributes=attributes.boards(table),
+            attributes_note=attributes.NOTE,
+            attribute_rates=attributes.RATES,
+            reliability=attributes.PLOT,
+            cohort_tables=attribute_cohorts.cohort_tables,
+            class_gaps=attribute_cohorts.class_gaps,
+            uncounted=attribute_cohorts.uncounted,
+            cohorts_note=attribute_cohorts.NOTE,
+            operating=operating.boards(table),
+            hard_pairs=hard,
+            hard_pair_faces=hard_pair_faces(study, table, hard),
+            hard_pairs_shown=hard_pairs.SHOWN,
+            hard_pairs_head=hard_pairs.HEAD,
+            hard_pairs_note=hard_pairs.NOTE,
+            pair_fields=hard_pairs.fields,
+            operating_head=operating.HEAD,
+            operating_note=operating.NOTE,
+            replicates=repeated,
+            replication_note=replication_tables.note(repeated) if repeated else "",
+            replication_tables=replication_tables.tables(repeated) if repeated else [],
+            searches=searches(study),
+            searches_note=searches_table.NOTE,
+            search_columns=searches_table.columns,
+            search_order=searches_table.ordered,
+            search_fields=searches_table.fields,
+            troubles=scores.troubles,
+            training=training_curves(table, histories),
+            common=common([row.cell.config for row in table.rows if row.cell.config]),
+            scope=" and ".join(study.record["replicate_scope"]),
+            times=times(table),
+            design=study.record.get("design"),
+            folds=_folds(table),
+            analyses=analyses,
+            plots=plots,
+            inline=lambda plot: Markup(plot.inline),
+            verdicts=verdicts or Verdicts(),
+            claim_rows=claim_rows,
+            claims_note=CLAIMS_NOTE,
+            holds_for=holds_for,
+            words=words,
+            interval=interval,
+            matrix=matrix,
+            shown=shown,
+        )
     )
     return text
 

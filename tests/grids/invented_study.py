@@ -327,7 +327,7 @@ def _skill(levels: Levels) -> float:
     found = backbone.get(levels.get("backbone", ""), 0.3)
     found += 1.0 * (levels.get("detection", "none") != "none") + 0.5 * (levels.get("pretraining", "none") != "none")
     others = [f"{axis}={level}" for axis, level in levels.items() if axis in ("loss", "batch")]
-    found += sum(zlib.crc32(other.encode()) % 100 / 250 for other in others)
+    found += sum(zlib.crc32(other.encode(errors="surrogatepass")) % 100 / 250 for other in others)
     return found + 0.05 * int(levels.get("replicate", 0))
 
 

@@ -72,7 +72,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_every_file_of_the_folder_is_a_task_and_one_compares_pairs_of_images() -> None:
     import pkgutil
 
-    shared = ("attribute_cohorts", "cluster_faces", "evaluator", "task")  # what tasks are made of
+    shared = ("attribute_cohorts", "attribute_figures", "cluster_faces", "evaluator", "task")  # what tasks are made of
     found = pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__)
     names = [one.name for one in found if one.name not in shared]
     assert [name for name in names if evaluation_task(name).pairs] == ["verification"]

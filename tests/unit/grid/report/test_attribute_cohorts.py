@@ -5,7 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import jinja2
 import numpy as np
 import pytest
 
@@ -16,7 +15,7 @@ from grid.evaluation.evaluator import Predicted
 from grid.report import attribute_cohorts, attributes
 from grid.report.attribute_cohorts import class_gaps, cohort_tables, cohorts_markdown, uncounted
 from grid.report.attributes import boards
-from grid.report.page import HERE
+from grid.report.page import HERE, templates
 from grid.spec.training import Target
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
@@ -113,19 +112,22 @@ def test_the_markdown_has_the_tables_and_is_empty_without_cohorts(table: Any) ->
 
 
 def test_the_page_has_a_table_per_metric_and_a_strip_per_cohort(table: Any) -> None:
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined)
     whole = Path(HERE / "page.html").read_text(encoding="utf-8")
     macros = whole[: whole.index("<!doctype html>")]
     board = boards(table)[0]
-    text = environment.from_string(macros + "{% include 'page_attribute_cohorts.html' %}").render(
-        table=table,
-        board=board,
-        attribute_rates=attributes.RATES,
-        cohort_tables=cohort_tables,
-        class_gaps=class_gaps,
-        uncounted=uncounted,
-        cohorts_note=attribute_cohorts.NOTE,
-        strokes=[SimpleNamespace(hue=n, dash="") for n in range(3)],
+    text = (
+        templates()
+        .from_string(macros + "{% include 'page_attribute_cohorts.html' %}")
+        .render(
+            table=table,
+            board=board,
+            attribute_rates=attributes.RATES,
+            cohort_tables=cohort_tables,
+            class_gaps=class_gaps,
+            uncounted=uncounted,
+            cohorts_note=attribute_cohorts.NOTE,
+            strokes=[SimpleNamespace(hue=n, dash="") for n in range(3)],
+        )
     )
     found = cohort_tables(board)
     assert text.count('<div class="strip">') == sum(len(one.lines) for one in found)

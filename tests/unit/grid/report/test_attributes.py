@@ -5,13 +5,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import jinja2
 import numpy as np
 import pytest
 
 from grid.report.attribute_cohorts import cohort_tables
 from grid.report.attributes import NOTE, PLOT, RATES, attributes_markdown, boards, printed
-from grid.report.page import HERE
+from grid.report.page import HERE, templates
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
@@ -95,17 +94,20 @@ def test_the_markdown_has_a_line_per_cell_and_per_class(table: Any) -> None:
 
 def page(table: Any) -> str:
     """The part of the report page on attributes."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined)
     whole = Path(HERE / "page.html").read_text(encoding="utf-8")
     macros = whole[: whole.index("<!doctype html>")]
-    return environment.from_string(macros + "{% include 'page_attributes.html' %}").render(
-        table=table,
-        attributes=boards(table),
-        attributes_note=NOTE,
-        attribute_rates=RATES,
-        reliability=PLOT,
-        strokes=[SimpleNamespace(hue=n, dash=f"{n + 1} 9") for n in range(4)],
-        cohort_tables=cohort_tables,
+    return (
+        templates()
+        .from_string(macros + "{% include 'page_attributes.html' %}")
+        .render(
+            table=table,
+            attributes=boards(table),
+            attributes_note=NOTE,
+            attribute_rates=RATES,
+            reliability=PLOT,
+            strokes=[SimpleNamespace(hue=n, dash=f"{n + 1} 9") for n in range(4)],
+            cohort_tables=cohort_tables,
+        )
     )
 
 

@@ -97,7 +97,7 @@ def test_figures_of_protocols_with_similar_titles_have_distinct_names(drawn):
 def test_the_page_has_them_and_no_study_name_is_a_formula(study):
     html = build(study).read_text()
     assert html.count('<figure class="plot">') == 1  # what has no interactive form
-    assert html.count('<figure class="plot static">') == 7
+    assert html.count('<figure class="plot static">') == 8
     assert "x_$1$" in html
 
 
