@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,19 @@ def test_keys_go_from_line_to_line_and_along_it(tab: Tab) -> None:
         "roc",
         "const { key } = chart.entries[3]; chart.items.get(key).button.focus(); return chart.marked === key;",
     )
+
+
+def test_links_lead_to_their_sections_although_charts_are_drawn_on_the_way(tab: Tab) -> None:
+    links = "[...document.querySelectorAll('nav a')].filter(one => document.querySelector(one.hash))"
+    count = tab.js(f"{links}.length")
+    assert count > 5
+    for number in range(count):
+        tab.js(f"window.scrollTo(0, 0), {links}[{number}].click()")
+        place = "document.querySelector(location.hash).getBoundingClientRect().top"
+        end = "Math.abs(scrollY + innerHeight - document.documentElement.scrollHeight) < 2"
+        tab.until(f"Math.abs({place}) < 100 || {end}", 10)
+        time.sleep(0.5)  # for charts that come near
+        assert tab.js(f"Math.abs({place}) < 100 || {end}"), tab.js(f"location.hash + ' ' + {place}")
 
 
 def test_charts_follow_the_color_scheme_and_give_way_to_figures_in_print(tab: Tab) -> None:

@@ -258,8 +258,17 @@ const charts = (() => {
         if (isIntersecting && target.chart.outdated) target.chart.draw();
       }
     }, { rootMargin: "400px" });
+    // Charts that appear above the target of a link move it; it is brought back until the reader scrolls.
+    let following = 0;
+    addEventListener("hashchange", () => (following = performance.now() + 2000));
+    for (const moved of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(moved, () => (following = 0), { passive: true });
+    const follow = () => {
+      const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      if (target && performance.now() < following) target.scrollIntoView();
+    };
     const add = (figure) => {
       const chart = (figure.chart = new Chart(figure));
+      requestAnimationFrame(follow);
       new ResizeObserver(() => {
         chart.echart.resize();
         if (!chart.axes.option) chart.measure();

@@ -69,7 +69,7 @@ def test_with_subjects_every_interval_resamples_them_and_is_wider() -> None:
     scores, same, subjects = scored()
     alone, found = (fg.metrics.verification(scores, same, subjects=given, resamples=200) for given in (None, subjects))
     assert found["intervals"] == {
-        "method": "subject bootstrap", "note": "200 resamples of 30 subjects, with all pairs among them; AUC: jackknife",
+        "method": "subject bootstrap", "note": "200 resamples of 30 subjects, with all pairs among them; jackknife for the AUC",
     }  # fmt: skip
     assert {found[name]["method"] for name in ("eer", "ten_fold", "best_threshold")} == {"subject bootstrap"}
     assert found["auc"]["method"] == "subject jackknife"
