@@ -77,17 +77,21 @@ def mid_p(events: float, trials: float) -> tuple[float, float]:
     1 - 0.05^(1 / trials), the rule of three. Arguments need not be integers: binomial tails are then incomplete beta functions.
     """
     from scipy.optimize import brentq
-    from scipy.special import betainc
+    from scipy.special import betainc, betaincinv
 
     tail = 1 - LEVEL
+    rest = trials - events
 
     def at_least(p: float) -> float:
         """P(X > events) + P(X = events) / 2."""
         more = betainc(events + 1, trials - events, p) if events < trials else 0.0
         return float(more + (betainc(events, trials - events + 1, p) if events > 0 else 1.0)) / 2
 
-    low = brentq(lambda p: at_least(p) - tail / 2, 0.0, events / trials, xtol=1e-14) if events > 0 else 0.0
-    high = brentq(lambda p: 1 - at_least(p) - tail / 2, events / trials, 1.0, xtol=1e-14) if events < trials else 1.0
+    # The exact interval (Clopper and Pearson, Biometrika 26, 1934) is wider; its bounds are quantiles of beta distributions.
+    least = betaincinv(events, rest + 1, tail / 2) if events >= 1 else 0.0
+    most = betaincinv(events + 1, rest, 1 - tail / 2) if rest >= 1 else 1.0
+    low = brentq(lambda p: at_least(p) - tail / 2, least, events / trials, xtol=1e-14) if events > 0 else 0.0
+    high = brentq(lambda p: 1 - at_least(p) - tail / 2, events / trials, most, xtol=1e-14) if events < trials else 1.0
     return float(low), float(high)
 
 
