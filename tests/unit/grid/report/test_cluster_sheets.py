@@ -1,7 +1,9 @@
 """Contact sheets of clusterings in the report."""
 
+import base64
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -53,6 +55,10 @@ def test_a_sheet_has_a_row_per_cluster_and_frames_the_face_of_another_subject(st
 def test_it_is_in_the_report_and_not_without_faces(study):
     page = build(study)
     assert 'id="clusters"' in page.read_text()
+    (inline,) = re.findall(r'largest clusters of a cell" src="data:image/jpeg;base64,([^"]+)"', page.read_text())
+    shown = np.array(Image.open(io.BytesIO(base64.b64decode(inline)))).astype(int)
+    original = np.array(Image.open(page.parent / "clusters-alexnet-faces.png").convert("RGB")).astype(int)
+    assert np.abs(shown - original).mean() < 8
     assert (page.parent / "clusters-alexnet-faces.png").is_file()
     page = build(Study(study.path, faces=False))
     assert 'id="clusters"' not in page.read_text()
