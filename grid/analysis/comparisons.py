@@ -1,7 +1,7 @@
 """Which cells differ significantly: paired tests of two cells on the same test items, corrected for their number.
 
 Up to ``MOST_CELLS`` cells are compared in all pairs; of more, the best by the metric and those that are asked for. 500 cells
-have 124,750 pairs: the correction for all of them would hide most differences, and nobody reads them.
+have 124,750 pairs: the correction for all of them would hide most differences.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import numpy as np
 from modules.metrics.auc_jackknife import AUCJackknife
 from modules.metrics.intervals import placements
 from modules.metrics.paired_bootstrap import held_out_decisions
-from modules.metrics.paired_tests import delong_of, mcnemar, mcnemar_of_means
+from modules.metrics.paired_tests import delong, mcnemar, mcnemar_of_means
 from modules.metrics.roc import Curve
 
 DELONG_SUBJECTS, DELONG_PAIRS = "DeLong, subjects", "DeLong, independent pairs"
@@ -67,7 +67,7 @@ def item_tests(
         first, second = jackknife(one), jackknife(other)
         if first and second:
             return Check(DELONG_SUBJECTS, first.minus(second).p)
-        return Check(DELONG_PAIRS, delong_of(placed(one), placed(other)).p)
+        return Check(DELONG_PAIRS, delong(placed(one), placed(other)).p)
 
     def accuracies(one: int, other: int) -> Check:
         if len(groups[one]) == len(groups[other]) == 1:

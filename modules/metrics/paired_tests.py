@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modules.metrics.intervals import LEVEL, TINY, placements, wilson
+from modules.metrics.intervals import LEVEL, TINY, wilson
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,12 @@ def wald(values: np.ndarray, covariance: np.ndarray, degrees: float) -> tuple[fl
     return value, float(fdtrc(rank, free, value))
 
 
-def delong(scores: np.ndarray, others: np.ndarray, same: np.ndarray) -> Estimate:
-    """Difference of two correlated AUCs, ``scores`` minus ``others`` (DeLong et al., Biometrics 44, 1988); independent pairs.
+def delong(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> Estimate:
+    """Difference of two correlated AUCs, ``one`` minus ``other`` (DeLong et al., Biometrics 44, 1988); independent pairs.
 
     Args:
-        scores, others: (n,) of two networks on the same pairs.
-        same: (n,) bool.
+        one, other: ``placements`` of two networks on the same pairs, or their means over several networks.
     """
-    return delong_of(placements(scores, same), placements(others, same))
-
-
-def delong_of(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> Estimate:
-    """``delong`` from the placements of genuine and impostor pairs, or from means of those of several networks."""
     from scipy.special import ndtr, ndtri
 
     value = float(one[0].mean() - other[0].mean())

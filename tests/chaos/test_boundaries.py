@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(900)
 BOUNDARIES: dict[str, tuple[str, int, Moment]] = {  # what is left -> regular expression of the key, its how many-th write, when
     "a record without its copy": (r"^plan\.json", 1, "after"),
     "a store without an id": (r"^store\.json", 1, "within"),
-    "a lock that nobody released": (r"^lock/.*\.json", 1, "after"),
+    "a lock that was not released": (r"^lock/.*\.json", 1, "after"),
     "a shard that was claimed": (r"detect_shard/.*/claims/", 2, "after"),
     "a checkpoint that no event names": (r"^pretrain/.*/checkpoints/", 2, "after"),
     "a training of one epoch": (r"^train/.*/events/", 1, "after"),

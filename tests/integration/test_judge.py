@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from command import call
 from mlflow_server import Server
 from onnx import helper
 from onnx_networks import SIZE, external, matrix, naive, network, save
@@ -42,15 +43,6 @@ except SystemExit as ended:
     assert not ended.code, ended.code
 print("imported:", sorted({"ray", "mlflow"} & set(sys.modules)))
 """
-
-
-def call(*arguments: object) -> str:
-    """What the command prints."""
-    found = CliRunner().invoke(app, [*map(str, arguments)])
-    if found.exception is not None and not isinstance(found.exception, SystemExit):
-        raise found.exception
-    assert found.exit_code == 0, found.output
-    return str(found.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +213,7 @@ def truncated(model: Any) -> bytes:
 def test_a_hostile_file_is_one_line_and_nothing_is_read_or_written_outside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hostile: Any, said: str
 ) -> None:
-    """The secret is a pipe that nobody writes to: whoever opened it would wait forever."""
+    """The secret is a pipe without a writer: opening it would wait forever."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
     os.mkfifo(tmp_path / "secret")

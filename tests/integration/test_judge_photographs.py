@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from command import call
 from public_mobilefacenet import FMR, exported, network, protocol
-from typer.testing import CliRunner
 
-from grid.cli.main import app
 from grid.export.embedder import Embedder
 from grid.export.package import Package
 
@@ -23,15 +22,6 @@ WRONG = {
     "range": (["--mean", 0, "--std", 255], "x / 255 looks wrong"),
     "faces": (["--faces", "none"], "none looks wrong"),
 }
-
-
-def call(*arguments: object) -> str:
-    """What the command prints."""
-    found = CliRunner().invoke(app, [*map(str, arguments)])
-    if found.exception is not None and not isinstance(found.exception, SystemExit):
-        raise found.exception
-    assert found.exit_code == 0, found.output
-    return str(found.stdout)
 
 
 @pytest.fixture(scope="module")

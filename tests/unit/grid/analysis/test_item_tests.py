@@ -6,6 +6,7 @@ from scipy import stats
 
 from grid.analysis.item_tests import Check, item_tests
 from modules.metrics.auc_jackknife import AUCJackknife
+from modules.metrics.intervals import placements
 from modules.metrics.paired_bootstrap import held_out_decisions
 from modules.metrics.paired_tests import delong, mcnemar
 from modules.metrics.roc import Curve
@@ -37,7 +38,7 @@ def test_without_subjects_delongs_test_is_that_of_independent_pairs(data):
     found = item_tests("auc", [[0], [1]], scores, same, folds, None)(0, 1)
     assert (found.test, found.p) == (
         "DeLong, independent pairs",
-        pytest.approx(delong(scores[0], scores[1], same).p, rel=1e-12),
+        pytest.approx(delong(placements(scores[0], same), placements(scores[1], same)).p, rel=1e-12),
     )
 
 

@@ -1,4 +1,4 @@
-"""Errors of a full disk and of a store are told from those of a stage, also where a library has wrapped them."""
+"""Errors of a full disk and of a store are distinguished from those of a stage, also where a library has wrapped them."""
 
 import errno
 from pathlib import Path

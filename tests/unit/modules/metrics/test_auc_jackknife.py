@@ -6,6 +6,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from modules.metrics.auc_jackknife import AUCJackknife
+from modules.metrics.intervals import placements
 from modules.metrics.paired_tests import delong
 
 PEOPLE, N = 30, 360
@@ -58,9 +59,10 @@ def test_pairs_without_common_subjects_give_nearly_delongs_test():
     scores, others = rng.normal(size=400) + same, rng.normal(size=400) + 1.2 * same
     own = np.arange(400)  # every pair has one subject of its own
     found = AUCJackknife.of(scores, same, (own, own)).minus(AUCJackknife.of(others, same, (own, own)))
-    assert found.p == pytest.approx(delong(scores, others, same).p, rel=0.05)
+    assert found.p == pytest.approx(delong(placements(scores, same), placements(others, same)).p, rel=0.05)
     assert found.high - found.low == pytest.approx(
-        np.subtract(*[getattr(delong(scores, others, same), k) for k in ("high", "low")]), rel=0.02
+        np.subtract(*[getattr(delong(placements(scores, same), placements(others, same)), k) for k in ("high", "low")]),
+        rel=0.02,
     )
 
 
@@ -70,7 +72,7 @@ def test_the_test_keeps_its_size_where_delongs_does_not():
     for _ in range(400):
         scores, same, subjects = scored(rng)
         mine.append(AUCJackknife.of(scores[0], same, subjects).minus(AUCJackknife.of(scores[1], same, subjects)).p < 0.05)
-        naive.append(delong(scores[0], scores[1], same).p < 0.05)
+        naive.append(delong(placements(scores[0], same), placements(scores[1], same)).p < 0.05)
     assert np.mean(mine) < 0.08 < 0.15 < np.mean(naive), (np.mean(mine), np.mean(naive))
 
 

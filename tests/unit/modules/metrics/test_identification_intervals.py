@@ -1,4 +1,4 @@
-"""Intervals of identification against a bootstrap that repeats the drawn subjects' probes and searches them anew."""
+"""Intervals of identification against a bootstrap that repeats the drawn subjects' probes and searches again."""
 
 import numpy as np
 import pytest

@@ -7,6 +7,7 @@ from statsmodels.stats.contingency_tables import mcnemar as exact
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
+from modules.metrics.intervals import placements
 from modules.metrics.paired_tests import delong, equivalence, holm, mcnemar, student, wald
 
 
@@ -32,7 +33,7 @@ def test_delong_is_the_naive_form(rounded):
     others = scores + rng.normal(size=90)
     if rounded:  # ties
         scores, others = scores.round(), others.round()
-    found = delong(scores, others, same)
+    found = delong(placements(scores, same), placements(others, same))
     value, variance = naive_delong(scores, others, same)
     assert found.value == pytest.approx(value, abs=1e-12)
     assert found.p == pytest.approx(2 * stats.norm.sf(abs(value) / variance**0.5), rel=1e-9)
@@ -84,7 +85,7 @@ def test_no_variance_is_no_information_and_no_interval_has_width_0():
     assert equivalence(0.0, 0.0, 59, 0.01) == 1
     assert wald(np.zeros(2), np.zeros((2, 2)), 59) == (0.0, 1.0)
     same = np.arange(10) < 5
-    assert delong(np.arange(10.0), np.arange(10.0), same).p == 1
+    assert delong(placements(np.arange(10.0), same), placements(np.arange(10.0), same)).p == 1
 
 
 def test_holm_by_hand_and_by_statsmodels():
