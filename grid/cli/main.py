@@ -376,7 +376,7 @@ def main() -> None:
     except OSError as error:
         if sys.excepthook is show_own:  # in debug, a component may have raised it
             raise
-        from grid.execution.storage_errors import store_failed
+        from grid.ledger.storage_errors import store_failed
 
         store = store_failed(error)
         if error.errno not in CURE:

@@ -86,8 +86,7 @@ def prune(
 def _runs(study: Study, dry_run: bool, lock: Lock) -> tuple[list[UnneededRun], str | None]:
     """The runs that were deleted in MLflow, or would be; and what went wrong, if MLflow did not answer."""
     from grid.abort import LaunchAborted
-    from grid.secrets import masked
-    from grid.tracking.answers import words
+    from grid.tracking.answers import sentence
     from grid.tracking.prune import prune_runs
     from grid.tracking.uri import tracking_of
 
@@ -98,10 +97,7 @@ def _runs(study: Study, dry_run: bool, lock: Lock) -> tuple[list[UnneededRun], s
     except LaunchAborted:
         raise
     except Exception as error:
-        return (
-            found,
-            f"--mlflow: {masked(tracking)} cannot be reached or written to ({words(error, tracking)}); prune again later",
-        )
+        return found, f"--mlflow: {sentence(error, tracking)}; prune again later"
     return found, None
 
 

@@ -21,11 +21,11 @@ from grid.execution.local_helpers import LocalHelpers
 from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory
 from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
-from grid.execution.storage_errors import out_of_space, store_failed
 from grid.execution.system_metrics import sampled
 from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
 from grid.ledger.lock import Held, Lock
+from grid.ledger.storage_errors import out_of_space, store_failed
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import PlannedStage

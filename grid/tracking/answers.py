@@ -6,7 +6,8 @@ import re
 from http import HTTPStatus
 
 from grid.ledger.ledger import Damaged
-from grid.secrets import masked_text
+from grid.ledger.storage_errors import store_failed
+from grid.secrets import masked, masked_text
 
 LENGTH = 300  # maximum length of a message, in characters
 TOO_MANY = 429
@@ -39,11 +40,20 @@ def is_unknown_endpoint(error: BaseException) -> bool:
     return _status(error) == HTTPStatus.NOT_FOUND
 
 
+def sentence(error: BaseException, tracking: str) -> str:
+    """What stopped a whole pass: MLflow, or the store that is read for it."""
+    if store_failed(error):
+        return words(error, tracking)
+    return f"{masked(tracking)} cannot be reached or written to ({words(error, tracking)})"
+
+
 def words(error: BaseException, tracking: str) -> str:
     """An error on one line, without the secrets in the tracking URI."""
     from mlflow.exceptions import RestException
 
     text = masked_text(" ".join(str(error).split()), tracking)[:LENGTH]
+    if store_failed(error):
+        return f"the study's store cannot be read ({type(error).__name__}: {text})"
     if status := _status(error):
         said = f"it answers {status} {_phrase(status)}"
         return f"{said}; {ADVICE[status]}" if status in ADVICE else said

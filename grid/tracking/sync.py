@@ -20,7 +20,7 @@ from grid.abort import LaunchAborted
 from grid.ledger.store import LocalStore
 from grid.ledger.study import CellView, Study
 from grid.secrets import masked
-from grid.tracking.answers import is_outage, words
+from grid.tracking.answers import is_outage, sentence, words
 from grid.tracking.artifacts import files_of, lost_stages
 from grid.tracking.experiment import columns_of, open_experiment, page_of_report, tags_of_experiment
 from grid.tracking.groups import copy_groups, under_group
@@ -104,11 +104,11 @@ class MlflowSync:
             self._thorough = thorough
             problems: list[str] = []
             said: list[str] = []
-            study = Study(self.path)
             before = self._runs.writes if self._runs else 0
             unreachable = self._doubtful = False
             try:
                 self.check()
+                study = Study(self.path)
                 if self._runs is None:
                     self._runs = open_experiment(study, self.tracking)
                     said += self._runs.unite()
@@ -134,8 +134,7 @@ class MlflowSync:
                 raise
             except Exception as error:
                 unreachable = True
-                why = words(error, self.tracking)
-                problems.append(f"{masked(self.tracking)} cannot be reached or written to ({why}); the ledger keeps all")
+                problems.append(f"{sentence(error, self.tracking)}; the next pass copies what is missing")
             runs = self._runs
             if unreachable or self._doubtful:
                 self._runs = None

@@ -2,12 +2,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NoReturn
 
+import empty_database
 import pytest
 
+from grid.ledger.store import LocalStore
 from grid.ledger.study import Study
 from grid.tracking.answers import is_outage, words
-from grid.tracking.sync import sync_pass
+from grid.tracking.sync import MlflowSync, sync_pass
+from grid.tracking.uri import tracking_of
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -85,3 +89,25 @@ def test_a_refused_run_is_no_outage_and_a_refused_user_is_one() -> None:
     assert is_outage(answer("REQUEST_LIMIT_EXCEEDED"))
     assert is_outage(answer("PERMISSION_DENIED"))
     assert "hunter2" not in words(answer("INTERNAL_ERROR"), "http://me:hunter2@host")
+
+
+@pytest.mark.parametrize("methods", [("get",), ("stat", "names")])
+def test_an_error_of_the_store_is_not_taken_for_one_of_mlflow(
+    make_study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch, methods: tuple[str, ...]
+) -> None:
+    study = make_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=())
+    empty_database.place(study.path.parent)
+
+    mirror = MlflowSync(study, tracking_of({}, study.path))
+
+    def broken(self: LocalStore, *arguments: object) -> NoReturn:
+        raise OSError("the connection broke")
+
+    with monkeypatch.context() as patch:
+        for method in methods:
+            patch.setattr(LocalStore, method, broken)
+        result = mirror.once()
+    assert len(result.problems) == 1
+    assert "the study's store cannot be read (OSError: the connection broke)" in result.problems[0]
+    assert "cannot be reached" not in result.problems[0]
+    assert mirror.once().problems == []

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from grid.execution.storage_errors import out_of_space, store_failed
 from grid.ledger.ledger import Ledger
+from grid.ledger.storage_errors import out_of_space, store_failed
 from grid.ledger.store import LocalStore
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FREE = 1 << 20  # bytes; below this, a failed write counts as a full disk, because torch does not report the cause
-LEDGER = Path(__file__).resolve().parents[1] / "ledger"
+LEDGER = Path(__file__).resolve().parent
 NAMES = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)  # what a stage asks for, not the store
 
 
