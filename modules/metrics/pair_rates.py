@@ -87,7 +87,8 @@ def over_subjects(
     """
     twice = left != right  # impostor pairs count at both subjects
     mixed = bool(twice.any())
-    rows, second = np.flatnonzero(twice), right[twice]
+    rows: slice | np.ndarray = slice(None) if twice.all() else np.flatnonzero(twice)
+    second = right[rows]
 
     def over(values: np.ndarray | None) -> np.ndarray:
         """(subjects,): sums over the pairs of each subject; of ones for None."""
