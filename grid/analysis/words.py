@@ -150,9 +150,9 @@ def _refused(effects: Effects, negligible: bool) -> Iterator[str]:
         yield f"{named(term)} cannot be estimated from these cells: it is aliased with {aliases}{included}."
     if any(len(term) == 1 and all(len(other) == 2 for other in others) for term, others in effects.dropped.items() if others):
         yield (
-            "Main effects that are fully aliased with a two-way interaction have no estimate and no p value. Run a larger fraction "
-            "(design.resolution: 4) or the missing combinations; or, if you know that these interactions are negligible, state it: "
-            "design.negligible: interactions."
+            "Main effects that are fully aliased with a two-way interaction have no estimate and no p value. Run a larger "
+            "fraction (design.resolution: 4) or the missing combinations; or, if you know that these interactions are "
+            "negligible, state it: design.negligible: interactions."
         )
 
 

@@ -47,8 +47,8 @@ def _fraction(found: Fraction, negligible: str | None) -> list[str]:
     if not sets:
         return [
             *lines,
-            "main effects and two-way interactions are aliased with interactions of four axes or more only, which are assumed to "
-            "be negligible",
+            "main effects and two-way interactions are aliased with interactions of four axes or more only, which are "
+            "assumed to be negligible",
         ]
     lines += [f"aliased: {' = '.join(map(named, members))}" for members in sets]
     lines.append("aliases of up to three axes are shown; of an aliased set only the sum can be estimated")
