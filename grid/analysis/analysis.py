@@ -50,6 +50,7 @@ class ProtocolAnalysis:
         bootstrap: number of test subjects and how they were resampled; None without scored pairs.
         unknown: why the subjects of the pairs are unknown; empty if they are known, or there are no pairs.
         sequential: results decided how many replicates each cell has.
+        negligible: the grid file states that two-way interactions are negligible.
     """
 
     protocol: str
@@ -65,6 +66,7 @@ class ProtocolAnalysis:
     left_out: int
     unknown: str
     sequential: bool = False
+    negligible: bool = False
 
     @property
     def seeds(self) -> bool:
@@ -110,7 +112,10 @@ def _protocol(
             missing[levels] = row.state if row.state != "done" else "no result"
     cells = [dict(levels) for levels in groups]
     wanted = [number for number, levels in enumerate(cells) if asked and selects(asked, levels)]
-    metrics = tuple(_metric(column, seen, list(groups.values()), axes, scored, drawn, margin, wanted) for column in columns)
+    negligible = study.record.get("negligible") == "interactions"
+    metrics = tuple(
+        _metric(column, seen, list(groups.values()), axes, scored, drawn, margin, wanted, negligible) for column in columns
+    )
     return ProtocolAnalysis(
         protocol=protocol,
         axes=axes,
@@ -125,6 +130,7 @@ def _protocol(
         left_out=scored.left_out if scored else 0,
         unknown=scored.unknown if scored else "",
         sequential="replication" in study.record,
+        negligible=negligible,
     )
 
 
@@ -137,12 +143,19 @@ def _metric(
     drawn: PairedBootstrap | None,
     margin: float,
     asked: Collection[int],
+    negligible: bool,
 ) -> MetricAnalysis:
     values = values_of(column, seen, scored, drawn)
     known = drawn is not None and column.key in drawn.drawn
     covariance = partial(drawn.covariance, column.key) if drawn and known else None
     found = effects(
-        [one.levels for one in seen], [one.replicate for one in seen], values, axes, covariance, drawn.units if drawn else 0
+        [one.levels for one in seen],
+        [one.replicate for one in seen],
+        values,
+        axes,
+        covariance,
+        drawn.units if drawn else 0,
+        negligible=negligible,
     )
     compared = None
     if scored and drawn and known:

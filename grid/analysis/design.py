@@ -20,8 +20,10 @@ class Design:
         matrix: (rows, 1 + parameters); the first column is the mean.
         columns: the columns of each term that can be estimated.
         levels: axis -> its levels that occur.
-        dropped: term -> terms that it is aliased with; "mean" stands for the mean.
-        aliases: estimated term -> dropped interactions that its estimate includes; empty where there are none.
+        dropped: term -> terms that it is aliased with; without any, with the mean.
+        aliases: term of ``columns`` -> dropped interactions that its estimate includes; empty where there are none.
+        refused: main effect -> dropped interactions that it is fully aliased with: on these rows, they are the same columns.
+            It stays in the matrix, so that other effects are adjusted for it; its parameters estimate no effect of their own.
     """
 
     matrix: np.ndarray
@@ -29,6 +31,7 @@ class Design:
     levels: Mapping[str, tuple[str, ...]]
     dropped: Mapping[Term, tuple[Term, ...]]
     aliases: Mapping[Term, tuple[Term, ...]]
+    refused: Mapping[Term, tuple[Term, ...]]
 
     def contrasts(self, term: Term) -> tuple[list[tuple[str, ...]], np.ndarray]:
         """The combinations of levels of a term, and (combinations, parameters of the term): effect = row @ parameters."""
@@ -38,14 +41,16 @@ class Design:
         return list(itertools.product(*(self.levels[axis] for axis in term))), rows
 
 
-def design(cells: Sequence[Mapping[str, str]], axes: Mapping[str, Sequence[str]]) -> Design:
+def design(cells: Sequence[Mapping[str, str]], axes: Mapping[str, Sequence[str]], negligible: bool = False) -> Design:
     """The largest model of main effects and two-way interactions whose every term these rows can estimate.
 
-    Interactions that cannot be estimated are left out first, all of them at once; the rest is estimated as if they were 0.
+    Interactions of three factors and more are taken to be 0. Two-way interactions that cannot be estimated are left out first,
+    all of them at once. A main effect that is fully aliased with one of them is refused, unless they are assumed to be 0.
 
     Args:
         cells: axis -> level of each row.
         axes: axis -> levels; axes with one level among the rows are no factors.
+        negligible: two-way interactions that cannot be estimated are assumed to be 0.
     """
     there = {axis: {cell[axis] for cell in cells} for axis in axes}
     levels = {axis: tuple(one for one in all_ if one in there[axis]) for axis, all_ in axes.items()}
@@ -58,7 +63,9 @@ def design(cells: Sequence[Mapping[str, str]], axes: Mapping[str, Sequence[str]]
         interactions: list[Term] = [term for term in aliased if len(term) == 2]
         gone: list[Term] = interactions or list(aliased)
         if not gone:
-            return Design(matrix, columns, levels, dropped, _included(matrix, columns, cells, levels, dropped))
+            lacking = _matrix(cells, [term for term in dropped if len(term) == 2], levels)
+            refused = {} if negligible else _fully_aliased(matrix, columns, *lacking)
+            return Design(matrix, columns, levels, dropped, _included(matrix, columns, *lacking), refused)
         dropped |= {term: aliased[term] for term in gone}
         terms = [term for term in terms if term not in gone]
 
@@ -101,23 +108,32 @@ def _aliased(matrix: np.ndarray, columns: Mapping[Term, range]) -> dict[Term, tu
 
 
 def _included(
-    matrix: np.ndarray,
-    columns: Mapping[Term, range],
-    cells: Sequence[Mapping[str, str]],
-    levels: Mapping[str, tuple[str, ...]],
-    dropped: Mapping[Term, tuple[Term, ...]],
+    matrix: np.ndarray, columns: Mapping[Term, range], others: np.ndarray, theirs: Mapping[Term, range]
 ) -> dict[Term, tuple[Term, ...]]:
     """The dropped interactions in the estimate of each term: those with entries in its rows of the alias matrix.
 
     With the model X1 and what it lacks, X2, the expected estimates are b1 + (X1'X1)^-1 X1'X2 b2 (Box and Hunter: The 2^(k-p)
     fractional factorial designs. Technometrics 3, 1961; Box and Draper, Response Surfaces, 2007, Section 3.9).
     """
-    lacking = [term for term in dropped if len(term) == 2]
-    others, theirs = _matrix(cells, lacking, levels)
     alias = np.linalg.pinv(matrix) @ others
     return {
-        term: tuple(
-            other for other in lacking if np.abs(alias[np.ix_(list(own), list(theirs[other]))]).max(initial=0.0) > SMALL
-        )
+        term: tuple(other for other in theirs if np.abs(alias[np.ix_(list(own), list(theirs[other]))]).max(initial=0.0) > SMALL)
         for term, own in columns.items()
     }
+
+
+def _fully_aliased(
+    matrix: np.ndarray, columns: Mapping[Term, range], others: np.ndarray, theirs: Mapping[Term, range]
+) -> dict[Term, tuple[Term, ...]]:
+    """Each main effect whose columns are those of the mean and of one dropped interaction: no value of it can be ruled out."""
+    found: dict[Term, tuple[Term, ...]] = {}
+    for term, own in columns.items():
+        effect = matrix[:, list(own)]
+        same = []
+        for other, places in theirs.items():
+            basis = np.hstack([matrix[:, :1], others[:, list(places)]])
+            if np.abs(effect - basis @ np.linalg.lstsq(basis, effect, rcond=None)[0]).max() < SMALL:
+                same.append(other)
+        if same and len(term) == 1:
+            found[term] = tuple(same)
+    return found

@@ -94,7 +94,7 @@ class Effects:
     Attributes:
         mean: the grand mean: of the cells, each level of a factor counting the same.
         terms: those that can be estimated, main effects first.
-        dropped: term -> terms that it is aliased with.
+        dropped: term without an estimate -> terms that it is aliased with; without any, with the mean.
         components: source -> standard deviation in the unit of the metric.
         seed: variances between replicates; None if there are no replicates.
     """
@@ -118,6 +118,7 @@ def effects(
     covariance: Callable[[np.ndarray], np.ndarray] | None = None,
     units: int = 0,
     mixed: bool = True,
+    negligible: bool = False,
 ) -> Effects:
     """Main effects and two-way interactions of every factor.
 
@@ -129,9 +130,11 @@ def effects(
         covariance: contrasts (K, n) of the values -> their covariance (K, K) over test items; None if unknown.
         units: number of test subjects behind ``covariance``.
         mixed: fit the mixed model that divides the variance between seeds; the tests do not need it.
+        negligible: two-way interactions that cannot be estimated are assumed to be 0; else a main effect that is fully aliased
+            with one of them has no estimate either.
     """
     y = np.asarray(values, np.float64)
-    model = design(levels, axes)
+    model = design(levels, axes, negligible)
     numbers: dict[tuple[str, ...], int] = {}
     cells = [numbers.setdefault(tuple(one[axis] for axis in axes), len(numbers)) for one in levels]
     inverse = _inverse(model.matrix, replicates)
@@ -140,7 +143,8 @@ def effects(
     error = seed if seed and seed.error > 1e-12 * max(float(np.mean(y * y)), 1e-12) else None
     total = float(((y - y.mean()) ** 2).sum())
     first = [cells.index(number) for number in range(len(numbers))]
-    terms = [_term(term, model, inverse, parameters, error, total, covariance, units, levels, first) for term in model.columns]
+    estimated = [term for term in model.columns if term not in model.refused]
+    terms = [_term(term, model, inverse, parameters, error, total, covariance, units, levels, first) for term in estimated]
     for kind in ("seeds", "items"):
         found = [judged for term in terms if (judged := getattr(term, kind))]
         adjusted = holm([one.p for one in found])
@@ -150,8 +154,9 @@ def effects(
             ]
     components = {term.label: term.deviation for term in terms}
     means = np.array([y[[n for n, cell in enumerate(cells) if cell == number]].mean() for number in range(len(numbers))])
-    rest = means - (model.matrix[first] @ parameters)
-    if len(numbers) > model.matrix.shape[1]:
+    kept = [0, *(place for term in estimated for place in model.columns[term])]
+    rest = means - (model.matrix[np.ix_(first, kept)] @ parameters[kept])
+    if len(numbers) > len(kept):
         components["all else between cells"] = float(np.sqrt(np.mean(rest**2)))
     if seed and seed.residual is not None and seed.replicate is not None:
         components |= {"seed, all cells alike": seed.replicate**0.5, "seed, each cell": seed.residual**0.5}
@@ -160,7 +165,7 @@ def effects(
     if covariance:
         variances = [float(covariance(row[None])[0, 0]) for row in np.eye(len(y))[first]]
         components["test items, one cell"] = float(np.mean(variances)) ** 0.5
-    return Effects(float(parameters[0]), tuple(terms), model.dropped, components, seed)
+    return Effects(float(parameters[0]), tuple(terms), {**model.refused, **model.dropped}, components, seed)
 
 
 def _inverse(matrix: np.ndarray, replicates: Sequence[int]) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
 from grid.analysis.comparisons import LEVEL, Comparisons
-from grid.analysis.effects import TermEffect, named
+from grid.analysis.effects import Effects, TermEffect, named
 from grid.analysis.records import cell_name
 from grid.results.columns import Column
 from grid.spec.levels import cell_title
@@ -137,11 +137,23 @@ def limits(protocol: ProtocolAnalysis) -> Iterator[str]:
     elif len(set(protocol.replicates)) > 1:
         yield "Not balanced: cells have different numbers of replicates. Each effect is adjusted for the others (type III)."
     if protocol.metrics:
-        effects = protocol.metrics[0].effects
-        for term, others in effects.dropped.items():
-            aliases = ", ".join(map(named, others)) or "the mean"
-            included = f"; what is shown for {aliases} includes it" if effects.terms and others else ""
-            yield f"{named(term)} cannot be estimated from these cells: it is aliased with {aliases}{included}."
+        yield from _refused(protocol.metrics[0].effects, protocol.negligible)
+
+
+def _refused(effects: Effects, negligible: bool) -> Iterator[str]:
+    """What the cells cannot estimate, with what it is aliased with, and what to do."""
+    for term, others in effects.dropped.items():
+        aliases = ", ".join(map(named, others)) or "the mean"
+        including = ", ".join(one.name for one in effects.terms if term in one.aliases)
+        assumed = ", and the grid file states that it is negligible" if negligible else ""
+        included = f"; what is shown for {including} includes it{assumed}" if including else ""
+        yield f"{named(term)} cannot be estimated from these cells: it is aliased with {aliases}{included}."
+    if any(len(term) == 1 and all(len(other) == 2 for other in others) for term, others in effects.dropped.items() if others):
+        yield (
+            "Main effects that are fully aliased with a two-way interaction have no estimate and no p value. Run a larger "
+            "fraction (design.resolution: 4) or the missing combinations; or, if you know that these interactions are "
+            "negligible, state it: design.negligible: interactions."
+        )
 
 
 def _effect(column: Column, term: TermEffect) -> str:
@@ -172,7 +184,8 @@ def contributions(metric: MetricAnalysis, levels: Mapping[str, str], value: floa
     effects.sort(key=lambda one: -abs(one[1]))
     rest = value - mean - sum(effect for _, effect in effects)
     parts = [f"{name} {difference(column, effect)}" for name, effect in effects]
-    parts.append(f"interactions and chance {difference(column, rest)}")
+    refused = any(len(term) == 1 for term in metric.effects.dropped)
+    parts.append(f"{'aliased effects, ' if refused else ''}interactions and chance {difference(column, rest)}")
     return (
         f"from the mean of all cells, {column.text(mean)}{column.unit}, to its {column.text(value)}{column.unit}"
         f"{', in' + unit(column) if column.percent else ''}: {', '.join(parts)}."

@@ -170,7 +170,7 @@ def _run(plan: Plan, grid: Grid, lock: Lock, console: Console) -> bool:
 
 
 def _findings(request: Request, resolver: InputResolver, console: Console) -> dict[str, list[Finding]]:
-    """What the usual preprocessing gives on a few pairs, by title; nothing for exported networks and stored embeddings."""
+    """What the usual preprocessing gives on a few images, by title; nothing for exported networks and stored embeddings."""
     found: dict[str, list[Finding]] = {one.title: [] for one in request.networks}
     guessed = [(one, one.preprocessing) for one in request.networks if one.preprocessing is not None]
     if not guessed:
@@ -185,7 +185,7 @@ def _findings(request: Request, resolver: InputResolver, console: Console) -> di
         except (ValueError, Blocked) as error:
             raise BadInput(str(error)) from error
         for one, start in guessed:
-            console.print(f"{one.title}: trying the usual preprocessing on a few pairs")
+            console.print(f"{one.title}: trying the usual preprocessing on a few images")
             found[one.title] = _tried(one, start, request.stated, sample)
     return found
 
@@ -213,11 +213,11 @@ def _tried(one: Judged, start: Preprocessing, stated: frozenset[str], sample: Sa
         with torch.inference_mode():
             embedded = torch.cat([network(images)[:, :, 0, 0] for images in crops[form].split(BATCH)])
         vectors = unit(embedded.double()).numpy()
-        cosines: np.ndarray = np.einsum("nd,nd->n", vectors[sample.left], vectors[sample.right])
+        cosines: np.ndarray = vectors @ vectors.T
         return cosines
 
     try:
-        return survey(start, sample.same, score, known, [part for part in PARTS if part not in fixed])[1]
+        return survey(start, sample.subjects, score, known, [part for part in PARTS if part not in fixed])[1]
     except ValueError as error:
         raise BadInput(f"{one.path}: {error}" if str(one.path) not in str(error) else str(error)) from error
 

@@ -1,8 +1,8 @@
-"""A few pairs of a protocol, for trying preprocessing: their images, and their faces cropped in each usual way."""
+"""A few images of a protocol, for trying preprocessing: those of some of its pairs, with faces cropped in each usual way."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,28 +13,36 @@ from datamodules.split import rows_of
 from grid.judge.preprocessing import FACES
 from grid.plan.inputs import InputResolver
 
-PAIRS = 160  # of each kind
+GENUINE, IMPOSTOR = 240, 80  # pairs, so at most 640 images; images of different subjects make many more impostor pairs
 
 
 class Sample:
-    """``PAIRS`` genuine and as many impostor pairs, or all if there are fewer.
+    """The images of some genuine and some impostor pairs, or of all if there are fewer.
 
     Attributes:
-        left, right: int64 (n,), places in ``crops``
-        same: bool (n,)
+        subjects: int (images,), the number of each image's subject. InsightFace's files and IJB's 1:1 lists name none; there,
+            the genuine pairs say which images are of one subject; the few that they do not say count as impostor pairs
         listed: whether the dataset lists landmarks
     """
 
-    def __init__(self, protocol: ProtocolConfig, resolver: InputResolver, count: int = PAIRS, seed: int = 0) -> None:
+    def __init__(
+        self,
+        protocol: ProtocolConfig,
+        resolver: InputResolver,
+        genuine: int = GENUINE,
+        impostor: int = IMPOSTOR,
+        seed: int = 0,
+    ) -> None:
         data = resolver.dataset(protocol)
         manifest = resolver.manifest(data)
         one, other, same = _pairs(protocol, manifest)
         rng = np.random.default_rng(seed)
-        kinds = [np.flatnonzero(same == kind) for kind in (True, False)]
-        chosen = np.concatenate([np.sort(rng.permutation(rows)[:count]) for rows in kinds])
-        self.same = same[chosen]
-        rows, places = np.unique(np.stack([one[chosen], other[chosen]]), return_inverse=True)
-        self.left, self.right = places.reshape(2, -1)
+        asked = ((np.flatnonzero(same), genuine), (np.flatnonzero(~same), impostor))
+        chosen = np.concatenate([rng.permutation(pairs)[:count] for pairs, count in asked])
+        rows = np.unique(np.stack([one[chosen], other[chosen]]))
+        self.subjects = np.unique(_subjects(manifest.identities, one[same], other[same])[rows], return_inverse=True)[1]
+        if len(rows) < 3 or not 1 < len(set(self.subjects)) < len(rows):
+            raise ValueError(f"protocol {protocol.title}: needs pairs of one subject and of two for trying preprocessing")
         subset: Any = manifest.subset(rows.tolist())
         images = data.build(subset)
         self.images = [images.image(row) for row in range(len(rows))]
@@ -56,6 +64,16 @@ class Sample:
                 self._detected = detector.detect(self.images)
             found = self._detected
         return np.stack([detector.crop(image, face, size) for image, face in zip(self.images, found, strict=True)])
+
+
+def _subjects(identities: Sequence[str], one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(images,): equal for images of one identity, and of identities that are linked by genuine pairs."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    numbers = np.unique(np.asarray(identities), return_inverse=True)[1]
+    links = coo_array((np.ones(len(one)), (numbers[one], numbers[other])), shape=(numbers.max() + 1,) * 2)
+    return np.asarray(connected_components(links, directed=False)[1])[numbers]
 
 
 def _pairs(protocol: Any, manifest: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

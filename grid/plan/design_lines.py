@@ -32,10 +32,10 @@ def _aliases(design: Design, axes: dict[str, tuple[str, ...]], size: int) -> lis
             f"design one_at_a_time: {counted(size, 'combination')} around {base}; no interaction can be estimated, and every "
             "effect is that at the base"
         ]
-    return _fraction(design.fraction(axes))
+    return _fraction(design.fraction(axes), design.negligible)
 
 
-def _fraction(found: Fraction) -> list[str]:
+def _fraction(found: Fraction, negligible: str | None) -> list[str]:
     generators = "; ".join(f"{axis} = {named(factors)}" for axis, factors in found.generators.items())
     words = [named(found.names(word)) for word in found.words]
     more = f" = ... ({len(words)} words)" if len(words) > MOST_WORDS else ""
@@ -45,9 +45,26 @@ def _fraction(found: Fraction) -> list[str]:
     ]
     sets = found.aliases()
     if not sets:
-        return [*lines, "main effects and two-way interactions are aliased with interactions of four axes or more only"]
+        return [
+            *lines,
+            "main effects and two-way interactions are aliased with interactions of four axes or more only, which are "
+            "assumed to be negligible",
+        ]
     lines += [f"aliased: {' = '.join(map(named, members))}" for members in sets]
-    return [*lines, "aliases of up to three axes are shown; of an aliased set only the sum can be estimated"]
+    lines.append("aliases of up to three axes are shown; of an aliased set only the sum can be estimated")
+    unclear = [named(members[0]) for members in sets if len(members[0]) == 1 and any(len(one) == 2 for one in members)]
+    if not unclear:
+        return [*lines, "interactions of three axes or more are assumed to be negligible"]
+    if negligible:
+        return [
+            *lines,
+            "stated as negligible: two-way interactions; if they are not, the main effects that include them are wrong",
+        ]
+    return [
+        *lines,
+        f"the report will refuse the main effects that are aliased with two-way interactions ({', '.join(unclear)}): use "
+        "design.resolution: 4, or state design.negligible: interactions if you know that they are",
+    ]
 
 
 def _skipped(plan: Plan) -> list[str]:

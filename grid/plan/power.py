@@ -52,8 +52,9 @@ def _seeds(plan: Plan, cells: int) -> str:
     count = cells * (cells - 1) // 2
     worst = between_cells(replicates, LEVEL / count)
     widest = max((len(levels) for axis, levels in plan.grid.axes.items() if axis != REPLICATE), default=1)
-    alone = 1 if plan.grid.spec.design.name == "one_at_a_time" else max(1, cells // widest)  # cells with the rarest level
-    factor = between_levels(replicates, cells, alone) if plan.grid.spec.design.name != "zip" else None  # no factor alone
+    design = plan.grid.spec.design
+    alone = 1 if design.name == "one_at_a_time" else max(1, cells // widest)  # cells with the rarest level
+    factor = between_levels(replicates, cells, alone) if design.clear(plan.grid.factors) else None
     text = f"power, other seeds: {replicates} replicates detect differences of two cells from {single:.1f} standard deviations"
     text += " between seeds"
     text += f" ({worst:.1f} if all {count} pairs of cells are tested, by Holm's correction)" if count > 1 else ""

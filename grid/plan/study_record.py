@@ -32,6 +32,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
     record = carried(merged(record, earlier), earlier)
     record |= {
         "design": design_lines(whole),
+        "negligible": grid.spec.design.negligible,
         "sources": [source.model_dump(mode="json") for source in grid.spec.sources],
         "study_id": earlier["study_id"] if earlier else uuid.uuid4().hex,
         "home": home_of(plan.study),

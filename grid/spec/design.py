@@ -28,6 +28,7 @@ class Design(Config):
     base: dict[str, str] = Field(default_factory=dict)  # of one_at_a_time: axis -> level; others: their first
     resolution: int | None = Field(None, ge=3)  # of fractional: length of the shortest word of the defining relation
     generators: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # of fractional: axis -> axes whose product it is
+    negligible: Literal["interactions"] | None = None  # of fractional: what the analysis assumes to be 0 where it is aliased
 
     @model_validator(mode="before")
     @classmethod
@@ -53,7 +54,7 @@ class Design(Config):
 
     @model_validator(mode="after")
     def _own_keys(self) -> Design:
-        owners = {"base": "one_at_a_time", "resolution": "fractional", "generators": "fractional"}
+        owners = {"base": "one_at_a_time"} | dict.fromkeys(("resolution", "generators", "negligible"), "fractional")
         for key, owner in owners.items():
             if getattr(self, key) and self.name != owner:
                 raise ValueError(f"{key} belongs to {owner}; found design {self.name}")
@@ -88,6 +89,12 @@ class Design(Config):
         if self.resolution is not None:
             return smallest(tuple(axes), self.resolution)
         return stated(tuple(axes), self.generators)
+
+    def clear(self, axes: Axes) -> bool:
+        """Whether the analysis can estimate main effects: none is fully aliased with an effect that may be there."""
+        if self.name == "fractional":
+            return self.negligible is not None or self.fraction(axes).resolution > 3
+        return self.name != "zip"
 
     def size(self, axes: Axes) -> int:
         """The number of combinations, without making them."""

@@ -3,12 +3,13 @@
 Its output is the embedding, here a feature map of 1 x 1; the head ``gmp`` hands it on unchanged. It comes with
 ``pretraining: external``, which identifies it by the content of its file, and ``recipe: none``.
 
-ONNX files are checked before they run, see ``onnx_files`` and ``onnx_trial`` in ``modules.weights``. TorchScript is a program
-that may read and write files, so it needs ``trusted: true``.
+ONNX files are checked before they run, and run in a process of their own with limits of memory and time, see ``onnx_files`` and
+``onnx_process`` in ``modules.weights``. TorchScript is a program that may read and write files, so it needs ``trusted: true``.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -82,6 +83,7 @@ class FileNetwork(nn.Module):
         super().__init__()
         self.config = config
         self._opened: Any = None
+        self._owner = 0  # process that opened it
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] to (N, dimension, 1, 1).
@@ -113,8 +115,8 @@ class FileNetwork(nn.Module):
         return found.permute(0, 2, 3, 1).contiguous() if config.layout == "nhwc" else found.contiguous()
 
     def _run(self, batch: Tensor) -> Tensor:
-        if self._opened is None:
-            self._opened = _onnx(self.config, tuple(batch.shape[1:])) if self.config.is_onnx else _script(self.config)
+        if self._opened is None or self._owner != os.getpid():
+            self._opened, self._owner = (_onnx if self.config.is_onnx else _script)(self.config), os.getpid()
         found: Tensor = self._opened(batch)
         return found
 
@@ -122,25 +124,16 @@ class FileNetwork(nn.Module):
         return {**self.__dict__, "_opened": None}  # a session belongs to its process
 
 
-def _onnx(config: ExternalConfig, shape: tuple[int, ...]) -> Any:
-    """The ONNX network as a function of batches of images of that shape; the file is checked and tried first."""
-    import onnxruntime
-
+def _onnx(config: ExternalConfig) -> Any:
+    """The ONNX network as a function of batches of images; the file is checked first."""
     from modules.weights.onnx_files import inspect
-    from modules.weights.onnx_trial import trial
+    from modules.weights.onnx_process import OnnxProcess
 
     file = inspect(config.path)
-    trial(config.path, file.input, (file.shape[0] or 1, *shape))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(str(config.path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime has an exception for each of its states
-        raise ValueError(f"{config.path}: ONNX Runtime cannot open it ({' '.join(str(error).split())[:300]})") from error
     name = config.output or file.outputs[0]
     if name not in file.outputs:
         raise ValueError(f"{config.path}: no output {name!r} (known: {', '.join(file.outputs)}); set backbone.output")
+    process = OnnxProcess(config.path, [name], torch.get_num_threads())
 
     def run(batch: Tensor) -> Tensor:
         images = batch.detach().cpu().numpy()
@@ -149,8 +142,8 @@ def _onnx(config: ExternalConfig, shape: tuple[int, ...]) -> Any:
         for start in range(0, len(images), step):
             part = images[start : start + step]
             whole = np.concatenate([part, np.zeros((step - len(part), *part.shape[1:]), part.dtype)])
-            found.append(session.run([name], {file.input: whole})[0][: len(part)])
-        return torch.from_numpy(np.concatenate(found).astype(np.float32, copy=False))
+            found.append(process.run(file.input, whole)[name][: len(part)])
+        return torch.from_numpy(np.concatenate(found))
 
     return run
 

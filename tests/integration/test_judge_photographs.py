@@ -83,7 +83,7 @@ def test_one_wrong_statement_about_the_preprocessing_is_named_and_no_other(packa
     said = call(
         "judge", package.folder / "model.onnx", *stated, "--on", on, "--store", store, "--to", tmp_path / "s", "--fmr", 0.1
     )
-    lines = [line for line in said.splitlines() if "% accuracy; " in line]
+    lines = [line for line in said.splitlines() if " (distance " in line]
     assert [line.split()[1].rstrip(":") for line in lines] == ["faces", "range", "order"]
     for line in lines:
         wrong = line.startswith(f"model.onnx: {part}: ")

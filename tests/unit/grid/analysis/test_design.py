@@ -93,3 +93,32 @@ def test_effects_of_one_axis_at_a_time_are_those_at_the_base():
     base = dict.fromkeys(axes, "-")
     found = design([base, *({**base, axis: "+"} for axis in axes)], axes)
     assert found.aliases[("a",)] == (("a", "b"), ("a", "c"), ("a", "d"))
+    assert not found.refused, "no interaction alone could be the whole of an effect"
+
+
+@pytest.mark.parametrize("product", [1, -1])
+def test_a_main_effect_that_may_be_one_interaction_is_refused_unless_it_is_assumed_absent(product):
+    cells = half(product)
+    assert design(cells, SIGNS).refused == {("a",): (("b", "c"),), ("b",): (("a", "c"),), ("c",): (("a", "b"),)}
+    assumed = design(cells, SIGNS, negligible=True)
+    assert not assumed.refused
+    assert assumed.aliases == design(cells, SIGNS).aliases
+
+
+def test_main_effects_of_resolution_4_are_not_refused():
+    cells = [{**one, "d": "-+"[sum(level == "+" for level in one.values()) % 2]} for one in half(1) + half(-1)]
+    found = design(cells, {**SIGNS, "d": ("-", "+")})
+    assert len(found.dropped) == 6
+    assert not found.refused
+
+
+def test_a_latin_square_has_no_main_effect_that_is_not_an_interaction():
+    three = ("0", "1", "2")
+    cells = [{"a": a, "b": b, "c": three[(int(a) + int(b)) % 3]} for a in three for b in three]
+    found = design(cells, dict.fromkeys("abc", three))
+    assert found.refused == {("a",): (("b", "c"),), ("b",): (("a", "c"),), ("c",): (("a", "b"),)}
+
+
+def test_cells_that_are_missing_by_chance_refuse_no_main_effect():
+    assert not design(ALL[2:], AXES).refused
+    assert design(ALL[2:], AXES).dropped

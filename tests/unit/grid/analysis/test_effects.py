@@ -120,3 +120,30 @@ def test_the_size_is_5_percent_on_null_grids():
         found = effects(part[["a", "b"]].to_dict("records"), list(part.r), values, AXES, mixed=False)
         hits += [term.seeds.p < 0.05 for term in found.terms]
     assert np.mean(hits) == pytest.approx(0.05, abs=0.015)
+
+
+def test_fully_aliased_main_effects_have_no_estimate_and_the_others_are_what_they_were():
+    """d = a x b, c is free: resolution 3. c, and its interactions, do not depend on what is refused."""
+    axes = dict.fromkeys("abcd", ("-", "+"))
+    signs = np.array([(a, b, c, a * b) for a, b, c in itertools.product((-1, 1), repeat=3)])
+    levels = [dict(zip(axes, ("-+"[int(sign > 0)] for sign in row), strict=True)) for row in signs for _ in range(3)]
+    rng = np.random.default_rng(0)
+    values = np.repeat(signs @ (2.0, 0.0, 1.0, 0.0), 3) + 0.1 * rng.normal(size=24)
+    asked = levels, [0, 1, 2] * 8, values, axes
+    refused, assumed = effects(*asked), effects(*asked, negligible=True)
+    assert [one.name for one in refused.terms] == ["c", "a x c", "b x c", "c x d"]
+    assert {term: refused.dropped[term] for term in (("a",), ("b",), ("d",))} == {
+        ("a",): (("b", "d"),),
+        ("b",): (("a", "d"),),
+        ("d",): (("a", "b"),),
+    }
+    assert [one.name for one in assumed.terms] == ["a", "b", "c", "d", "a x c", "b x c", "c x d"]
+    for one in refused.terms:
+        other = next(term for term in assumed.terms if term.term == one.term)
+        assert one.squares == pytest.approx(other.squares)
+        assert one.seeds.p == pytest.approx(other.seeds.p)
+        assert one.seeds.adjusted <= other.seeds.adjusted, "Holm counts the terms that are tested"
+    whole = refused.components["all else between cells"]
+    assert whole == pytest.approx(np.sqrt(sum(one.deviation**2 for one in assumed.terms[:2] + assumed.terms[3:4])))
+    assert whole == pytest.approx(2.0, abs=0.1), "the effect of a, or of b x d"
+    assert not {"a", "b", "d"} & set(refused.components)

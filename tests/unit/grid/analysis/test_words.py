@@ -76,7 +76,9 @@ def test_one_replicate_says_that_seeds_cannot_be_judged(found):
 
 
 def test_missing_cells_copies_and_aliases_are_named(found):
-    effects = replace(found.metrics[0].effects, dropped={("a", "b"): (("a",), ("b",))})
+    effects = found.metrics[0].effects
+    terms = tuple(replace(one, term=(axis,), aliases=(("a", "b"),)) for one, axis in zip(effects.terms[:2], "ab", strict=True))
+    effects = replace(effects, terms=terms, dropped={("a", "b"): (("a",), ("b",))})
     missing = (({"backbone": "alexnet", "detection": "mtcnn"}, "failed"),)
     metrics = (replace(found.metrics[0], effects=effects),)
     lines = list(words.limits(replace(found, copies=2, missing=missing, metrics=metrics, unknown="", replicates=(3,) * 4)))
@@ -108,14 +110,27 @@ def test_differences_have_signs_and_0_has_none(found):
     assert [words.probability(p) for p in (0.0004, 0.0412, 1.0)] == ["< 0.001", "0.041", "1.000"]
 
 
-def test_an_aliased_effect_is_named_with_what_it_may_be_instead(make_study):
-    """Half of 2 x 2 x 2, of resolution 3: each main effect is aliased with the interaction of the two others."""
+def test_an_aliased_main_effect_is_refused_and_named_with_what_it_may_be_if_that_is_assumed_absent(make_study):
+    """Half of 2 x 2 x 2, of resolution 3: each main effect is fully aliased with the interaction of the two others."""
     axes = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "loss": ["softmax", "arcface"]}
     sign = {level: place for levels in axes.values() for place, level in enumerate(levels)}
     combinations = [dict(zip(axes, levels, strict=True)) for levels in itertools.product(*axes.values())]
     other = [one for one in combinations if sum(sign[level] for level in one.values()) % 2]
     study = make_study(axes=axes, pairs=100, explainers=(), failed=other)
+    refused = analyze(study, table(study))[0]
+    assert not refused.metrics[0].effects.terms
+    assert words.verdict(refused, refused.metrics[0]) == "No effect can be estimated from these cells."
+    said = list(words.limits(refused))
+    assert "backbone cannot be estimated from these cells: it is aliased with detection x loss." in said
+    assert said[-1].startswith(
+        "Main effects that are fully aliased with a two-way interaction have no estimate and no p value."
+    )
+    assert said[-1].endswith("design.negligible: interactions.")
+    study.record["negligible"] = "interactions"
     one = analyze(study, table(study))[0]
+    said = list(words.limits(one))
+    assert not any("Main effects that are fully aliased" in line for line in said)
+    assert any("what is shown for loss includes it, and the grid file states that it is negligible" in line for line in said)
     metric = judged(one.metrics[0], 0.001, 0.2, 0.6)
     said = words.verdict(one, metric)
     assert "backbone or detection x loss, which the design cannot tell apart, matters (alexnet " in said

@@ -121,9 +121,9 @@ def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monk
 
     path = save(tmp_path / "a.onnx", network(dimension=8))
 
-    def findings(start: Preprocessing, same: np.ndarray, score: Any, known: Any, parts: Any) -> Any:
+    def findings(start: Preprocessing, subjects: np.ndarray, score: Any, known: Any, parts: Any) -> Any:
         better = start.others("order")[0]
-        tried = Tried("BGR", 0.9, 0.9, 1.0)
+        tried = Tried("BGR", 0.9, 0.9, 1.0, 1.0)
         return better, [module.Finding("order", "RGB", "BGR", (tried,))]
 
     monkeypatch.setattr(module, "survey", findings)
@@ -145,7 +145,7 @@ def test_the_size_of_a_network_that_takes_several_is_found_on_a_few_pairs(tmp_pa
     found = _tried(one, one.preprocessing, frozenset(), sample)
     (size,) = (finding for finding in found if finding.part == "size")
     assert [tried.choice for tried in size.tried] == ["112x112", "160x160", "224x224"]
-    assert size.before == "112x112" != size.best == max(size.tried, key=lambda tried: tried.separation).choice
+    assert size.before == "112x112" != size.best == max(size.tried, key=lambda tried: tried.distance).choice
     height, width = map(int, size.best.split("x"))
     assert _better(one, found, frozenset()).settings()["input"] == {"size": height, "width": width}
     assert _better(one, found, frozenset({"size"})).settings()["input"] == {"size": 112, "width": 112}

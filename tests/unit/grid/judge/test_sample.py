@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs.lookup import resolve
-from grid.judge.sample import Sample
+from grid.judge.sample import Sample, _pairs
 from grid.plan.inputs import InputResolver
 
 
@@ -21,16 +21,37 @@ from grid.plan.inputs import InputResolver
 )
 def test_pairs_of_both_kinds_show_what_they_say(protocol: dict[str, Any], tmp_path: Path) -> None:
     config: Any = resolve("protocol", protocol)
-    sample = Sample(config, InputResolver(tmp_path), count=6)
-    assert (sample.same.sum(), (~sample.same).sum()) == (6, 6)
-    who = [key.split("/")[0] for key in sample._keys]
-    for left, right, same in zip(sample.left, sample.right, sample.same, strict=True):
-        assert (who[left] == who[right]) == same
+    sample = Sample(config, InputResolver(tmp_path), genuine=6, impostor=4)
+    who = np.array([key.split("/")[0] for key in sample._keys])
+    assert 8 <= len(who) <= 20, "images may be in several of the ten pairs"
+    assert np.array_equal(sample.subjects[:, None] == sample.subjects, who[:, None] == who)
     crops = sample.crops("none", (40, 32))
     assert crops.shape == (len(who), 40, 32, 3)
     assert len({crop.tobytes() for crop in crops}) == len(who)
-    again = Sample(config, InputResolver(tmp_path), count=6)
-    assert np.array_equal(again.left, sample.left)
+    again = Sample(config, InputResolver(tmp_path), genuine=6, impostor=4)
+    assert again._keys == sample._keys
+    assert len(Sample(config, InputResolver(tmp_path))._keys) > len(who), "all pairs, as there are fewer than are asked for"
+
+
+def test_genuine_pairs_link_the_images_of_subjects_without_names(tmp_path: Path) -> None:
+    """IJB's lists name templates: every listed genuine pair says that two of them are of one subject."""
+    ijb_folder.write(tmp_path / "ijb", "ijbb")
+    protocol: Any = resolve("protocol", {"name": "ijb", "set": "ijbb", "root": str(tmp_path / "ijb")})
+    resolver = InputResolver(tmp_path / "store")
+    resolver.scan(protocol.dataset())
+    manifest = resolver.manifest(protocol.dataset())
+    one, other, same = _pairs(protocol, manifest)
+    sample = Sample(protocol, resolver)
+    subject = dict(zip(sample._keys, sample.subjects, strict=True))
+    for left, right, kind in zip(one, other, same, strict=True):
+        assert (subject[manifest.keys[left]] == subject[manifest.keys[right]]) == kind
+    assert len(set(sample.subjects)) < len({manifest.identities[row] for row in {*one, *other}}), "templates of one subject"
+
+
+def test_a_protocol_of_one_kind_of_pairs_is_named(tmp_path: Path) -> None:
+    protocol: Any = resolve("protocol", {"name": "drawn", "subjects": 12, "shots": 4, "folds": 4, "pairs_per_fold": 12})
+    with pytest.raises(ValueError, match=f"{protocol.title}: needs pairs of one subject and of two"):
+        Sample(protocol, InputResolver(tmp_path), genuine=0, impostor=1)
 
 
 def test_faces_of_a_list_are_those_that_a_detector_did_not_find(tmp_path: Path) -> None:
@@ -38,7 +59,7 @@ def test_faces_of_a_list_are_those_that_a_detector_did_not_find(tmp_path: Path) 
     protocol: Any = resolve("protocol", {"name": "ijb", "set": "ijbb", "root": str(tmp_path / "ijb")})
     resolver = InputResolver(tmp_path / "store")
     resolver.scan(protocol.dataset())
-    sample = Sample(protocol, resolver, count=6)
+    sample = Sample(protocol, resolver, genuine=6, impostor=6)
     assert sample.listed
     listed, found = (sample.crops(faces, 48) for faces in ("listed", "similarity"))
     assert not np.array_equal(listed, found)

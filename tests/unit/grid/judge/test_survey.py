@@ -4,22 +4,28 @@ import numpy as np
 import pytest
 
 from grid.judge.preprocessing import PARTS, SIZES, Preprocessing
-from grid.judge.survey import separation, survey
+from grid.judge.survey import survey
 
-SAME = np.arange(160) < 80
-NOISE = np.random.default_rng(0).normal(size=160)
+SUBJECTS = np.repeat(np.arange(80), 2)
+SAME = SUBJECTS[:, None] == SUBJECTS
 TRUE = Preprocessing(order="bgr", mean=(0.0,) * 3, std=(255.0,) * 3, faces="box", size=(160, 160))
 KNOWN = {"faces": ("similarity", "box", "none"), "size": SIZES}
 
 
+def noise(seed: int, scale: float = 1.0) -> np.ndarray:
+    one = np.random.default_rng(seed).normal(size=SAME.shape)
+    return scale * (one + one.T) / 2**0.5
+
+
 def score(one: Preprocessing) -> np.ndarray:
-    """Each part that differs from ``TRUE`` costs half of the separation; noise is shared."""
+    """Each part that differs from ``TRUE`` costs half of the distance; noise is shared."""
     wrong = sum(one.choice(part) != TRUE.choice(part) for part in PARTS)
-    return 4.0 * SAME / 2**wrong + NOISE
+    found: np.ndarray = 4.0 * SAME / 2**wrong + noise(0)
+    return found
 
 
 def test_every_wrong_part_is_named_and_the_truth_is_found() -> None:
-    best, findings = survey(Preprocessing(), SAME, score, KNOWN)
+    best, findings = survey(Preprocessing(), SUBJECTS, score, KNOWN)
     assert best == TRUE
     assert [(one.part, one.before, one.best, one.wrong) for one in findings] == [
         ("faces", "similarity", "box", True),
@@ -32,22 +38,47 @@ def test_every_wrong_part_is_named_and_the_truth_is_found() -> None:
 
 
 def test_what_is_right_stays() -> None:
-    best, findings = survey(TRUE, SAME, score, KNOWN)
+    best, findings = survey(TRUE, SUBJECTS, score, KNOWN)
     assert best == TRUE
     assert not any(one.wrong for one in findings)
     assert "no other is clearly better than BGR" in findings[3].words
 
 
-def test_chance_replaces_nothing() -> None:
-    rng = np.random.default_rng(1)
-    noisy = {order: 1.0 * SAME + rng.normal(size=160) for order in ("rgb", "bgr")}
-    for start in ("rgb", "bgr"):
-        _, findings = survey(Preprocessing(order=start), SAME, lambda one: noisy[one.order], KNOWN, ["order"])
-        assert not findings[0].wrong
+def test_what_was_tried_is_described_by_all_pairs_of_the_images() -> None:
+    _, findings = survey(TRUE, SUBJECTS, score, KNOWN, ["order"])
+    pairs = np.triu_indices(len(SUBJECTS), 1)
+    for tried, order in zip(findings[0].tried, ("bgr", "rgb"), strict=True):
+        scores, same = score(Preprocessing(order, TRUE.mean, TRUE.std, TRUE.faces, TRUE.size))[pairs], SAME[pairs]
+        genuine, impostor = scores[same], scores[~same]
+        rates = [((genuine >= limit).mean() + (impostor < limit).mean()) / 2 for limit in np.append(scores, np.inf)]
+        assert tried.accuracy == pytest.approx(max(rates), abs=1e-12)
+        assert tried.auc == pytest.approx((genuine[:, None] > impostor).mean(), abs=1e-12)
+        assert tried.distance == pytest.approx((genuine.mean() - impostor.mean()) / impostor.std(), rel=1e-9)
 
 
-def test_separation_is_cohens_d() -> None:
-    scores = score(TRUE)
-    genuine, impostor = scores[:80], scores[80:]
-    pooled = (((genuine - genuine.mean()) ** 2).sum() / 79 + ((impostor - impostor.mean()) ** 2).sum() / 79) / 2
-    assert separation(scores, SAME) == pytest.approx((genuine.mean() - impostor.mean()) / pooled**0.5, abs=1e-12)
+@pytest.mark.parametrize("start", ["rgb", "bgr"])
+def test_chance_replaces_nothing(start: str) -> None:
+    """Two choices that are equally good: their noise differs."""
+    scores = {"rgb": SAME + noise(1), "bgr": SAME + noise(2)}
+    _, findings = survey(Preprocessing(order=start), SUBJECTS, lambda one: scores[one.order], KNOWN, ["order"])
+    assert not findings[0].wrong
+
+
+def test_a_small_difference_between_the_same_pairs_is_found_although_the_pairs_differ_much() -> None:
+    """Genuine pairs scatter as much as impostor pairs; the wrong order costs each of them a twentieth."""
+    hard = np.random.default_rng(3).normal(size=80)[SUBJECTS]
+    shared = noise(4) + SAME * hard[:, None]
+    scores = {order: shared + factor * SAME for order, factor in (("rgb", 5.0), ("bgr", 4.75))}
+    for start, wrong in (("rgb", False), ("bgr", True)):
+        _, findings = survey(Preprocessing(order=start), SUBJECTS, lambda one: scores[one.order], KNOWN, ["order"])
+        assert findings[0].wrong == wrong
+
+
+def test_what_is_better_in_one_statistic_alone_replaces_nothing() -> None:
+    """Impostor scores scatter half as much, genuine ones ten times: a higher distance, a lower d'."""
+    scores = {"rgb": 5.0 * SAME + noise(5), "bgr": 5.0 * SAME + np.where(SAME, noise(5, 10.0), noise(5, 0.5))}
+    _, findings = survey(Preprocessing(), SUBJECTS, lambda one: scores[one.order], KNOWN, ["order"])
+    stated, other = findings[0].tried
+    assert other.distance > 1.5 * stated.distance
+    assert other.d_prime < stated.d_prime
+    assert not findings[0].wrong

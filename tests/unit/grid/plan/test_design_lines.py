@@ -29,7 +29,9 @@ def levels(plan: Plan) -> list[dict[str, str]]:
 
 def refused_terms(plan: Plan) -> dict[Any, Any]:
     """What the analysis of the plan's cells would not estimate: term -> what it is aliased with."""
-    return dict(model_of([cell.levels for cell in plan.cells if cell.cell], plan.grid.factors).dropped)
+    negligible = plan.grid.spec.design.negligible is not None
+    found = model_of([cell.levels for cell in plan.cells if cell.cell], plan.grid.factors, negligible)
+    return {**found.dropped, **found.refused}
 
 
 def test_a_product_says_nothing(make: Make) -> None:
@@ -56,6 +58,7 @@ def test_a_fraction_prints_its_aliases_and_the_analysis_refuses_the_same(make: M
         "aliased: rate x size = flip x epochs",
         "aliased: rate x epochs = flip x size",
         "aliases of up to three axes are shown; of an aliased set only the sum can be estimated",
+        "interactions of three axes or more are assumed to be negligible",
     ]
     pairs = [
         (("rate", "flip"), ("size", "epochs")),
@@ -67,9 +70,34 @@ def test_a_fraction_prints_its_aliases_and_the_analysis_refuses_the_same(make: M
 
 def test_at_resolution_3_main_effects_are_aliased_with_interactions(make: Make) -> None:
     three = {axis: FOUR[axis] for axis in ("rate", "flip", "size")}
-    plan = make_plan(make(axes=three, design={"name": "fractional", "generators": {"size": ["rate", "flip"]}}))
+    design = {"name": "fractional", "generators": {"size": ["rate", "flip"]}}
+    plan = make_plan(make(axes=three, design=design, replicates=2))
     assert "aliased: size = rate x flip" in design_lines(plan)
+    assert design_lines(plan)[-1] == (
+        "the report will refuse the main effects that are aliased with two-way interactions (rate, flip, size): use "
+        "design.resolution: 4, or state design.negligible: interactions if you know that they are"
+    )
     assert refused_terms(plan)[("rate", "flip")] == (("size",),)
+    assert refused_terms(plan)[("size",)] == (("rate", "flip"),)
+    resolver = InputResolver(store_of(plan.grid))
+    assert "two levels of a factor" not in power_lines(plan, resolver)[0]
+    stated = make_plan(make(axes=three, design={**design, "negligible": "interactions"}, replicates=2))
+    assert design_lines(stated)[-1].startswith("stated as negligible: two-way interactions; if they are not, ")
+    assert set(refused_terms(stated)) == {("rate", "flip"), ("rate", "size"), ("flip", "size")}
+    assert "two levels of a factor" in power_lines(stated, resolver)[0]
+    assert [cell.id for cell in stated.cells] == [cell.id for cell in plan.cells]
+
+
+def test_main_effects_of_resolution_3_that_are_clear_of_interactions_are_not_named(make: Make) -> None:
+    plan = make_plan(make(axes=FOUR, design={"fractional": {"generators": {"size": ["rate", "flip"]}}}))
+    assert "(rate, flip, size)" in design_lines(plan)[-1], "epochs is in no word of the defining relation"
+    assert ("epochs",) not in refused_terms(plan)
+
+
+def test_a_study_records_what_its_grid_states_as_negligible(make: Make) -> None:
+    for stated in (None, "interactions"):
+        grid = make(axes=FOUR, design={"fractional": {"resolution": 4}} | ({"negligible": stated} if stated else {}))
+        assert write_plan(make_plan(grid), grid)["negligible"] == stated
 
 
 def test_a_fraction_of_resolution_5_has_its_interactions(make: Make) -> None:

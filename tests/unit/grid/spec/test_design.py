@@ -63,6 +63,8 @@ def test_short_forms():
         ({"name": "fractional", "resolution": 3, "generators": {"c": ["a", "b"]}}, "needs either resolution"),
         ({"name": "fractional", "generators": {"c": []}}, "c needs the axes whose product it is"),
         ({"name": "zip", "resolution": 3}, "resolution belongs to fractional; found design zip"),
+        ({"name": "product", "negligible": "interactions"}, "negligible belongs to fractional; found design product"),
+        ({"name": "fractional", "resolution": 3, "negligible": "everything"}, "Input should be 'interactions'"),
         ({"base": {"a": "x"}}, "base belongs to one_at_a_time; found design product"),
         ({"name": "fractional", "resolution": 2}, "greater than or equal to 3"),
         ("latin", "'product', 'zip', 'one_at_a_time' or 'fractional'"),
@@ -91,6 +93,16 @@ def test_too_many_axes_are_refused():
     generators = {f"axis{number}": [f"axis{number - 12}", "axis5"] for number in range(12, 17)}
     with pytest.raises(ValueError, match="at most 16 axes; found 17"):
         points(axes, name="fractional", generators=generators)
+
+
+def test_main_effects_are_clear_of_what_may_be_there():
+    half = {"name": "fractional", "generators": {"c": ["a", "b"]}}
+    assert Design().clear(TWO)
+    assert Design(name="one_at_a_time").clear(TWO)
+    assert not Design(name="zip").clear(TWO)
+    assert not Design.model_validate(half).clear(TWO)
+    assert Design.model_validate({**half, "negligible": "interactions"}).clear(TWO)
+    assert Design(name="fractional", resolution=4).clear({**TWO, "d": ("u", "v")})
 
 
 def test_which_levels_meet_with_all_else_equal():
