@@ -46,7 +46,7 @@ gpu: ## CUDA against the CPU, then a table of speeds: on a machine with a GPU; i
 	OMP_NUM_THREADS=2 $(GPU_PYTHON) -m pytest tests/gpu --ignore=tests/gpu/test_throughput.py --numprocesses 6; \
 		correct=$$?; $(GPU_PYTHON) -m pytest tests/gpu/test_throughput.py -s -q && exit $$correct
 
-chaos: $(READY) ## hours of kills: at every write of a launch, at 25 random moments, of 200 workers; 10,000 pruned histories; long stops
+chaos: $(READY) ## hours of kills: at every write of a launch, at 25 random moments, of 200 workers; 10,000 pruned histories; long stops; a quick check of every small grid
 	$(BIN)/python -m pytest tests/chaos/loops
 
 bench: $(READY) ## measurements, as ratios

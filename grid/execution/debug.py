@@ -23,13 +23,14 @@ from grid.plan.preflight import CellFilter, checked_plan, prepare
 from grid.spec.cell_filter import which
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.stage_kind import StageName, stage_kind
-from grid.stages.context import FAST_IMAGES, FAST_PAIRS, FAST_SUBJECTS
+from grid.stages.context import FAST_EXPLAINED, FAST_IMAGES, FAST_PAIRS, FAST_SUBJECTS
 from grid.terminal import styled
 
 LINE_SECONDS = 5.0  # minimum time between two progress lines
 QUICK = (
     f"at most {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects ({FAST_IMAGES * FAST_SUBJECTS} images where subjects "
-    f"have one each), one training batch, about {FAST_PAIRS} pairs per protocol; its numbers mean nothing and are not kept"
+    f"have one each), one training batch, about {FAST_PAIRS} pairs per protocol, {FAST_EXPLAINED} per explainer; "
+    "its numbers mean nothing and are not kept"
 )
 
 

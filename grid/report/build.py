@@ -160,7 +160,7 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
         trend_names.append(file_name("trend", trend.title, trend_names))
         (folder / trend_names[-1]).write_bytes(data)
     clusters = cluster_sheets(study, table.rows)
-    for name, data in (generated | clusters).items():
+    for name, data in {**generated, **clusters.files}.items():
         (folder / name).write_bytes(data)
     hard = hard_pair_boards(study, table)
     searched, repeated = searches(study), replicates(study, table)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,18 +19,27 @@ from grid.results.rows import Row
 FRAME = 4  # pixels around a face that is not of its cluster's main subject
 
 
-def cluster_sheets(study: Study, rows: Sequence[Row]) -> dict[str, bytes]:
-    """PNG by file name, ``clusters-<levels>-<protocol>.png``, of the first cells with a clustering; none without faces."""
-    made: dict[str, bytes] = {}
+@dataclass(frozen=True)
+class ClusterSheets:
+    """``files``: PNG by file name, ``clusters-<levels>-<protocol>.png``. ``left_out``: the number of cells beyond ``CELLS``."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    left_out: int = 0
+
+
+def cluster_sheets(study: Study, rows: Sequence[Row]) -> ClusterSheets:
+    """The sheets of the first ``CELLS`` cells with a clustering; none without faces."""
     if not study.faces:
-        return made
-    for row in [row for row in rows if any(IMAGES in marker.outputs for marker in row.markers.values())][:CELLS]:
+        return ClusterSheets()
+    made: dict[str, bytes] = {}
+    ready = [row for row in rows if any(IMAGES in marker.outputs for marker in row.markers.values())]
+    for row in ready[:CELLS]:
         for label, marker in row.markers.items():
             if IMAGES in marker.outputs:
                 levels = "-".join(row.cell.levels.values()) or "only"
                 protocol = str(label).partition(":")[2]
                 made[file_name("clusters", f"{levels}-{protocol}", made)] = panel_png(_panel(study, row, protocol, marker))
-    return made
+    return ClusterSheets(made, len(ready[CELLS:]))
 
 
 def _panel(study: Study, row: Row, protocol: str, marker: Marker) -> Panel:
@@ -49,7 +59,7 @@ def _panel(study: Study, row: Row, protocol: str, marker: Marker) -> Panel:
         f"{row.title}; average linkage, cut at the true number of subjects; the {len(bands)} largest clusters, each from its "
         "center outwards. A red frame: not of the subject with the most images in the cluster."
     )
-    return Panel(f"{study.name}: clusters of {protocol}", caption, (), tuple(bands))
+    return Panel(f"{study.name}: largest clusters, protocol {protocol}", caption, (), tuple(bands))
 
 
 def _tile(face: np.ndarray, main: bool) -> np.ndarray:

@@ -31,6 +31,7 @@ from grid.report import searches as searches_table
 from grid.report.analysis_files import interval, matrix, shown
 from grid.report.claims_files import NOTE as CLAIMS_NOTE
 from grid.report.claims_files import Verdicts, claim_rows, holds_for
+from grid.report.cluster_sheets import ClusterSheets
 from grid.report.hard_pair_faces import hard_pair_faces
 from grid.report.headline import headlines, reason
 from grid.report.interactive.chart_data import chart_data
@@ -94,7 +95,7 @@ def page(
     modes: Sequence[Board] = (),
     view: View | None = None,
     drawn: Sequence[tuple[Trend, bytes]] = (),
-    clusters: Mapping[str, bytes] | None = None,
+    clusters: ClusterSheets | None = None,
     analyses: Sequence[ProtocolAnalysis] = (),
     verdicts: Verdicts | None = None,
     plots: Sequence[Plot] = (),
@@ -112,6 +113,7 @@ def page(
     strokes, places = charts.strokes(table), {id(row): number for number, row in enumerate(table.rows)}
     numbers = chart_data(study, table, strokes, histories)
     css, js = parts(numbers is not None, view is not None)
+    clusters = clusters or ClusterSheets()
     text: str = (
         templates()
         .get_template("page.html")
@@ -133,7 +135,8 @@ def page(
             chart_data=numbers and Markup(numbers.text.replace("<", "\\u003c")),
             view=view,
             figures=[(trend, png_url(data)) for trend, data in drawn],
-            clusters=[_photographs(data) for data in (clusters or {}).values()],
+            clusters=[_photographs(data) for data in clusters.files.values()],
+            cells_without_clusters=clusters.left_out,
             sweep_columns=columns_of,
             sweep_lines=sweep_lines,
             sweep_methods=methods,

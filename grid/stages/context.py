@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,10 +22,12 @@ from grid.ledger.reader import LedgerReader
 from grid.plan.inputs import InputResolver
 from grid.spec.measure import check_values
 from grid.spec.stage_kind import RESULT
+from grid.stages.kinds.detect import lists_faces
 from grid.stages.ranks import Helper, Team, no_helpers
 
 SECTION = "a-stage-kind-of-your-own"  # of docs/extending.md
 FAST_SUBJECTS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # sample sizes of ``debug --fast``
+FAST_EXPLAINED = 4  # pairs that each explainer explains there, and pairs to tune it on
 
 
 @dataclass
@@ -115,7 +117,7 @@ def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, si
     if rows is not None or context.fast:
         manifest = manifest.subset(fast_rows(manifest) if rows is None else rows)
     dataset = data.build(manifest)
-    detections = detections_of(context, dataset, detector)
+    detections = detections_of(context, data, dataset, detector)
     folder = context.ledger.store.cache_folder("crops")
     table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes)
     return Faces(manifest, table, tuple(manifest.identities), partial(_family, context, data, manifest))
@@ -129,25 +131,29 @@ def _family(context: Context, data: DatasetConfig, manifest: Any, bits: int) -> 
     return found
 
 
-def detections_of(context: Context, dataset: Dataset, detector: DetectorConfig) -> Detections:
-    """The detected faces of a built dataset."""
+def detections_of(context: Context, data: DatasetConfig, dataset: Dataset, detector: DetectorConfig) -> Detections:
+    """The detected faces of ``dataset``, which ``data`` built: those of an upstream stage.
+
+    A quick check may need images that its detect stage left out. It detects them, or reads them from the dataset's own list.
+
+    Raises:
+        ValueError: no upstream stage has these images, and this is no quick check.
+    """
     manifest = dataset.manifest
     if detector.trivial:
         found: Detections = detector.build().of_manifest(manifest)
         return found
-    if context.fast:  # the detect stage used other images
-        rows = detector.build(context.device).detect([dataset.image(row) for row in range(len(manifest.keys))])
-        return Detections.of(manifest.keys, rows)
-    return _detections(context, manifest)
-
-
-def _detections(context: Context, manifest: Any) -> Detections:
-    """The upstream detections of these images."""
-    tables = (Detections.load(context.ledger.path(marker, "detections.parquet")) for marker in context.detected)
-    for table in tables:
+    for table in (Detections.load(context.ledger.path(marker, "detections.parquet")) for marker in context.detected):
         if table.index.keys() >= set(manifest.keys):
             return table
-    raise ValueError(f"no detection for the image {manifest.keys[0]} and others; run the detect stage on this dataset again")
+    if not context.fast:
+        raise ValueError(
+            f"no detection for the image {manifest.keys[0]} and others; run the detect stage on this dataset again"
+        )
+    if lists_faces(data, detector):
+        return cast(Detections, data.detections(manifest))  # type: ignore[attr-defined]
+    rows = detector.build(context.device).detect([dataset.image(row) for row in range(len(manifest.keys))])
+    return Detections.of(manifest.keys, rows)
 
 
 def fast_rows(manifest: Any) -> list[int]:

@@ -17,7 +17,7 @@ import torch
 from configs.float32_precision import without_tf32
 from datamodules.datamodule import tensors
 from grid.spec.training import Training
-from grid.stages.context import Context, Faces, Result, faces_of
+from grid.stages.context import FAST_EXPLAINED, FAST_PAIRS, Context, Faces, Result, faces_of
 from grid.stages.labels import explained_rows, labels_of, rows_of
 from grid.stages.probes import Probes, image_probes, pair_probes, reference_pairs
 from grid.stages.train import load_network
@@ -41,7 +41,9 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     labels = labels_of(trained, training)
     seconds, held_out = None, True
     if protocol := config.get("protocol"):
-        probes = pair_probes(context, training, protocol, explainer.pairs, explainer.chosen)
+        pairs = min(explainer.pairs, FAST_EXPLAINED) if context.fast else explainer.pairs
+        chosen = explainer.chosen[: 2 * pairs] if context.fast else explainer.chosen
+        probes = pair_probes(context, training, protocol, pairs, chosen)
     else:
         chosen = () if context.fast else explainer.chosen  # the quick check has only a few images
         rows, held_out = explained_rows(trained, training, labels)
@@ -161,10 +163,10 @@ def reference_of(context: Context, training: Training, protocol: Any) -> Referen
         ValueError: there are no pairs.
     """
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
-    left, right, same = pairs_to_tune_on(trained, training)
+    left, right, same = pairs_to_tune_on(trained, training, FAST_EXPLAINED if context.fast else REFERENCE)
     data = training.data if protocol is None else context.resolver.dataset(protocol)
     keys = context.resolver.manifest(data).keys
-    some = sorted(range(len(keys)), key=lambda row: keys[row][::-1])[:MEAN]
+    some = sorted(range(len(keys)), key=lambda row: keys[row][::-1])[: FAST_PAIRS if context.fast else MEAN]
     colors = faces_of(context, data, training.detector, training.input.pixels, rows=sorted(some)).crops
     mean = np.mean([colors[row].reshape(-1, 3).mean(0) for row in range(len(colors))], axis=0) / 127.5 - 1
     crops = {row: trained.crops[row] for row in {*left, *right}}
@@ -176,12 +178,12 @@ def reference_of(context: Context, training: Training, protocol: Any) -> Referen
     )
 
 
-def pairs_to_tune_on(faces: Faces, training: Training) -> tuple[list[int], list[int], list[bool]]:
-    """(left, right, same) as returned by ``reference_pairs``, see ``reference_of``."""
+def pairs_to_tune_on(faces: Faces, training: Training, count: int) -> tuple[list[int], list[int], list[bool]]:
+    """(left, right, same) as returned by ``reference_pairs``, up to ``count``; see ``reference_of``."""
     identities = labels_of(faces, training).identities
     train, validation = rows_of(faces, training)
     for rows in (validation, train):
-        left, right, same = reference_pairs(faces.manifest.keys, identities, rows, REFERENCE)
+        left, right, same = reference_pairs(faces.manifest.keys, identities, rows, count)
         if left:
             return left, right, same
     raise ValueError(f"{training.data.name} has no two images with usable faces, so there is no pair to tune this method on")

@@ -45,7 +45,7 @@ def face_regions(
     manifest = context.resolver.manifest(training.data)
     place = {key: row for row, key in enumerate(manifest.keys)}
     dataset = training.data.build(manifest.subset([place[key] for key in keys]))
-    detections = detections_of(context, dataset, training.detector)
+    detections = detections_of(context, training.data, dataset, training.detector)
     used = source or _best(dataset, detections)
     size = training.input.pixels
     height, width = sides(size)

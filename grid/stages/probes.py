@@ -105,7 +105,7 @@ def pair_regions(
     place = {key: row for row, key in enumerate(whole.keys)}
     full = data.build(whole)
     some = list(dict.fromkeys(keys))
-    detections = detections_of(context, data.build(whole.subset([place[key] for key in some])), training.detector)
+    detections = detections_of(context, data, data.build(whole.subset([place[key] for key in some])), training.detector)
     detector = training.detector.build()
     size = training.input.pixels
     found = np.zeros((len(keys), *sides(size)), bool)

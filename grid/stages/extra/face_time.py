@@ -63,7 +63,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     manifest = context.resolver.manifest(training.data)
     manifest = manifest.subset(range(min(settings.images + WARM_UP, len(manifest.keys))))
     dataset = training.data.build(manifest)
-    detections = detections_of(context, dataset, training.detector)
+    detections = detections_of(context, training.data, dataset, training.detector)
     detector = training.detector.build("cpu")
     network = load_network(context, training, context.inputs["train"].facts["classes"]).to("cpu")
     images = [dataset.image(row) for row in range(len(manifest.keys))]

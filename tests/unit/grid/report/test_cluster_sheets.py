@@ -43,7 +43,9 @@ def study(make_study):
 
 
 def test_a_sheet_has_a_row_per_cluster_and_frames_the_face_of_another_subject(study):
-    made = cluster_sheets(study, rows.table(study).rows)
+    found = cluster_sheets(study, rows.table(study).rows)
+    made = found.files
+    assert found.left_out == 0
     assert list(made) == ["clusters-alexnet-faces.png"]
     pixels = np.array(Image.open(io.BytesIO(made["clusters-alexnet-faces.png"])).convert("RGB")).astype(int)
     red = (pixels == IMPOSTOR).all(axis=2)
@@ -55,6 +57,7 @@ def test_a_sheet_has_a_row_per_cluster_and_frames_the_face_of_another_subject(st
 def test_it_is_in_the_report_and_not_without_faces(study):
     page = build(study)
     assert 'id="clusters"' in page.read_text()
+    assert "only the scores" not in page.read_text()
     (inline,) = re.findall(r'largest clusters of a cell" src="data:image/jpeg;base64,([^"]+)"', page.read_text())
     shown = np.array(Image.open(io.BytesIO(base64.b64decode(inline)))).astype(int)
     original = np.array(Image.open(page.parent / "clusters-alexnet-faces.png").convert("RGB")).astype(int)
@@ -63,3 +66,14 @@ def test_it_is_in_the_report_and_not_without_faces(study):
     page = build(Study(study.path, faces=False))
     assert 'id="clusters"' not in page.read_text()
     assert not (page.parent / "clusters-alexnet-faces.png").exists()
+
+
+@pytest.mark.parametrize(("cells", "said"), [(2, "1 more cell with a clustering, later in the plan, has"), (3, "2 more cells")])
+def test_cells_without_a_sheet_are_counted_in_the_page(study, monkeypatch, cells, said):
+    record = json.loads((study.path / "plan.json").read_text())
+    record["cells"] = [{**record["cells"][0], "id": str(number) * 32} for number in range(cells)]
+    (study.path / "plan.json").write_text(json.dumps(record))
+    monkeypatch.setattr("grid.report.cluster_sheets.CELLS", 1)
+    page = build(Study(study.path)).read_text()
+    assert said in page
+    assert page.count('<figure class="clusters">') == 1

@@ -7,11 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ijb_folder
 import numpy as np
 import pytest
 
 from configs.contract import ContractError
-from grid.stages.context import FAST_IMAGES, FAST_SUBJECTS, Result, checked_result, fast_rows
+from configs.lookup import resolve
+from datamodules.detection import Detection, Detections
+from grid.stages.context import FAST_IMAGES, FAST_SUBJECTS, Context, Result, checked_result, detections_of, fast_rows
 
 
 def rows(*identities: str) -> list[int]:
@@ -78,3 +81,44 @@ def test_a_right_result_is_returned_unchanged(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text('{"a": {"value": 1}, "b": {"value": null}, "c": 3}', encoding="utf-8")
     right = Result({"images": 3, "note": None}, ("result.json",))
     assert checked_result(right, "mylab.norms", tmp_path) is right
+
+
+@dataclass
+class Images:
+    """A dataset of which only the manifest may be read."""
+
+    manifest: Any
+
+
+def context(fast: bool, *tables: Path) -> Context:
+    given: Any = SimpleNamespace(fast=fast, device="cpu", detected=tables, ledger=SimpleNamespace(path=lambda file, name: file))
+    return given  # type: ignore[no-any-return]
+
+
+def detected(keys: tuple[str, ...], score: float, file: Path) -> Path:
+    Detections.of(keys, [Detection(True, (0.0, 0.0, 9.0, 9.0), score)] * len(keys)).save(file)
+    return file
+
+
+def test_faces_are_those_of_the_upstream_stage_that_saw_all_these_images(tmp_path: Path) -> None:
+    tables = detected(("a", "b"), 0.5, tmp_path / "1"), detected(("a", "b", "c"), 0.75, tmp_path / "2")
+    images: Any = Images(SimpleNamespace(keys=("c", "a")))
+    mtcnn = resolve("detector", "mtcnn")
+    for fast in (False, True):
+        found = detections_of(context(fast, *tables), None, images, mtcnn)  # type: ignore[arg-type]
+        assert found.row("c").score == 0.75
+    with pytest.raises(ValueError, match="no detection for the image c and others; run the detect stage"):
+        detections_of(context(False, tables[0]), None, images, mtcnn)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_quick_check_reads_listed_landmarks_and_detects_only_without(tmp_path: Path, listed: bool) -> None:
+    """MTCNN would look for faces in loose crops, and a chosen image would be cropped differently from a launch."""
+    drawn = ijb_folder.write(tmp_path / "ijb", "ijbc")
+    data: Any = resolve("data", {"name": "ijb", "root": str(tmp_path / "ijb")})
+    manifest = data.scan(tmp_path / "cache").subset([5, 9])
+    detector = resolve("detector", {"name": "mtcnn", "alignment": "similarity", "listed": listed})
+    found = detections_of(context(True), data, data.build(manifest), detector)
+    wanted = np.stack([drawn.points[key] for key in manifest.keys])
+    distance = np.abs(found.landmarks - wanted).max()
+    assert distance < 1e-4 if listed else distance > 0.01

@@ -1,5 +1,7 @@
 """Explanations: files of maps, and a manifest that says what they are."""
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 import torch
 
 from configs.lookup import resolve
-from grid.stages.explain import target_of, tensors
+from grid.spec.grid_file import read
+from grid.stages.context import Faces
+from grid.stages.explain import pairs_to_tune_on, target_of, tensors
 from modules.attribution.targets import ClassLogit, Cosine, Distance
 
 
@@ -31,6 +35,24 @@ def test_the_images_of_a_pair_stand_one_after_the_other(ran: Any) -> None:
 
 def test_a_method_shows_which_pair_it_is_at(ran: Any) -> None:
     assert ran.reports["explain:xssab"] == [{"done": done, "total": 2, "unit": "pairs"} for done in (1, 2)]
+
+
+GRIDS = Path(__file__).parents[4] / "configs/grids"
+TUNED = ("pair_occlusion", "reconstruction")  # by a threshold between genuine and impostor pairs
+
+
+@pytest.mark.parametrize("file", ["lookalikes", "masked", "score_trust", "xu2023_small", "zhong2018_small"])
+def test_shipped_grids_hold_out_pairs_of_both_kinds_for_the_thresholds_of_their_explainers(file: str) -> None:
+    """With one held-out image per subject there is no genuine pair: no Theta, and S is refused."""
+    cell: Any = next(one.cell for one in read(GRIDS / f"{file}.yaml").combinations() if one.cell)
+    assert any(explainer.name in TUNED for explainer in cell.explainers)
+    training = cell.training()
+    manifest = training.data.manifest(None)
+    every: Any = SimpleNamespace(kept=np.arange(len(manifest.keys)))
+    left, right, same = pairs_to_tune_on(Faces(manifest, every, tuple(manifest.identities)), training, 40)
+    assert len(left) == len(right) == 40
+    assert sum(same) == 20
+    assert [manifest.identities[row] for row in left[:20]] == [manifest.identities[row] for row in right[:20]]
 
 
 class Flat:

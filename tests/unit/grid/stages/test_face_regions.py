@@ -36,7 +36,7 @@ def regions(monkeypatch: pytest.MonkeyPatch) -> Any:
             )
         box = (0.0, 0.0, 160.0, 160.0)
         rows = [Detection(True, box, 1.0, one) for one in landmarks]
-        monkeypatch.setattr(module, "detections_of", lambda context, dataset, detector: Detections.of(manifest.keys[:3], rows))
+        monkeypatch.setattr(module, "detections_of", lambda *given: Detections.of(manifest.keys[:3], rows))
         context: Any = SimpleNamespace(resolver=SimpleNamespace(manifest=lambda data: manifest))
         return face_regions(context, training, manifest.keys[:3], source, ELLIPSE)
 
