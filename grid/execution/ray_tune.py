@@ -217,6 +217,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             work = self.trials.pop(trial_id, None)
+            taken.pop(work.id if work else "", None)
             if error or work is None or work.id not in session.queue.running:
                 return  # of an error, Watch knows more
             outcomes = unpacked_outcomes((result or {}).get("outcomes") or "{}")
@@ -281,10 +282,27 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
             else:
                 session.end(work, {work.jobs[0].id: Outcome("failed", f"{error}; launch again when processes can start")})
 
+        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            forget(trial)
+
+        def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+            if any(trial.is_finished() for trial in trials):
+                trials[:] = [
+                    trial for trial in trials if not trial.is_finished()
+                ]  # Tune's own list; at its end it reads files of each
+
         def __reduce__(self) -> Any:
             return object, ()  # see Ready
 
     return Watch()
+
+
+def forget(trial: Any) -> None:
+    """Empties an ended trial: Tune keeps each until its end, and of 10,000 cells that is a gigabyte."""
+    trial.config, trial.evaluated_params, trial.experiment_tag = {}, {}, ""
+    known = trial.run_metadata
+    known.last_result, known.metric_analysis, known.metric_n_steps = {}, {}, {}
+    trial.invalidate_json_state()
 
 
 def _enlarged(session: Session, slots: Slots, work: Work, memory: Memory) -> bool:
