@@ -85,3 +85,8 @@ def test_a_refused_run_is_no_outage_and_a_refused_user_is_one() -> None:
     assert is_outage(answer("REQUEST_LIMIT_EXCEEDED"))
     assert is_outage(answer("PERMISSION_DENIED"))
     assert "hunter2" not in words(answer("INTERNAL_ERROR"), "http://me:hunter2@host")
+
+
+def test_a_server_without_tls_is_named(make_study: Callable[..., Study], answering: Callable[..., str]) -> None:
+    (problem,) = sync_pass(make_study(tracking=answering(200).replace("http:", "https:")).path).problems
+    assert "it does not speak TLS; is its address http://...?" in problem
