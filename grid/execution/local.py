@@ -12,7 +12,8 @@ from dataclasses import replace
 from functools import partial
 
 from grid.execution.executor import Executor, Session
-from grid.execution.job import WAIT, Outcome, RunOptions, accelerator, device_words
+from grid.execution.job import NO_MEMORY, WAIT, Job, Outcome, RunOptions, accelerator, device_words
+from grid.execution.out_of_memory import advice
 from grid.execution.perform import perform, usable_devices_of
 from grid.execution.scheduler import Work
 from grid.execution.slots import UNLIMITED
@@ -35,7 +36,14 @@ class LocalExecutor(Executor):
     def __init__(self, launch: Launch, fast: bool = False, raises: bool = False, wait: float = WAIT) -> None:
         super().__init__(launch)
         device = "cpu" if launch.resources.gpus == 0 else accelerator()
-        self.options = RunOptions(accelerator=device, devices=visible_gpus(device), fast=fast, raises=raises, wait=wait)
+        self.options = RunOptions(
+            accelerator=device,
+            devices=visible_gpus(device),
+            fast=fast,
+            raises=raises,
+            wait=wait,
+            larger=frozenset({"gpu"}),  # nothing is reserved: other processes may hold the memory now, and not later
+        )
 
     def run(self, session: Session) -> None:
         """See ``Executor.run``; raises BadInput as ``check`` does."""
@@ -103,9 +111,13 @@ class LocalExecutor(Executor):
             KeyboardInterrupt: SIGTERM, handled at a checkpoint.
         """
         outcomes = self._tried(session, work)
+        if outcomes is not None and _out_of_memory(outcomes):
+            session.say(f"{work.title}: out of GPU memory; it is tried once more, now that this process has freed its own")
+            outcomes = self._tried(session, work)
         if outcomes is None:
             session.lose(work)
             return {}
+        outcomes = {**outcomes, **{job.id: _without_memory(job, outcomes[job.id]) for job in work.jobs if job.id in outcomes}}
         session.end(work, outcomes)
         if any(outcome.ended == "stopped" for outcome in outcomes.values()):
             raise KeyboardInterrupt
@@ -156,6 +168,18 @@ def visible_gpus(accelerator: str) -> int | None:
     import torch
 
     return torch.cuda.device_count()
+
+
+def _out_of_memory(outcomes: Mapping[str, Outcome]) -> bool:
+    return any(outcome.ended == NO_MEMORY["gpu"] for outcome in outcomes.values())
+
+
+def _without_memory(job: Job, outcome: Outcome) -> Outcome:
+    """Of a stage that ran out of GPU memory: it stays unfinished, and what to do is said."""
+    if outcome.ended != NO_MEMORY["gpu"]:
+        return outcome
+    words = f"{job.label}: {advice('gpu', '', job.configs())} ({outcome.error})"
+    return Outcome("failed", f"{words}; if other processes use this GPU, launch again when they have ended")
 
 
 def _is_shard(work: Work) -> bool:

@@ -39,16 +39,17 @@ def ordering(works: Mapping[str, Workload], measured: Iterable[Duration]) -> dic
     alike: dict[tuple[str, str], list[Duration]] = defaultdict(list)
     for one in measured:
         alike[one.workload.group, one.workload.network].append(one)
-    rates, networks = _rates({key: _mean(map(_rate, found)) for key, found in alike.items()})
+    levels = {key: _mean(map(_rate, found)) for key, found in alike.items()}
+    rates, networks = _rates(levels)
     kinds: dict[str, list[float]] = defaultdict(list)
     for group, level in rates.items():
         kinds[_kind(group)].append(level)
     unknown = CAUTION * math.sqrt(_mean(factor**2 for factor in networks.values())) if networks else 0.0
-    with_networks = [rates[group] for group, network in alike if network]
+    with_networks = [rates[group] for group, network in levels if network]
 
     def rate(work: Workload) -> float:
-        if (found := alike.get((work.group, work.network))) is not None:
-            return _mean(map(_rate, found))
+        if (level := levels.get((work.group, work.network))) is not None:
+            return level
         same = kinds.get(_kind(work.group), with_networks if work.network else [])
         base = rates.get(work.group, _mean(same) if same else -math.log(OPERATIONS if work.network else IMAGES))
         return base + (networks.get(work.network, unknown) if work.network else 0.0)

@@ -1,21 +1,30 @@
-"""Why Ray lost the process of a unit of work: its node's memory, its node, or something else."""
+"""Why Ray lost the process of a unit of work, or could not start one: its node's memory, its node, or something else."""
 
 from __future__ import annotations
 
 import os
 import pickle
 import time
+from pathlib import Path
 from typing import Any
 
 NOTICED = 15.0  # seconds within which Ray notices that a node is gone
 POLL = 0.5  # seconds
+LONGEST = 300  # characters of a reason
+TRACE = "Traceback (most recent call last)"
+LOW_MEMORY = ("NODE_OUT_OF_MEMORY", "killed due to the node running low on memory")  # of Ray's memory monitor
+LOST_NODE = ("node has died", "node it was running on is dead or unavailable")
 
 
 def error_of(trial: Any) -> BaseException | None:
-    """The exception that ended a trial of Tune; None if it left none that can be read."""
+    """The exception that ended a trial of Tune; None if it left none that can be read.
+
+    Tune stores the exceptions of processes and of tasks. Of others, such as those of processes that could not be started, it
+    keeps the text: that is a plain RayError here.
+    """
     file = trial.pickled_error_file  # in the driver's folder; ``get_pickled_error`` reads a copy that comes later
     if file is None or not os.path.exists(file):
-        return None
+        return _error_of_text(trial.error_file)
     try:
         with open(file, "rb") as pickled:
             found = pickle.load(pickled)
@@ -24,11 +33,21 @@ def error_of(trial: Any) -> BaseException | None:
     return found if isinstance(found, BaseException) else None
 
 
+def _error_of_text(file: str | None) -> BaseException | None:
+    import ray
+
+    try:
+        text = Path(file or "").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return ray.exceptions.RayError(text.rpartition("Failure # ")[2].partition("\n")[2].strip())  # the last one
+
+
 def killed_for_memory(error: BaseException | None) -> bool:
     """Whether Ray's memory monitor killed the process, since its node ran low on memory."""
     import ray
 
-    return isinstance(error, ray.exceptions.OutOfMemoryError) or "NODE_OUT_OF_MEMORY" in str(error)
+    return isinstance(error, ray.exceptions.OutOfMemoryError) or _says(error, LOW_MEMORY)
 
 
 def node_was_lost(error: BaseException | None, node: str | None, patience: float = NOTICED) -> bool:
@@ -39,9 +58,9 @@ def node_was_lost(error: BaseException | None, node: str | None, patience: float
     """
     import ray
 
-    if not isinstance(error, ray.exceptions.RayActorError):
+    if not isinstance(error, ray.exceptions.RayError) or isinstance(error, ray.exceptions.RayTaskError):
         return False
-    if error.preempted or "node has died" in str(error):
+    if getattr(error, "preempted", False) or _says(error, LOST_NODE):
         return True
     if node is None or not isinstance(error, ray.exceptions.ActorUnavailableError):
         return False  # the process ended, and its node could say so
@@ -51,6 +70,35 @@ def node_was_lost(error: BaseException | None, node: str | None, patience: float
             return False
         time.sleep(POLL)
     return True
+
+
+def reason_of(error: BaseException | None) -> str:
+    """What Ray says about a process that it could not start, on one line; empty if it says nothing that helps."""
+    import ray
+
+    if not isinstance(error, ray.exceptions.RayError):
+        return ""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, ray.exceptions.RayActorError):  # of one that was running, Ray only says that its connection broke
+        lines = lines[-1:] if getattr(error, "actor_init_failed", False) else []
+    trace = next((number for number, line in enumerate(lines) if TRACE in line), len(lines))
+    words = [*lines[:trace], *(line.partition(TRACE)[0].strip() for line in lines[trace : trace + 1]), *lines[trace:][-1:]]
+    return " ".join(words)[:LONGEST]
+
+
+def ray_error_in(error: BaseException) -> BaseException | None:
+    """The exception of Ray that made Tune end with another one; None if there is none."""
+    import ray
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ray.exceptions.RayError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _says(error: BaseException | None, words: tuple[str, ...]) -> bool:
+    text = " ".join(str(error).split())
+    return any(one in text for one in words)
 
 
 def _nodes() -> list[dict[str, Any]]:

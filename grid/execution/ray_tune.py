@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from grid.abort import Aborter
-from grid.execution.executor import Executor, Session
-from grid.execution.job import NO_MEMORY, RunOptions, accelerator, device_words
+from grid.execution.executor import LOST, Executor, Session
+from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
 from grid.execution.makespan import PENDING, Piece, place
 from grid.execution.out_of_memory import advice
 from grid.execution.perform import (
@@ -25,9 +25,9 @@ from grid.execution.perform import (
     unpacked_outcomes,
     usable_devices_of,
 )
-from grid.execution.ray_health import RayHealth
+from grid.execution.ray_health import RayHealth, RayLost
 from grid.execution.ray_helpers import RayHelpers
-from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
+from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost, ray_error_in, reason_of
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
 from grid.execution.slots import KINDS, Memory, Slots, held, slot_words
@@ -49,7 +49,8 @@ class RayExecutor(Executor):
 
         Raises:
             BadInput: Ray cannot be started or reached, or no node has the resources.
-            RayLost: the raylet or the GCS ended. If Ray itself hangs then, the process exits with the same message and code.
+            RayLost: the raylet or the GCS ended, or Ray failed otherwise. If Ray itself hangs then, the process exits with the
+                same message and code.
         """
         store = session.ledger.store
         if not store.shared:
@@ -69,7 +70,7 @@ class RayExecutor(Executor):
             # at the end Tune lists the trials that were lost, also those that were retried
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
             with RayHealth(aborter.abort, local=self.launch.address is None):
-                tuner.fit()
+                _fit(tuner)
 
     def where(self) -> str:
         if self.launch.address is not None:
@@ -111,6 +112,22 @@ def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, callback:
             verbose=0,
         ),
     )
+
+
+def _fit(tuner: Any) -> None:
+    """Runs Tune until its searcher is finished.
+
+    Raises:
+        RayLost: Tune gave up, because Ray raised an exception that Tune does not expect of a process.
+    """
+    try:
+        tuner.fit()
+    except Exception as error:
+        cause = ray_error_in(error)
+        if cause is None:
+            raise
+        words = reason_of(cause) or type(cause).__name__
+        raise RayLost(f"Ray failed: {words}; finished stages and checkpoints are kept, and the same command goes on") from error
 
 
 def _trial(config: dict[str, Any]) -> None:
@@ -200,6 +217,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             work = self.trials.pop(trial_id, None)
+            taken.pop(work.id if work else "", None)
             if error or work is None or work.id not in session.queue.running:
                 return  # of an error, Watch knows more
             outcomes = unpacked_outcomes((result or {}).get("outcomes") or "{}")
@@ -242,22 +260,49 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
             if work is None:
                 return
             error = error_of(trial)
+            began = "stage" in trial.last_result
             if killed_for_memory(error):
                 if not _enlarged(session, slots, work, "host"):
-                    session.lose(work, advice("host", slot_words(slots.of(work.id))))
+                    self.give_up(work, began, advice("host", slot_words(slots.of(work.id))))
                     return
             else:
                 self.losses[work.id] = self.losses.get(work.id, 0) + (not node_was_lost(error, trial.last_result.get("node")))
+                reason = reason_of(error)
+                said = f" ({reason})" if reason else ""
                 if self.losses[work.id] > retries:
-                    session.lose(work)
+                    self.give_up(work, began, f"{LOST}{said}")
                     return
-                session.say(f"{work.title}: its process or node was lost; it goes on in another one")
+                session.say(f"{work.title}: its process or node was lost{said}; it goes on in another one")
             session.again(work)
+
+        def give_up(self, work: Work, began: bool, error: str) -> None:
+            """Of work that never began, nothing is recorded: it is no fault of a stage, and the next launch tries again."""
+            if began:
+                session.lose(work, error)
+            else:
+                session.end(work, {work.jobs[0].id: Outcome("failed", f"{error}; launch again when processes can start")})
+
+        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            forget(trial)
+
+        def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+            if any(trial.is_finished() for trial in trials):
+                trials[:] = [
+                    trial for trial in trials if not trial.is_finished()
+                ]  # Tune's own list; at its end it reads files of each
 
         def __reduce__(self) -> Any:
             return object, ()  # see Ready
 
     return Watch()
+
+
+def forget(trial: Any) -> None:
+    """Empties an ended trial: Tune keeps each until its end, and of 10,000 cells that is a gigabyte."""
+    trial.config, trial.evaluated_params, trial.experiment_tag = {}, {}, ""
+    known = trial.run_metadata
+    known.last_result, known.metric_analysis, known.metric_n_steps = {}, {}, {}
+    trial.invalidate_json_state()
 
 
 def _enlarged(session: Session, slots: Slots, work: Work, memory: Memory) -> bool:

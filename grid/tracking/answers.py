@@ -19,6 +19,11 @@ ADVICE = {
     413: "a proxy before it limits the size of requests",
     TOO_MANY: "it limits the rate of requests; try again later",
 }
+TLS = {  # what Python's ssl module says of the connection -> what to do
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted; set MLFLOW_TRACKING_SERVER_CERT_PATH to its authority's",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS; is its address http://...?",
+    "RECORD_LAYER_FAILURE": "it does not speak TLS; is its address http://...?",
+}
 
 
 def is_outage(error: BaseException) -> bool:
@@ -51,12 +56,15 @@ def words(error: BaseException, tracking: str) -> str:
     """An error on one line, without the secrets in the tracking URI."""
     from mlflow.exceptions import RestException
 
-    text = masked_text(" ".join(str(error).split()), tracking)[:LENGTH]
+    whole = masked_text(" ".join(str(error).split()), tracking)
+    text = whole[:LENGTH]
     if store_failed(error):
         return f"the study's store cannot be read ({type(error).__name__}: {text})"
     if status := _status(error):
         said = f"it answers {status} {_phrase(status)}"
         return f"{said}; {ADVICE[status]}" if status in ADVICE else said
+    if said := next((advice for sign, advice in TLS.items() if sign in whole), None):
+        return said
     if "ConnectionPool" in text:  # from requests; the rest of the message is internal detail
         return "it timed out" if "timed out" in text else "no server answers"
     if isinstance(error, RestException):

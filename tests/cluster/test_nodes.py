@@ -56,6 +56,40 @@ def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, undisturbed: Any,
     sound(tmp_path / STUDY)
 
 
+def test_a_node_that_is_taken_away_in_a_detection_costs_one_piece_of_it(nodes: Any, tmp_path: Path) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        del tree["axes"], tree["skip"], tree["explainers"]
+        tree["base"]["detector"] = "components.held"
+        tree["base"]["recipe"]["epochs"] = 1
+
+    file, pieces, calm = grid(tmp_path / "tiny.yaml", change), "launch.detect_images=10", Path("studies", "calm")
+    here(tmp_path, "launch", file, pieces, "launch.executor=local", f"launch.study={calm}")
+    hold = tmp_path / "hold"
+    hold.touch()
+    cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
+    places = [cluster.add(num_cpus=1), cluster.add(num_cpus=1)]
+    store = Store(tmp_path / STUDY / "store")
+
+    def begun() -> list[tuple[str, Any]]:
+        """One piece on each node."""
+        found = [(id, claim) for kind, id, claim in store.claims() if kind == "detect_shard"]
+        return found if len(found) == len(places) else []
+
+    with Facegrid(tmp_path, "launch", file, pieces, "launch.retries=0", "--address", cluster.address) as driver:
+        (piece, claim), _ = driver.until(begun)
+        worker = psutil.Process(claim["pid"])
+        raylet = worker.parent().pid
+        (place,) = (node for node in places if raylet in [one.process.pid for one in node.all_processes["raylet"]])
+        cluster.cluster.remove_node(place, allow_graceful=False)
+        worker.wait(PATIENCE)
+        hold.unlink()
+        assert driver.wait() == 0, driver.said
+    assert "Traceback" not in driver.said
+    assert store.contents() == Store(tmp_path / calm / "store").contents()
+    assert {key: count for key, count in store.attempts().items() if count > 1} == {("detect_shard", piece): 2}
+    sound(tmp_path / STUDY)
+
+
 def test_nodes_share_a_detection_and_each_piece_is_computed_once(nodes: Any, tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"], tree["skip"]

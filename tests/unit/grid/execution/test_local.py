@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 from small import SMALL
 
 from datamodules.detection import Detections
@@ -22,6 +23,7 @@ from grid.ledger.lock import live_holder
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 from grid.spec.launch_settings import Launch
+from grid.stages import train
 
 Make = Callable[..., Grid]
 DATA = {"name": "drawn", "subjects": 3, "shots": 4, "size": 64}
@@ -187,3 +189,40 @@ def test_a_store_of_this_process_alone_is_shared_with_no_other_device(
     store = store_of(grid) if shared else "memory://test-devices"
     LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store)))
     assert given == [devices]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_stage_out_of_gpu_memory_is_tried_once_more_and_then_left_open(
+    make: Make, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    errors = [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")] * times
+    train_run = train.run
+
+    def run(config: Any, context: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return train_run(config, context)
+
+    monkeypatch.setattr(train, "run", run)
+    grid = make(axes={}, protocols=[], explainers=[])
+
+    def launched() -> tuple[WorkQueue, list[str]]:
+        queue, said = whole_queue(make_plan(grid)), list[str]()
+        LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store_of(grid)), say=said.append))
+        return queue, said
+
+    queue, said = launched()
+    ((id, claims),) = ((path.name, len(list(path.glob("claims/*.json")))) for path in Path(store_of(grid), "train").iterdir())
+    assert claims == 2
+    assert [line.partition(": ")[2] for line in said] == [
+        "out of GPU memory; it is tried once more, now that this process has freed its own"
+    ]
+    assert Ledger(store_of(grid)).failure("train", id) is None
+    if times == 1:
+        assert not queue.failed
+        return
+    (error,) = queue.failed.values()
+    assert error.startswith("train: out of GPU memory, recipe.batch_size ")
+    assert "(OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB (" in error
+    assert error.endswith("); if other processes use this GPU, launch again when they have ended")
+    assert not launched()[0].failed, "the next launch computes it"

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 import ray
 from ray import cloudpickle
+from ray.tune.error import TuneError
 
 from grid.execution import ray_losses
-from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
+from grid.execution.ray_losses import LONGEST, error_of, killed_for_memory, node_was_lost, ray_error_in, reason_of
 
 
 def unavailable() -> ray.exceptions.ActorUnavailableError:
@@ -19,13 +20,52 @@ def unavailable() -> ray.exceptions.ActorUnavailableError:
 
 def test_the_error_of_a_trial_is_read_from_the_drivers_folder(tmp_path: Path) -> None:
     file = tmp_path / "error.pkl"
-    trial = SimpleNamespace(pickled_error_file=str(file))
+    trial = SimpleNamespace(pickled_error_file=str(file), error_file=None)
     assert error_of(trial) is None
     file.write_bytes(cloudpickle.dumps(unavailable()))
     assert isinstance(error_of(trial), ray.exceptions.ActorUnavailableError)
-    assert error_of(SimpleNamespace(pickled_error_file=None)) is None
+    assert error_of(SimpleNamespace(pickled_error_file=None, error_file=None)) is None
     file.write_bytes(b"cno_such_module\nError\n.")
     assert error_of(trial) is None
+
+
+def test_of_an_error_that_tune_does_not_store_the_text_is_read(tmp_path: Path) -> None:
+    """As in ``Trial.handle_error``, which appends to the file."""
+    file = tmp_path / "error.txt"
+    trial = SimpleNamespace(pickled_error_file=None, error_file=str(file))
+    assert error_of(trial) is None
+    first = "Failure # 1 (occurred at 2026-11-27_23-24-51)\nThe actor is not schedulable: no\n"
+    file.write_text(
+        first
+        + "Failure # 2 (occurred at 2026-11-27_23-25-51)\n1 worker(s) were killed due to the node\nrunning low on memory.\n"
+    )
+    error = error_of(trial)
+    assert isinstance(error, ray.exceptions.RayError)
+    assert str(error) == "1 worker(s) were killed due to the node\nrunning low on memory."
+    assert killed_for_memory(error)
+    assert not node_was_lost(error, "ab")
+    file.write_text(first)
+    assert not killed_for_memory(error_of(trial))
+
+
+def test_why_a_process_did_not_start_is_one_line() -> None:
+    trace = 'Traceback (most recent call last):\n  File "agent.py", line 561, in _create\nFileExistsError: working_dir_files'
+    assert reason_of(ray.exceptions.RuntimeEnvSetupError(f"[node 192.0.2.2] {trace}")) == (
+        "Failed to set up runtime environment. [node 192.0.2.2] FileExistsError: working_dir_files"
+    )
+    failed = ray.exceptions.RayActorError(error_msg=f"raised in its creation task\n{trace}", actor_init_failed=True)
+    assert reason_of(failed) == "FileExistsError: working_dir_files"
+    assert reason_of(ray.exceptions.RayActorError(error_msg="its worker process has died")) == ""
+    assert reason_of(ValueError("no")) == reason_of(None) == ""
+    assert len(reason_of(ray.exceptions.RayError("x" * 5000))) == LONGEST
+
+
+def test_an_error_of_ray_is_found_behind_that_of_tune() -> None:
+    """As ``RayActorManager._actor_task_failed`` raises it, and as ``TuneController`` wraps it."""
+    memory, inner, outer = ray.exceptions.OutOfMemoryError("low"), RuntimeError("Caught"), TuneError("some traceback")
+    inner.__cause__, outer.__context__ = memory, inner
+    assert ray_error_in(outer) is memory
+    assert ray_error_in(TuneError("of our own callback")) is None
 
 
 def test_a_kill_for_memory_is_told_from_other_kills() -> None:
@@ -39,6 +79,7 @@ def test_a_kill_for_memory_is_told_from_other_kills() -> None:
 def test_preemption_and_a_dead_node_are_no_fault_of_the_work() -> None:
     assert node_was_lost(ray.exceptions.RayActorError(preempted=True), None)
     assert node_was_lost(ray.exceptions.RayActorError(error_msg="The actor died because its node has died. Node Id: ab"), None)
+    assert node_was_lost(ray.exceptions.NodeDiedError("because the node it was running on is dead or unavailable."), None)
     assert not node_was_lost(ray.exceptions.RayActorError(error_msg="its worker process has died"), "ab")
     assert not node_was_lost(ValueError("node has died"), "ab")
     assert not node_was_lost(None, "ab")

@@ -3,14 +3,17 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 from ray import tune
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
-from grid.execution.ray_tune import _enlarged, _searcher, _trial
+from grid.execution.ray_health import RayLost
+from grid.execution.ray_tune import _callback, _enlarged, _fit, _searcher, _trial
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Ledger
@@ -111,3 +114,45 @@ def test_while_one_waits_for_much_room_others_fill_what_is_free(tmp_path: Path) 
     assert given(searcher) == ["0", "1", "3"], "the second waits, the fourth has room beside the first"
     queue.end("0", {"0": Outcome("done")})
     assert given(searcher) == ["2", "4"], "the third waits now, the last has room beside the second and the fourth"
+
+
+def test_an_error_that_tune_does_not_expect_ends_the_launch_in_one_line() -> None:
+    class Tuner:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def fit(self) -> None:
+            raise RuntimeError("Caught unexpected exception") from self.error
+
+    with pytest.raises(RayLost, match=r"^Ray failed: the node ran low on memory; finished stages .* the same command goes on$"):
+        _fit(Tuner(ray.exceptions.OutOfMemoryError("the node\nran low on memory")))
+    with pytest.raises(RuntimeError, match="unexpected") as raised:
+        _fit(Tuner(KeyError("a fault of our own")))
+    assert not isinstance(raised.value, RayLost)
+
+
+def test_work_whose_process_never_started_is_left_open(tmp_path: Path) -> None:
+    def ended(last: dict[str, Any], text: str) -> tuple[WorkQueue, Ledger]:
+        searcher, queue = searching(tmp_path, 1, Slots({"CPU": 1}, [{"CPU": 1}]))
+        searcher.suggest("trial")
+        error = tmp_path / "error.txt"
+        error.write_text(f"Failure # 1 (occurred at noon)\n{text}\n")
+        trial = SimpleNamespace(config={"id": "0"}, last_result=last, pickled_error_file=None, error_file=str(error))
+        ledger = Ledger(tmp_path / "store")
+        _callback(Session(queue, ledger), Slots({"CPU": 1}, [{"CPU": 1}]), 0).on_trial_error(1, [], trial)
+        return queue, ledger
+
+    queue, ledger = ended({}, "Failed to set up runtime environment.")
+    assert queue.failed["0"] == (
+        "the process or node that ran it was lost too often (Failed to set up runtime environment.); "
+        "launch again when processes can start"
+    )
+    assert ledger.failure("train", "0") is None
+    queue, ledger = ended({}, "killed due to the node running low on memory")
+    assert queue.failed["0"].startswith("out of memory with 1 CPU")
+    assert ledger.failure("train", "0") is None
+    queue, ledger = ended({"stage": "train"}, "The actor is not schedulable")
+    failure = ledger.failure("train", "0")
+    assert failure is not None
+    assert failure.error == queue.failed["0"]
+    assert not failure.deterministic

@@ -111,3 +111,8 @@ def test_an_error_of_the_store_is_not_taken_for_one_of_mlflow(
     assert "the study's store cannot be read (OSError: the connection broke)" in result.problems[0]
     assert "cannot be reached" not in result.problems[0]
     assert mirror.once().problems == []
+
+
+def test_a_server_without_tls_is_named(make_study: Callable[..., Study], answering: Callable[..., str]) -> None:
+    (problem,) = sync_pass(make_study(tracking=answering(200).replace("http:", "https:")).path).problems
+    assert "it does not speak TLS; is its address http://...?" in problem
