@@ -89,6 +89,12 @@ def tied(found: Comparisons) -> Iterator[str]:
             yield f"no two of {', '.join(str(rank[cell]) for cell in run[:-1])} and {last} differ significantly"
 
 
+PAIRS = (
+    "Two cells are compared by themselves, over subjects and seeds together; the section above tests a factor over all cells, "
+    "over subjects and over seeds apart. So a factor may be significant where no two cells are, and the other way round."
+)
+
+
 def limits(protocol: ProtocolAnalysis) -> Iterator[str]:
     """What was judged, on which data, and what cannot be judged."""
     if protocol.seeds:
