@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from configs.lookup import OWN
+
 EXCLUDED = (
     ".git",
     ".venv",
@@ -18,8 +20,6 @@ EXCLUDED = (
     ".ruff_cache",
     ".pytest_cache",
 )
-
-
 ROOT = Path(__file__).resolve().parent.parent  # the checkout, or the folder of installed packages
 
 
@@ -34,12 +34,10 @@ def working_dir(scratch: Path) -> dict[str, Any]:
     """
     if _is_checkout(ROOT):
         return {"working_dir": str(ROOT), "excludes": list(EXCLUDED)}
-    from facegrid import OWN_PACKAGES
-
     folder = scratch / "facegrid"
     folder.mkdir()
     shutil.copy(ROOT / "facegrid.py", folder)
-    for name in OWN_PACKAGES:
+    for name in OWN:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return {"working_dir": str(folder)}
 

@@ -9,32 +9,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import model_validator
 
 from configs.component import Missing, canonical
-from configs.data_interfaces import Column, Dataset, DatasetConfig, Pairs, Progress
+from configs.data_interfaces import Column, Dataset, DatasetConfig, Pairs
 from configs.data_interfaces import Manifest as AnyManifest
-from datamodules.derived_manifest import DerivedManifest
+from datamodules.derived_dataset import DerivedDatasetConfig, DerivedManifest
 from datamodules.patches import Patches, PatchesConfig, boxes, patches_of
 
 
-class PatchedDatasetConfig(PatchesConfig, DatasetConfig):
+class PatchedDatasetConfig(PatchesConfig, DerivedDatasetConfig):
     name: Literal["patched"] = "patched"
     needs: ClassVar[str] = "protocol: any protocol of image pairs"
     terms: ClassVar[str] = "those of the protocol's dataset"
     origin: ClassVar[str] = "computed from the protocol's images when they are read"
-
-    @model_validator(mode="after")
-    def _same_policies(self) -> PatchedDatasetConfig:
-        for key in ("on_bad_image", "on_identity_conflict"):
-            mine, inner = getattr(self, key), getattr(self.data, key)
-            if mine != inner:
-                raise ValueError(f"{key} is {mine}, and that of its dataset {self.data.name} is {inner}; set both to the same")
-        return self
 
     @property
     def data(self) -> DatasetConfig:
@@ -42,16 +32,9 @@ class PatchedDatasetConfig(PatchesConfig, DatasetConfig):
         found: DatasetConfig = self.protocol.dataset()
         return found
 
-    @property
-    def namespace(self) -> str:
-        return self.data.namespace
-
     def untransformed(self) -> DatasetConfig:
         """The same rows without patches."""
         return self.model_copy(update={"patches": 0, "genuine_places": None, "impostor_places": None})
-
-    def names(self, identities: Iterable[str]) -> Mapping[str, str]:
-        return self.data.names(identities)
 
     def missing(self) -> Missing | None:
         found: Missing | None = self.protocol.missing()
@@ -63,24 +46,11 @@ class PatchedDatasetConfig(PatchesConfig, DatasetConfig):
         columns: Mapping[str, Any] = self.data.columns(manifest.original)
         return {name: replace(column, values=column.values[rows]) for name, column in columns.items()}
 
-    def left_out(self) -> dict[str, str]:
-        return self.data.left_out()
-
-    def repairs(self) -> str:
-        return self.data.repairs()
-
-    def manifest(self, cache: Path) -> PatchedManifest | None:
-        found = self.data.manifest(cache)
-        return None if found is None else self._patched(found)
-
-    def scan(self, cache: Path, progress: Progress | None = None) -> PatchedManifest:
-        return self._patched(self.data.scan(cache, progress))
-
     def build(self, manifest: AnyManifest) -> PatchedImages:
         assert isinstance(manifest, PatchedManifest)
         return PatchedImages(manifest, self.data.build(manifest.original), self.side, self.area)
 
-    def _patched(self, original: AnyManifest) -> PatchedManifest:
+    def derived(self, original: AnyManifest) -> PatchedManifest:
         """First the second images of the pairs, in the order of the dataset, then the patched first images, a row per pair."""
         pairs: Pairs = self.protocol.pairs(original)
         every = patches_of(self, pairs, original.identities)

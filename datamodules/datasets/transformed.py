@@ -9,21 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from configs.component import Missing, canonical
-from configs.data_interfaces import Column, Dataset, DatasetConfig, Progress
+from configs.data_interfaces import Column, Dataset, DatasetConfig
 from configs.data_interfaces import Manifest as AnyManifest
 from configs.lookup import component
 from configs.transforms import Transform
-from datamodules.derived_manifest import DerivedManifest
+from datamodules.derived_dataset import DerivedDatasetConfig, DerivedManifest
 
 
-class TransformedDatasetConfig(DatasetConfig):
+class TransformedDatasetConfig(DerivedDatasetConfig):
     """``transforms`` are applied in order, to the image as it is decoded; face detection comes after them."""
 
     name: Literal["transformed"] = "transformed"
@@ -33,24 +32,8 @@ class TransformedDatasetConfig(DatasetConfig):
     data: component("data")  # type: ignore[valid-type]
     transforms: tuple[component("transform"), ...] = Field(min_length=1)  # type: ignore[valid-type]
 
-    @model_validator(mode="after")
-    def _same_policies(self) -> TransformedDatasetConfig:
-        for key in ("on_bad_image", "on_identity_conflict"):
-            mine, inner = getattr(self, key), getattr(self.data, key)
-            if mine != inner:
-                raise ValueError(f"{key} is {mine}, and that of its dataset {self.data.name} is {inner}; set both to the same")
-        return self
-
-    @property
-    def namespace(self) -> str:
-        return str(self.data.namespace)
-
     def untransformed(self) -> DatasetConfig:
         found: DatasetConfig = self.data.untransformed()
-        return found
-
-    def names(self, identities: Iterable[str]) -> Mapping[str, str]:
-        found: Mapping[str, str] = self.data.names(identities)
         return found
 
     def missing(self) -> Missing | None:
@@ -62,25 +45,11 @@ class TransformedDatasetConfig(DatasetConfig):
         found: Mapping[str, Column] = self.data.columns(manifest.original)
         return found
 
-    def left_out(self) -> dict[str, str]:
-        found: dict[str, str] = self.data.left_out()
-        return found
-
-    def repairs(self) -> str:
-        return str(self.data.repairs())
-
-    def manifest(self, cache: Path) -> TransformedManifest | None:
-        found = self.data.manifest(cache)
-        return None if found is None else self._transformed(found)
-
-    def scan(self, cache: Path, progress: Progress | None = None) -> TransformedManifest:
-        return self._transformed(self.data.scan(cache, progress))
-
     def build(self, manifest: AnyManifest) -> TransformedImages:
         assert isinstance(manifest, TransformedManifest)
         return TransformedImages(manifest, self.data.build(manifest.original), [one.build() for one in self.transforms])
 
-    def _transformed(self, original: AnyManifest) -> TransformedManifest:
+    def derived(self, original: AnyManifest) -> TransformedManifest:
         settings = [one.identity() for one in self.transforms]
         shapes = [self._shape(*sides) for sides in zip(original.heights, original.widths, strict=True)]
         return TransformedManifest(

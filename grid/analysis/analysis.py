@@ -15,8 +15,7 @@ from grid.analysis.observations import Items, Observation, items, observations
 from grid.ledger.study import Study
 from grid.results.columns import Column
 from grid.results.rows import Table
-from grid.spec.grid_file import REPLICATE
-from grid.spec.levels import selects
+from grid.spec.levels import REPLICATE, other_levels, selects
 from modules.metrics.pair_values import pair_value
 from modules.metrics.paired_bootstrap import PairedBootstrap, paired_bootstrap
 
@@ -107,7 +106,7 @@ def _protocol(
     done = {tuple(levels) for levels in groups}
     missing: dict[tuple[tuple[str, str], ...], str] = {}
     for row in table.rows:
-        levels = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE)
+        levels = tuple(other_levels(row.cell.levels).items())
         if levels not in done:
             missing[levels] = row.state if row.state != "done" else "no result"
     cells = [dict(levels) for levels in groups]

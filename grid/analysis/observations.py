@@ -15,7 +15,7 @@ from grid.ledger.study import Study
 from grid.plan.inputs import Blocked, InputResolver
 from grid.results.combinations import SCORES, content
 from grid.results.rows import Row, Table
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE, other_levels
 from grid.spec.stage_name import EVALUATE, StageName
 
 
@@ -67,7 +67,7 @@ def observations(table: Table, protocol: str) -> tuple[list[Observation], int]:
     for row in table.rows:
         if protocol not in row.metrics:
             continue
-        levels = {axis: level for axis, level in row.cell.levels.items() if axis != REPLICATE}
+        levels = other_levels(row.cell.levels)
         key = (*levels.items(), content(row, protocol))
         if key in seen:
             copies += 1

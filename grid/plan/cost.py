@@ -10,7 +10,8 @@ from configs.network_interfaces import RecipeConfig
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, uncollected
 from grid.spec.cell import Cell
-from grid.spec.grid_file import REPLICATE, BadInput
+from grid.spec.grid_file import BadInput
+from grid.spec.levels import REPLICATE, other_levels
 from grid.spec.search import Search
 from grid.spec.stage_kind import TRAIN
 from grid.spec.stage_name import SEARCH
@@ -61,7 +62,7 @@ def _most(plan: Plan, cells: dict[str, dict[str, Any]], total: dict[str, int]) -
     """The total if all replicates ran that results may ask for."""
     found = dict(total)
     for planned in plan.cells:
-        here = plan.grid.replicates([level for axis, level in planned.levels.items() if axis != REPLICATE])
+        here = plan.grid.replicates(list(other_levels(planned.levels).values()))
         if planned.id is None or here.final or planned.levels[REPLICATE] != "0":
             continue
         for key in found:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from grid.plan.plan import Plan
 from grid.spec.design import Design
 from grid.spec.fractional import Fraction
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import other_levels
 from grid.terminal import counted
 
 MOST_WORDS = 16  # words of a defining relation that are printed
@@ -68,9 +68,7 @@ def _fraction(found: Fraction, negligible: str | None) -> list[str]:
 
 
 def _skipped(plan: Plan) -> list[str]:
-    skipped = {
-        tuple(level for axis, level in cell.levels.items() if axis != REPLICATE) for cell in plan.cells if cell.cell is None
-    }
+    skipped = {tuple(other_levels(cell.levels).values()) for cell in plan.cells if cell.cell is None}
     if not skipped:
         return []
     return [

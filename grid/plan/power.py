@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from grid.evaluation.task import evaluation_task
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE, other_levels
 from grid.spec.replication import Replication
 from modules.metrics.group_sequential import nominal_levels
 from modules.metrics.power import LEVEL, accuracy_on_pairs, between_cells, between_levels, signed_rank_least, signed_rank_needed
@@ -18,9 +18,7 @@ DISAGREE = 0.1  # share of the pairs that just one of two networks decides corre
 def power_lines(plan: Plan, resolver: InputResolver) -> list[str]:
     """At the 5 % level with 80 % power: one line about seeds and one per protocol with pairs of images; nothing for one
     cell."""
-    cells = dict.fromkeys(
-        tuple((axis, level) for axis, level in cell.levels.items() if axis != REPLICATE) for cell in plan.cells if cell.cell
-    )
+    cells = dict.fromkeys(tuple(other_levels(cell.levels).items()) for cell in plan.cells if cell.cell)
     if len(cells) < 2:
         return []
     rule = plan.grid.spec.sequential

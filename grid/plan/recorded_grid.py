@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from grid.ledger.study import CellView, Study
 from grid.spec.cell import Cell
-from grid.spec.grid_file import REPLICATE, BadInput, Combination, Grid, Spec
+from grid.spec.grid_file import BadInput, Combination, Grid, Spec
 from grid.spec.launch_settings import Launch
+from grid.spec.levels import REPLICATE
 from grid.spec.yaml_source import YamlSource
 
 

@@ -9,7 +9,8 @@ from grid.evaluation.task import evaluation_task
 from grid.ledger.ledger import Damaged, Ledger
 from grid.ledger.study import finished
 from grid.spec.cell import Cell
-from grid.spec.grid_file import REPLICATE, BadInput, Grid
+from grid.spec.grid_file import BadInput, Grid
+from grid.spec.levels import other_levels
 from grid.spec.measure import entry_of, is_number, measures_in
 from grid.spec.replication import Granted, Replication
 from grid.spec.stage_kind import known_kind
@@ -45,7 +46,7 @@ def check_metric(grid: Grid, rule: Replication, cell: Cell) -> None:
 
 def combinations_of(levels: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """The combinations that these cells repeat, in their order, without the replicate."""
-    found = [{axis: level for axis, level in one.items() if axis != REPLICATE} for one in levels]
+    found = [other_levels(one) for one in levels]
     return [dict(one) for one in dict.fromkeys(tuple(one.items()) for one in found)]
 
 
@@ -63,7 +64,7 @@ def granted(
     """
     values: dict[Levels, list[float | None]] = {}
     for levels, id in cells:
-        key = tuple(level for axis, level in levels.items() if axis != REPLICATE)
+        key = tuple(other_levels(levels).values())
         values.setdefault(key, []).append(None if id is None else _value(grid, rule, id, protocol, ledger))
     if not values:
         return {}

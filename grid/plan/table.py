@@ -14,7 +14,7 @@ from grid.ledger.environments import mixed_devices
 from grid.plan.determinism import determinism_lines
 from grid.plan.devices import device_lines
 from grid.plan.plan import BLOCKED, FAILED, PENDING, RUN, STALE, Plan, PlannedStage
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import other_levels
 from grid.spec.replication import Granted
 from grid.spec.stage_kind import stage_kind
 from grid.spec.stage_name import SEARCH, SHOWN_ID, TRIAL
@@ -181,7 +181,5 @@ def _replicates(plan: Plan) -> str:
 
 def _combinations(plan: Plan) -> list[Granted]:
     """The replicates of each combination of this plan."""
-    found = dict.fromkeys(
-        tuple(level for axis, level in cell.levels.items() if axis != REPLICATE) for cell in plan.cells if cell.cell
-    )
+    found = dict.fromkeys(tuple(other_levels(cell.levels).values()) for cell in plan.cells if cell.cell)
     return [plan.grid.replicates(levels) for levels in found]

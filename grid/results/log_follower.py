@@ -23,7 +23,7 @@ class LogFollower:
     The study's record is read again when its file has changed.
 
     Args:
-        where, stage: see ``study_log``
+        where, stage: see ``logged_stages``
 
     Raises:
         BadInput: the folder is not a study, or has no such axis, level or stage.

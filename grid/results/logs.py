@@ -35,25 +35,11 @@ class LoggedStage:
     cell: str
 
 
-def study_log(study: Study, where: Mapping[str, Sequence[str]] | None, stage: str | None) -> list[dict[str, Any]]:
-    """The lines of the chosen cells, oldest first. A stage that several cells share appears once.
+def logged_stages(study: Study, where: Mapping[str, Sequence[str]] | None, stage: str | None) -> list[LoggedStage]:
+    """The chosen stages, whether they have begun or not, from the study's record alone; one that cells share, once.
 
     Args:
         stage: a label such as ``train`` or ``evaluate:lfw``, or its first part; None: all
-
-    Returns:
-        rows with ``time`` (unix seconds), ``level``, ``cell``, ``stage``, ``id``, ``attempt``, ``message`` and further fields
-
-    Raises:
-        BadInput: no cell has such a stage.
-    """
-    return sorted(
-        (row for one in logged_stages(study, where, stage) for row in rows_of(study.ledger, one)), key=lambda row: row["time"]
-    )
-
-
-def logged_stages(study: Study, where: Mapping[str, Sequence[str]] | None, stage: str | None) -> list[LoggedStage]:
-    """The chosen stages, whether they have begun or not, from the study's record alone.
 
     Raises:
         BadInput: no cell has such a stage.

@@ -20,6 +20,7 @@ from grid.spec.config_errors import KeyOrigins, explain
 from grid.spec.design import Design
 from grid.spec.ensemble import Ensemble
 from grid.spec.launch_settings import Launch
+from grid.spec.levels import REPLICATE
 from grid.spec.references import References
 from grid.spec.replication import Granted, Replicates, Replication
 from grid.spec.skip import Skip
@@ -29,7 +30,6 @@ from grid.spec.yaml_source import YamlSource, deep_set, overlaps, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MAX_CELLS = 100_000  # combinations, before skip rules
-REPLICATE = "replicate"  # the factor added by replicates
 LISTS = ("protocols", "explainers", "stages")  # requested of every cell besides its training
 CHANGEABLE = "the base, design, launch, replicates, replicate_scope, or an item such as protocols.0, explainers.0 or stages.0"
 

@@ -150,7 +150,6 @@ def fitted(
                 Checkpointing(
                     saves.save,
                     minutes=context.checkpoint_minutes,
-                    stop_requested=context.stop_requested,
                     progress=lambda epoch, step, steps, metrics: context.report(
                         {"epoch": epoch, "epochs": until or recipe.epochs, "step": step, "steps": steps, **metrics}
                     ),

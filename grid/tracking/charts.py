@@ -10,7 +10,7 @@ from typing import Any
 
 from grid.ledger.study import Study
 from grid.results.columns import Column
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE
 from grid.spec.stage_kind import TRAIN, known_kind
 from grid.tracking.names import safe
 

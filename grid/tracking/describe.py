@@ -7,7 +7,7 @@ from typing import Any
 
 from grid.ledger.study import CellView, Study
 from grid.results.result import Result
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE
 from grid.spec.measure import entry_of
 from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.spec.yaml_source import get

@@ -21,7 +21,7 @@ from configs.component import digest
 from grid.ledger.study import CellView, Study
 from grid.results.columns import Column
 from grid.results.result import Result
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE, other_levels
 from grid.tracking.artifacts import files_of
 from grid.tracking.links import links
 from grid.tracking.metrics import Point
@@ -155,7 +155,7 @@ def _leave(runs: Runs, wanted: Collection[str]) -> None:
 
 
 def _levels(cell: CellView) -> dict[str, str]:
-    return {axis: level for axis, level in cell.levels.items() if axis != REPLICATE}
+    return other_levels(cell.levels)
 
 
 def _record(study: Study, key: str, members: Sequence[tuple[CellView, Record]]) -> Record:

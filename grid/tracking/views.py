@@ -14,7 +14,7 @@ from typing import Any
 
 from grid.ledger.study import Study
 from grid.results.columns import Column
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE
 from grid.tracking.charts import chart_state
 from grid.tracking.groups import names_over_seeds
 from grid.tracking.names import safe

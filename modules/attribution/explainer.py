@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -104,8 +104,17 @@ class Refused(ValueError):
         return type(self), (self.code, self.reason)  # can be pickled between processes
 
 
-class _FullPrecision:
-    """Methods of subclasses run without TF32, also outside a stage: its rounding changes maps far more than float32 does."""
+Config = TypeVar("Config")
+
+
+class _Method(Generic[Config]):
+    """Keeps the config of a method.
+
+    Methods of subclasses run without TF32, also outside a stage: its rounding changes maps far more than float32 does.
+    """
+
+    def __init__(self, config: Any = None) -> None:
+        self.config: Config = config
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -114,7 +123,7 @@ class _FullPrecision:
                 setattr(cls, name, without_tf32()(cls.__dict__[name]))
 
 
-class Explainer(_FullPrecision):
+class Explainer(_Method[Config]):
     """Base class of explainers of single images."""
 
     def explain(self, network: Any, images: Any, target: Target, size: int | tuple[int, int]) -> Attribution:
@@ -145,7 +154,7 @@ class Reference:
     mean: Any
 
 
-class PairExplainer(_FullPrecision):
+class PairExplainer(_Method[Config]):
     """Base class of explainers of image pairs.
 
     Attributes:

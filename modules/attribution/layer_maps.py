@@ -24,14 +24,11 @@ class LayerConfig(ExplainerConfig):
     min_side: int = Field(default=4, ge=1)
 
 
-class LayerExplainer(Explainer):
+class LayerExplainer(Explainer[LayerConfig]):
     """Costs one forward pass per image, and one backward pass through the modules above the layer.
 
     Images are processed one by one, so that a map does not depend on other images, not even in its last bit.
     """
-
-    def __init__(self, config: LayerConfig) -> None:
-        self.config = config
 
     def map_of(self, activation: Tensor, gradient: Tensor) -> Tensor:
         """Raw map (h, w) from a layer's output and the score's gradient with respect to it, both (channels, h, w)."""

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from modules.attribution.checks import check_images, check_scores, scores_of, stacked
-from modules.attribution.explainer import Attribution, Explainer
+from modules.attribution.explainer import Attribution, Config, Explainer
 from modules.attribution.hooks import evaluating
 from modules.attribution.progress import announced
 from modules.attribution.targets import Target
 
 
-class PixelExplainer(Explainer):
+class PixelExplainer(Explainer[Config]):
     """Base class of explainers whose maps have the resolution of the image, (height, width).
 
     Images are processed one by one, so that a map does not depend on other images, not even in its last bit.

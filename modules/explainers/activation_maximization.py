@@ -43,11 +43,8 @@ class ActivationMaximizationConfig(ExplainerConfig):
         return ActivationMaximization(self)
 
 
-class ActivationMaximization(Explainer):
+class ActivationMaximization(Explainer[ActivationMaximizationConfig]):
     """Costs two forward passes and one backward pass per step and image; images are processed one by one."""
-
-    def __init__(self, config: ActivationMaximizationConfig) -> None:
-        self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``. A map is the mean over colors of |image - start|, at the size of the images.

@@ -48,11 +48,8 @@ class CorrRISEConfig(PairExplainerConfig):
         return CorrRise(self)
 
 
-class CorrRise(PairExplainer):
+class CorrRise(PairExplainer[CorrRISEConfig]):
     """Costs 2 x masks + 2 forward passes per pair."""
-
-    def __init__(self, config: CorrRISEConfig) -> None:
-        self.config = config
 
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None

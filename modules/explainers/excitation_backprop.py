@@ -36,12 +36,9 @@ class ExcitationBackpropConfig(LayerConfig):
         return ExcitationBackprop(self)
 
 
-class ExcitationBackprop(Explainer):
+class ExcitationBackprop(Explainer[ExcitationBackpropConfig]):
     """Costs one forward pass per image and one more to find the layer, and as much as one backward pass (two if contrastive)
     down to the layer."""
-
-    def __init__(self, config: ExcitationBackpropConfig) -> None:
-        self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``. A map without ``contrastive`` sums to 1, less what ends in neurons without any positive

@@ -49,11 +49,8 @@ class FAMEConfig(ExplainerConfig):
         return FAME(self)
 
 
-class FAME(PixelExplainer):
+class FAME(PixelExplainer[FAMEConfig]):
     """Costs ``steps`` forward and backward passes per image. Notes: ``score_before`` and ``score_after`` the steps."""
-
-    def __init__(self, config: FAMEConfig) -> None:
-        self.config = config
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
         """Map (H, W) of an image (1, 3, H, W), from 0 to 1; zero everywhere if the score has no gradient.

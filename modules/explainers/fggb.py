@@ -46,11 +46,8 @@ class FGGBConfig(PairExplainerConfig):
         return FGGB(self)
 
 
-class FGGB(PairExplainer):
+class FGGB(PairExplainer[FGGBConfig]):
     """Costs as many forward and backward passes per image as the embedding has components."""
-
-    def __init__(self, config: FGGBConfig) -> None:
-        self.config = config
 
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None

@@ -31,11 +31,8 @@ class GuidedGradCAMConfig(LayerConfig):
         return GuidedGradCAM(self)
 
 
-class GuidedGradCAM(Explainer):
+class GuidedGradCAM(Explainer[GuidedGradCAMConfig]):
     """Costs as much as ``guided_backprop`` and ``gradcam`` together."""
-
-    def __init__(self, config: GuidedGradCAMConfig) -> None:
-        self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``. Maps have the resolution of the images.

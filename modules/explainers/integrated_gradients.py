@@ -51,16 +51,13 @@ class IntegratedGradientsConfig(ExplainerConfig):
         return IntegratedGradients(self)
 
 
-class IntegratedGradients(PixelExplainer):
+class IntegratedGradients(PixelExplainer[IntegratedGradientsConfig]):
     """Costs ``steps`` forward and backward passes plus two forward passes per image.
 
     Notes, per image: ``difference`` s(x) - s(x'), and ``residual``, that difference minus the sum of the map.
     """
 
     signed = True
-
-    def __init__(self, config: IntegratedGradientsConfig) -> None:
-        self.config = config
 
     def map_of(self, network: Any, image: Tensor, target: Target) -> tuple[Tensor, Mapping[str, float]]:
         """Map (H, W) of an image (1, 3, H, W), in units of the score."""

@@ -56,11 +56,8 @@ class LIMEConfig(ExplainerConfig):
         return Lime(self)
 
 
-class Lime(Explainer):
+class Lime(Explainer[LIMEConfig]):
     """Costs ``samples`` forward passes per image, in batches of the same shape; images are processed one by one."""
-
-    def __init__(self, config: LIMEConfig) -> None:
-        self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``; maps have the size of the images. ``notes`` holds the weighted R^2 of each fit.

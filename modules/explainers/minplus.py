@@ -56,13 +56,10 @@ class MinPlusConfig(PairExplainerConfig):
         return MinPlus(self)
 
 
-class MinPlus(PairExplainer):
+class MinPlus(PairExplainer[MinPlusConfig]):
     """Costs 4 x patches + 4 forward passes per pair; with ``rounds``, up to 4 x rounds x patches more."""
 
     asks: ClassVar[bool] = True
-
-    def __init__(self, config: MinPlusConfig) -> None:
-        self.config = config
 
     def explain(
         self,

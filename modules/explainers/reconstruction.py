@@ -94,11 +94,8 @@ class Side:
     bias: float = 0.0
 
 
-class Reconstruction(PairExplainer):
+class Reconstruction(PairExplainer[ReconstructionConfig]):
     """Costs 2 forward passes and 2 x channels decodings per pair; only changed parts are decoded if the decoder allows it."""
-
-    def __init__(self, config: ReconstructionConfig) -> None:
-        self.config = config
 
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None

@@ -52,11 +52,8 @@ class RISEConfig(ExplainerConfig):
         return Rise(self)
 
 
-class Rise(Explainer):
+class Rise(Explainer[RISEConfig]):
     """Costs ``masks`` forward passes per image, in batches of the same shape, each of a single image."""
-
-    def __init__(self, config: RISEConfig) -> None:
-        self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``; maps have the size of the images.

@@ -63,11 +63,8 @@ class ScoreCAMConfig(LayerConfig):
         return ScoreCAM(self)
 
 
-class ScoreCAM(Explainer):
+class ScoreCAM(Explainer[ScoreCAMConfig]):
     """Costs one forward pass per non-constant channel, plus one of the image; images are processed one by one."""
-
-    def __init__(self, config: ScoreCAMConfig) -> None:
-        self.config = config
 
     def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
         """See ``Explainer.explain``.

@@ -29,11 +29,8 @@ class StylianouConfig(PairExplainerConfig):
         return Stylianou(self)
 
 
-class Stylianou(PairExplainer):
+class Stylianou(PairExplainer[StylianouConfig]):
     """Costs 2 forward passes per pair; everything after the feature map is computed in float64."""
-
-    def __init__(self, config: StylianouConfig) -> None:
-        self.config = config
 
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None

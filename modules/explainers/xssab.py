@@ -40,11 +40,8 @@ class XSSABConfig(PairExplainerConfig):
         return XSSAB(self)
 
 
-class XSSAB(PairExplainer):
+class XSSAB(PairExplainer[XSSABConfig]):
     """Costs two forward passes and two backward passes per image."""
-
-    def __init__(self, config: XSSABConfig) -> None:
-        self.config = config
 
     def explain(
         self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None

@@ -31,23 +31,24 @@ class MarginSoftmax(nn.Module):
         dimension: of embeddings
         classes: rows of ``weight``, the class centers; initialized from a normal distribution with standard deviation 0.01, so
             that a center's norm is small and its direction changes quickly at first
-        scale: s
-        sample: fraction of classes per training step, see ``modules.layers.partial_fc``; evaluation mode uses all classes
+        config: with ``scale``, s, and ``sample``, the fraction of classes per training step, see ``modules.layers.partial_fc``;
+            evaluation mode uses all classes
         centers: rows of ``weight`` per class; more than one does not combine with ``sample``
 
     Attributes:
         part: which classes ``weight`` has, on a rank that shares them with others; None: all
     """
 
-    def __init__(self, dimension: int, classes: int, scale: float, sample: float, centers: int = 1) -> None:
+    def __init__(self, dimension: int, classes: int, config: Any, centers: int = 1) -> None:
         super().__init__()
-        assert centers == 1 or sample == 1, "sampled rows are classes"
+        self.config = config
         self.weight = nn.Parameter(torch.empty(classes * centers, dimension))
         nn.init.normal_(self.weight, std=0.01)
         self.classes = classes
         self.centers = centers
-        self.scale = scale
-        self.sample = sample
+        self.scale: float = config.scale
+        self.sample: float = getattr(config, "sample", 1.0)
+        assert centers == 1 or self.sample == 1, "sampled rows are classes"
         self.keeper: RowKeeper | None = None
         self.part: shared_classes.ClassSlice | None = None
 

@@ -35,8 +35,7 @@ class AdaFace(MarginSoftmax):
     deviation: Tensor
 
     def __init__(self, dimension: int, classes: int, config: AdaFaceConfig) -> None:
-        super().__init__(dimension, classes, config.scale, config.sample)
-        self.config = config
+        super().__init__(dimension, classes, config)
         self.register_buffer("mean", torch.tensor(20.0))
         self.register_buffer("deviation", torch.tensor(100.0))
 

@@ -35,10 +35,6 @@ class ArcFaceConfig(MarginSoftmaxConfig):
 
 
 class ArcFace(MarginSoftmax):
-    def __init__(self, dimension: int, classes: int, config: ArcFaceConfig) -> None:
-        super().__init__(dimension, classes, config.scale, config.sample)
-        self.config = config
-
     def margined(self, cosines: Tensor) -> Tensor:
         config = self.config
         if config.variant == "clipped":

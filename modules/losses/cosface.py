@@ -25,9 +25,5 @@ class CosFaceConfig(MarginSoftmaxConfig):
 class CosFace(MarginSoftmax):
     """Has the gradient of softmax on cosines; the margin only changes the probabilities."""
 
-    def __init__(self, dimension: int, classes: int, config: CosFaceConfig) -> None:
-        super().__init__(dimension, classes, config.scale, config.sample)
-        self.margin = config.margin
-
     def margined(self, cosines: Tensor) -> Tensor:
-        return cosines - self.margin
+        return cosines - self.config.margin

@@ -32,8 +32,7 @@ class CurricularFace(MarginSoftmax):
     t: Tensor
 
     def __init__(self, dimension: int, classes: int, config: CurricularFaceConfig) -> None:
-        super().__init__(dimension, classes, config.scale, config.sample)
-        self.config = config
+        super().__init__(dimension, classes, config)
         self.register_buffer("t", torch.tensor(0.0))
 
     def target(self, cosines: Tensor, embeddings: Tensor) -> Tensor:

@@ -34,10 +34,6 @@ class ElasticFaceConfig(MarginSoftmaxConfig):
 class ElasticFace(MarginSoftmax):
     """Margins come from torch's global generator, whose state a checkpoint holds."""
 
-    def __init__(self, dimension: int, classes: int, config: ElasticFaceConfig) -> None:
-        super().__init__(dimension, classes, config.scale, config.sample)
-        self.config = config
-
     def margined(self, cosines: Tensor) -> Tensor:
         margins = self.margins(cosines.detach())
         return cosines - margins if self.config.form == "cos" else rotated(cosines, margins)

@@ -38,10 +38,6 @@ class MagFaceConfig(MarginSoftmaxConfig):
 
 
 class MagFace(MarginSoftmax):
-    def __init__(self, dimension: int, classes: int, config: MagFaceConfig) -> None:
-        super().__init__(dimension, classes, config.scale, config.sample)
-        self.config = config
-
     def _norms(self, embeddings: Tensor) -> Tensor:
         norms = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
         return norms.clamp(self.config.lowest_norm, self.config.highest_norm)

@@ -31,10 +31,6 @@ class MVSoftmaxConfig(MarginSoftmaxConfig):
 
 
 class MVSoftmax(MarginSoftmax):
-    def __init__(self, dimension: int, classes: int, config: MVSoftmaxConfig) -> None:
-        super().__init__(dimension, classes, config.scale, config.sample)
-        self.config = config
-
     def margined(self, cosines: Tensor) -> Tensor:
         if self.config.form == "am":
             return cosines - self.config.margin

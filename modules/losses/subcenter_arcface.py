@@ -27,8 +27,7 @@ class SubcenterArcFace(MarginSoftmax):
     """``weight`` is (classes x centers, dimension), the centers of a class in adjacent rows."""
 
     def __init__(self, dimension: int, classes: int, config: SubcenterArcFaceConfig) -> None:
-        super().__init__(dimension, classes, config.scale, sample=1.0, centers=config.centers)
-        self.config = config
+        super().__init__(dimension, classes, config, config.centers)
 
     def margined(self, cosines: Tensor) -> Tensor:
         return rotated(cosines, self.config.margin)

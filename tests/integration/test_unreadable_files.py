@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from invented_study import build_study
 from small import finish_all
 
 from grid.spec.grid_file import read
@@ -65,6 +66,22 @@ def test_a_study_of_mode_000(study_file: Path, study: Path, tmp_path: Path, comm
         refused(facegrid(tmp_path, command, study), str(study), "ermission denied")
     finally:
         (study / place).chmod(0o755)
+
+
+def test_a_report_of_a_study_that_may_only_be_read(tmp_path: Path) -> None:
+    study = build_study(tmp_path / "study", axes={"backbone": ["alexnet"]}, pairs=60, explainers=()).path
+    places = [study, *study.rglob("*")]
+    modes = [place.stat().st_mode for place in places]
+    for place in places:
+        place.chmod(0o555 if place.is_dir() else 0o444)
+    try:
+        refused(facegrid(tmp_path, "report", study), str(study / "report"), "Permission denied", "--to FOLDER")
+        done = facegrid(tmp_path, "report", study, "--to", tmp_path / "mine")
+        assert done.returncode == 0, done
+        assert (tmp_path / "mine/index.html").is_file()
+    finally:
+        for place, mode in zip(places, modes, strict=True):
+            place.chmod(mode)
 
 
 def test_a_study_that_is_a_loop_of_links(tmp_path: Path) -> None:

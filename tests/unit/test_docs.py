@@ -134,6 +134,14 @@ def test_the_examples_of_extending_resolve_as_components(tmp_path: Path, monkeyp
         for text in blocks(path, "python"):
             if text.startswith("import facegrid"):
                 exec(text, {})
+        cell = cells[-1]
+        assert cell is not None
+        manifest = cell.data.scan(tmp_path / "cache")
+        images = cell.data.build(manifest)
+        boxes = [cell.detector.build().detect([images.image(row)])[0].box for row in range(len(manifest))]
+        shares = [(x1 - x0) * (y1 - y0) / images.image(0)[..., 0].size for x0, y0, x1, y1 in boxes]
+        assert len(shares) == 36
+        assert 0.1 < min(shares) < max(shares) < 0.8  # otherwise the factor ``detection`` would change nothing
         flat = lookup("data", "mylab.flat").model_validate({"name": "mylab.flat", "root": tmp_path / "absent"})
         assert "set root" in str(flat.missing())
     finally:

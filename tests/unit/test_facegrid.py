@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import facegrid
+from configs.lookup import OWN
 from facegrid import OWN_PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +74,7 @@ def test_every_folder_of_sources_is_pinned_and_shipped() -> None:
 
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert sorted(wheel["only-include"]) == sorted(["facegrid.py", *OWN_PACKAGES])
+    assert OWN_PACKAGES == OWN
     assert sorted(place.parent.name for place in ROOT.glob("*/__init__.py")) == sorted(OWN_PACKAGES)
 
 

@@ -11,7 +11,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "configs/staging.py": "tests/unit/grid/spec/test_stage_kind.py",
     "datamodules/batches/shuffled.py": "tests/unit/datamodules/test_samplers.py",
     "datamodules/datasets/ijb.py": "tests/unit/datamodules/protocols/test_ijb.py",
-    "datamodules/derived_manifest.py": "tests/unit/datamodules/datasets/test_patched.py",
+    "datamodules/derived_dataset.py": "tests/unit/datamodules/datasets/test_patched.py",
     "datamodules/evaluation_sets/aligned.py": "tests/unit/datamodules/protocols/test_pair_protocols.py",
     "datamodules/evaluation_sets/ijb_templates.py": "tests/unit/datamodules/protocols/test_ijb.py",
     "datamodules/evaluation_sets/tasks.py": "tests/unit/grid/evaluation/test_task.py",

@@ -1,5 +1,8 @@
 import io
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +13,19 @@ from grid.execution.debug import QUICK, Lines, _words, debug
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.stage_name import StageName
 from grid.stages.context import FAST_IMAGES, FAST_PAIRS, FAST_SUBJECTS
+
+STOPPING = """
+from typing import Any, Literal
+from modules.losses.softmax import Softmax, SoftmaxConfig
+class Config(SoftmaxConfig):
+    name: Literal["stopping.loss"] = "stopping.loss"
+    def build(self, dimension: int, classes: int) -> Any:
+        return Stopping(dimension, classes, self)
+class Stopping(Softmax):
+    def forward(self, *arguments: Any) -> Any:
+        breakpoint()
+        return super().forward(*arguments)
+"""
 
 
 def complaint(grid: Grid, **where: list[str]) -> str:
@@ -49,3 +65,28 @@ def test_an_evaluation_that_a_quick_check_leaves_out_is_kept_with_its_reason() -
     lines.ended(SimpleNamespace(jobs=(SimpleNamespace(kind="evaluate", id="e", label="evaluate:mylab.nearest"),)))  # type: ignore[arg-type]
     assert (lines.metrics, lines.left_out) == ({}, {"mylab.nearest": "no sample"})
     assert console.file.getvalue() == "  evaluate:mylab.nearest: images 8\n"  # type: ignore[attr-defined]
+
+
+def test_nothing_is_drawn_over_the_prompt_of_a_breakpoint(
+    make: Callable[..., Grid], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal, where a live display would redraw several times a second."""
+    (tmp_path / "stopping").mkdir()
+    (tmp_path / "stopping/loss.py").write_text(STOPPING)
+    monkeypatch.syspath_prepend(tmp_path)
+    terminal = io.StringIO()
+    seen: list[tuple[str, str]] = []
+
+    def prompt() -> None:
+        before = terminal.getvalue()
+        time.sleep(0.6)
+        seen.append((before, terminal.getvalue()))
+
+    monkeypatch.setattr(sys, "breakpointhook", prompt)
+    cell = make(base={"loss": "stopping.loss"}, axes={}, explainers=[])
+    debug(cell, None, fast=True, again=False, console=Console(file=terminal, force_terminal=True, width=200))
+    assert seen
+    for before, after in seen:
+        assert before == after
+        assert before.count("\x1b[?25l") == before.count("\x1b[?25h")  # no cursor is hidden
+        assert before.endswith("\n")

@@ -14,7 +14,7 @@ from grid.ledger.store import LocalStore
 from grid.ledger.study import Study
 from grid.results import log_follower
 from grid.results.log_follower import LogFollower
-from grid.results.logs import study_log
+from grid.results.logs import logged_stages, rows_of
 from grid.spec.grid_file import BadInput
 
 AXES = {"backbone": ["alexnet", "resnet34", "efficientnet_b1"]}
@@ -48,7 +48,7 @@ def test_later_looks_read_only_stages_without_a_result(study: Study, reads: Coun
     follower = LogFollower(study.path, None, None)
     rows, alive = follower.look()
     assert not alive
-    assert texts(rows) == texts(study_log(study, None, None))
+    assert texts(rows) == texts([row for one in logged_stages(study, None, None) for row in rows_of(study.ledger, one)])
     done = {cell.stages[name] for cell in study.cells for name in cell.markers}
     unfinished = study.cells[2].stages["train"]
     assert done <= reads.keys()

@@ -11,7 +11,8 @@ import pytest
 from grid.ledger.attempt_log import AttemptLog
 from grid.ledger.lock import Lock
 from grid.ledger.study import Study
-from grid.results.logs import line, logged_stages, stage_log, study_log
+from grid.results.log_follower import LogFollower
+from grid.results.logs import line, logged_stages, stage_log
 from grid.spec.grid_file import BadInput
 
 Make = Callable[..., Study]
@@ -26,7 +27,7 @@ def study(make_study: Make) -> Study:
 
 
 def test_a_failed_training_has_its_attempts_its_error_and_its_traceback(study: Study) -> None:
-    rows = study_log(study, {"backbone": ["alexnet"]}, "train")
+    rows = LogFollower(study.path, {"backbone": ["alexnet"]}, "train").look()[0]
     said = [row["message"] for row in rows]
     assert [text.partition(" on ")[0] for text in said if " began" in text] == ["attempt 1 began", "attempt 2 began"]
     assert said[-1] == "RuntimeError: no answer from http://***@example/x"
@@ -38,7 +39,7 @@ def test_a_failed_training_has_its_attempts_its_error_and_its_traceback(study: S
 
 
 def test_a_finished_training_has_a_line_per_epoch_and_its_result(study: Study) -> None:
-    rows = study_log(study, {"backbone": ["resnet34"]}, "train")
+    rows = LogFollower(study.path, {"backbone": ["resnet34"]}, "train").look()[0]
     epochs = [row["epoch"] for row in rows if "epoch" in row]
     assert epochs == [1, 2, 3, 4]
     events = study.ledger.events("train", study.cells[1].stages["train"])
@@ -54,14 +55,14 @@ def test_cells_and_stages_are_chosen_and_messages_stand_between_records(study: S
     folder = study.ledger.claims("train", id)[-1]["folder"]
     with AttemptLog(study.ledger.store, f"train/{id}/{folder}") as log:
         log.write("warning", "timm", "deprecated, see https://me:hunter2@example")
-    rows = study_log(study, None, None)
+    rows = LogFollower(study.path, None, None).look()[0]
     assert {row["cell"] for row in rows} == {one.title for one in study.cells}
     assert {row["stage"] for row in rows} >= {"train", "evaluate:lfw view 2"}
-    assert {row["stage"] for row in study_log(study, None, "evaluate")} == {"evaluate:lfw view 2"}
+    assert {row["stage"] for row in LogFollower(study.path, None, "evaluate").look()[0]} == {"evaluate:lfw view 2"}
     with pytest.raises(
         BadInput, match=r"^--stage evaluat: no cell of .* has such a stage; did you mean 'evaluate'\? \(known: evaluate, "
     ):
-        study_log(study, None, "evaluat")
+        LogFollower(study.path, None, "evaluat")
     (message,) = (row for row in rows if row.get("source") == "timm")
     assert message["message"] == "deprecated, see https://***@example"
     assert line(message).endswith("train: timm: deprecated, see https://***@example")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def test_an_interrupted_training_continues_and_gives_the_same_decoder(studied_ce
     job = replace(studied_cell.jobs["decode"], store=str(tmp_path / "store"))
     first: Any = begin(job)
     context = first.context(RunOptions())
-    context.stop_requested = lambda: True
+    context.report = lambda row: signal.raise_signal(signal.SIGTERM)
     with pytest.raises(Stopped, match="stopped after epoch 0"):
         decode.run(first.configs, context)
     first.attempt.close()
