@@ -126,6 +126,15 @@ def test_help_and_completion_answer_without_heavy_imports(words: list[str], more
     ] in done.stdout
 
 
+def test_what_uses_trained_networks_imports_no_training_engine() -> None:
+    """It takes seconds, for nothing."""
+    users = "stages.evaluate, stages.explain, stages.score, library.network, judge.judge, explain.two_images, export.embedder"
+    modules = ", ".join(f"grid.{user}" for user in users.split(", "))
+    program = f"import sys, {modules}\nprint(*{{'pytorch_lightning', 'lightning_fabric', 'torchmetrics'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_is_exit_code_130_and_says_what_to_do(
     run: Run, grid: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
