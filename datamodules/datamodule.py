@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,6 @@ from datamodules.prefetching import PrefetchingLoader
 from datamodules.sharing import Share, part_of
 
 Item = tuple[np.ndarray, Any, int]
-
-
-def to_tensor(image: np.ndarray) -> torch.Tensor:
-    """uint8 (H, W, 3) to float32 (3, H, W) in [-1, 1]: x / 127.5 - 1."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(127.5).sub_(1.0)
-
-
-def tensors(images: Iterable[np.ndarray], device: str) -> torch.Tensor:
-    """(H, W, 3) uint8 each to (N, 3, H, W) in [-1, 1]."""
-    return torch.stack([to_tensor(image) for image in images]).to(device)
 
 
 def to_batch(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -1,6 +1,5 @@
 """Marks and orders tests by folder, finds the shared test data, and starts what many tests use."""
 
-import fcntl
 import os
 import signal
 from collections.abc import Iterator
@@ -12,16 +11,30 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-ORDER = ("chaos", "cluster", "integration", "golden", "unit")  # the longest files first, so that processes end together
+# A process of pytest-xdist takes one file after the other. The longest come first, so that the processes end together.
+LONGEST = (
+    "integration/test_devices.py", "cluster/test_nodes.py", "integration/test_mlflow_questions.py", "chaos/test_kill.py",
+    "integration/test_launch.py", "chaos/test_bucket.py", "integration/test_slurm.py", "chaos/test_interrupt.py",
+    "chaos/test_lost_ray.py", "chaos/test_stopped_driver.py", "integration/test_asha.py", "chaos/test_boundaries.py",
+)  # fmt: skip
+ORDER = ("chaos", "cluster", "integration", "golden", "unit")  # then those of these folders
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test in tests/chaos is marked ``chaos``, and so on; see ``ORDER``."""
-    folders = {item: Path(item.path).relative_to(ROOT / "tests").parts[0] for item in items}
-    for item, folder in folders.items():
-        if folder != "unit":
-            item.add_marker(folder)
-    items.sort(key=lambda item: ORDER.index(folders[item]) if folders[item] in ORDER else len(ORDER))
+    """A test in tests/chaos is marked ``chaos``, and so on; see ``LONGEST`` and ``ORDER``."""
+    places = {item: Path(item.path).relative_to(ROOT / "tests") for item in items}
+    for item, place in places.items():
+        if place.parts[0] != "unit":
+            item.add_marker(place.parts[0])
+
+    def rank(item: pytest.Item) -> tuple[int, int]:
+        file, folder = places[item].as_posix(), places[item].parts[0]
+        return (
+            LONGEST.index(file) if file in LONGEST else len(LONGEST),
+            ORDER.index(folder) if folder in ORDER else len(ORDER),
+        )
+
+    items.sort(key=rank)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -83,13 +96,8 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The launch that every disturbed one, on whatever nodes, must equal; tests only read it.
+    """The launch that every disturbed one, on whatever nodes, must equal; tests only read it."""
+    from launching import launch_undisturbed, undisturbed
+    from once import once
 
-    The processes of pytest-xdist share it: the first one that needs it makes it, in the folder that holds theirs.
-    """
-    from launching import undisturbed
-
-    base = tmp_path_factory.getbasetemp()
-    with open((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "undisturbed.lock", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also by the death of this process
-        return undisturbed(Path(lock.name).with_suffix(""))
+    return undisturbed(once(tmp_path_factory, "undisturbed", launch_undisturbed))

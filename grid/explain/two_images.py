@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from configs.explainers import ExplainerConfig
-from datamodules.datamodule import tensors
 from datamodules.images import read_image
+from datamodules.tensors import tensors
 from grid.execution.job import accelerator, fresh_process_state
 from grid.explain.pair_decision import cosine_of, limit_of
 from grid.explain.pair_png import Drawn, Headline, pair_png

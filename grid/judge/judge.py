@@ -194,7 +194,7 @@ def _tried(one: Judged, start: Preprocessing, stated: frozenset[str], sample: Sa
     """What the usual preprocessing gives for a network, see ``survey``."""
     import torch
 
-    from datamodules.datamodule import tensors
+    from datamodules.tensors import tensors
 
     settings = one.settings()
     fixed = {"faces"} if "faces" not in stated and start.faces == "none" else set()  # aligned images stay whole

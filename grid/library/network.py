@@ -14,9 +14,9 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from configs.contract import described
-from datamodules.datamodule import tensors
 from datamodules.images import decode, read_image
 from datamodules.inference import batch_size, infer
+from datamodules.tensors import tensors
 from grid.results.model_loader import Trained
 from grid.stages.train import new_network
 

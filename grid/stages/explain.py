@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from configs.float32_precision import without_tf32
-from datamodules.datamodule import tensors
+from datamodules.tensors import tensors
 from grid.spec.training import Training
 from grid.stages.context import FAST_EXPLAINED, FAST_PAIRS, Context, Faces, Result, faces_of
 from grid.stages.labels import explained_rows, labels_of, rows_of

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.datamodule import tensors
 from datamodules.inference import infer
+from datamodules.tensors import tensors
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, faces_of
 from grid.stages.held_out import Studied, studied

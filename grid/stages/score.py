@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from configs.explainers import ScoreConfig
-from datamodules.datamodule import tensors
+from datamodules.tensors import tensors
 from grid.ledger.ledger import Marker
 from grid.spec.training import Training
 from grid.stages.context import Context, Result

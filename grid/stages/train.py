@@ -6,13 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
 
 from configs.network_interfaces import PreparedLoss
-from datamodules.datamodule import FaceDataModule
 from grid.ledger.ledger import Marker, Resume
 from grid.spec.search import searched
 from grid.spec.stage_name import SEARCH
@@ -23,9 +22,10 @@ from grid.stages.ranks import all_ranks
 from modules.layers.synchronized_batch_norm import synchronize
 from modules.network import Network, embedding_digest
 from modules.targets import objective
-from modules.training.checkpointing import Checkpointing
-from modules.training.recognizer import Recognizer
 from modules.training.trainer import fit, network_weights
+
+if TYPE_CHECKING:
+    from modules.training.recognizer import Recognizer
 
 
 def run(config: Mapping[str, Any], context: Context) -> Result:
@@ -100,6 +100,10 @@ def fitted(
     Args:
         until: epochs after which it ends, if that is before the recipe ends
     """
+    from datamodules.datamodule import FaceDataModule  # these import Lightning, which other stages do not need
+    from modules.training.checkpointing import Checkpointing
+    from modules.training.recognizer import Recognizer
+
     train_rows, validation_rows = rows_of(faces, training)
     recipe = training.recipe.model_copy(update={"epochs": 1}) if context.fast else training.recipe
     batch = max(1, recipe.batch_size // recipe.accumulate)

@@ -60,7 +60,7 @@ def fit(
 
     strategy: Any = "auto"
     if rank is not None:
-        from modules.training.ranks import Ranks
+        from modules.training.rank_strategy import Ranks
 
         strategy = Ranks(rank)
     plugins: list[Any] = [] if rank is not None else [LightningEnvironment()]  # cluster variables do not make it a job step

@@ -21,14 +21,14 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 
 def test_a_killed_driver_costs_no_finished_stage_in_a_bucket(undisturbed: Any, tmp_path: Path, hold: Path, bucket: str) -> None:
     store, where = Store(bucket), f"launch.store={bucket}"
-    with Facegrid(tmp_path, "launch", undisturbed.grid, where, FACEGRID_TEST_HOLD=str(hold)) as driver:
+    with Facegrid(tmp_path, "launch", undisturbed.grid, where, "launch.concurrency=1", FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, _ = driver.until(store.half_trained)
         driver.kill()
         gone(driver.family)
     done, before = store.contents(), store.attempts()
     assert ("train", half) not in done
     hold.unlink()
-    facegrid(tmp_path, "launch", undisturbed.grid, where)
+    facegrid(tmp_path, "launch", undisturbed.grid, where, "launch.concurrency=1")
     after = store.attempts()
     assert {key: after[key] for key in done} == {key: before[key] for key in done}
     assert store.contents() == undisturbed.contents, "the numbers of a launch with its ledger on a disk"

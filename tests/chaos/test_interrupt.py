@@ -24,9 +24,9 @@ def test_an_interrupted_launch_says_so_and_goes_on_later(undisturbed: Any, tmp_p
     """Ctrl-C, then what a scheduler sends, then in peace."""
     store = Store(tmp_path / STUDY / "store")
     finished: dict[tuple[str, str], int] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before = store.attempts()
-        with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
+    for number, workers in ((signal.SIGINT, 2), (signal.SIGTERM, 1)):
+        before, options = store.attempts(), ("launch", undisturbed.grid, f"launch.concurrency={workers}")
+        with Facegrid(tmp_path, *options, FACEGRID_TEST_HOLD=str(hold)) as driver:
             driver.until(lambda before=before: training(store, before) and store.half_trained())
             if number == signal.SIGINT:
                 os.killpg(driver.process.pid, number)  # a terminal sends it to the whole group
@@ -52,7 +52,8 @@ def test_a_launch_that_is_interrupted_twice_ends_at_once_and_goes_on_later(
     undisturbed: Any, tmp_path: Path, hold: Path, executor: str, second: signal.Signals
 ) -> None:
     store, where = Store(tmp_path / STUDY / "store"), f"launch.executor={executor}"
-    with Facegrid(tmp_path, "launch", undisturbed.grid, where, FACEGRID_TEST_HOLD=str(hold)) as driver:
+    options = ("launch", undisturbed.grid, where, "launch.concurrency=1")
+    with Facegrid(tmp_path, *options, FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, _ = driver.until(store.half_trained)
         driver.signal(signal.SIGINT)
         time.sleep(0.5)

@@ -34,7 +34,7 @@ def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Pat
     assert 0 < len(done) < len(undisturbed.contents)
     assert ("train", half) not in done
     assert list(temporary.rglob("facegrid-fit-*")), "its workers left temporary files"
-    facegrid(tmp_path, "launch", undisturbed.grid, TMPDIR=str(temporary))
+    facegrid(tmp_path, "launch", undisturbed.grid, "launch.executor=local", TMPDIR=str(temporary))
     assert not list(temporary.glob("facegrid-*")), "which the next launch removed"
     after = store.attempts()
     assert {key: after[key] for key in done} == {key: before[key] for key in done}

@@ -16,7 +16,7 @@ STUDY = Path("studies", "tiny")
 @pytest.mark.parametrize("name", ["raylet", "gcs_server"])
 def test_a_launch_ends_soon_after_ray_and_the_next_one_goes_on(undisturbed: Any, tmp_path: Path, hold: Path, name: str) -> None:
     store = Store(tmp_path / STUDY / "store")
-    with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
+    with Facegrid(tmp_path, "launch", undisturbed.grid, "launch.concurrency=1", FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, _ = driver.until(store.half_trained)
         (server,) = [process for process in family(driver.family) if process.name() == name]
         os.kill(server.pid, signal.SIGKILL)

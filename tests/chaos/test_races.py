@@ -15,9 +15,8 @@ STUDY = Path("studies", "tiny")
 def test_of_four_launches_at_once_one_runs(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     """``hold`` keeps the one that runs from ending before the others have met it."""
     with ExitStack() as stack:
-        drivers = [
-            stack.enter_context(Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold))) for _ in range(4)
-        ]
+        words = ("launch", undisturbed.grid, "launch.executor=local")
+        drivers = [stack.enter_context(Facegrid(tmp_path, *words, FACEGRID_TEST_HOLD=str(hold))) for _ in range(4)]
         limit = time.monotonic() + PATIENCE
         while sum(driver.process.poll() is None for driver in drivers) > 1:
             assert time.monotonic() < limit, [driver.said for driver in drivers]

@@ -29,7 +29,8 @@ def begun(store: Store, before: dict[tuple[str, str], int]) -> bool:
 
 
 def driver(undisturbed: Any, hold: Path) -> Facegrid:
-    return Facegrid(hold.parent, "launch", undisturbed.grid, program=SHORT, FACEGRID_TEST_HOLD=str(hold))
+    options = ("launch", undisturbed.grid, "launch.concurrency=1")
+    return Facegrid(hold.parent, *options, program=SHORT, FACEGRID_TEST_HOLD=str(hold))
 
 
 def stop(driver: Facegrid) -> None:

@@ -18,21 +18,22 @@ from grid.spec.launch_settings import Launch, Resources
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, float]]]:
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[list[dict[str, float]]]:
     """The resources of the nodes: one, with 4 CPUs and 2 GPUs."""
-    for key, value in QUIET.items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # otherwise ray.init sets "token" for the rest of the process
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    import ray
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in QUIET.items():
+            patch.setenv(key, value)
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # otherwise ray.init sets "token" for the rest of the process
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        import ray
 
-    ray.init(address="local", num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        yield [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    finally:
-        ray.shutdown()
+        ray.init(address="local", num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False)
+        try:
+            yield [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        finally:
+            ray.shutdown()
 
 
 def seen(monkeypatch: pytest.MonkeyPatch, folder: Path, launch: Launch, resources: dict[str, float], count: int) -> list[str]:

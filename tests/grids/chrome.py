@@ -52,7 +52,7 @@ class Tab:
     def until(self, code: str, seconds: float = 30) -> Any:
         """Waits until an expression is true, or an element; its value."""
         code = f"(() => {{ const found = {code}; return found instanceof Node || found; }})()"
-        end = time.monotonic() + seconds
+        end, pause = time.monotonic() + seconds, 0.02
         while True:
             with contextlib.suppress(AssertionError):  # the page is being replaced
                 if found := self.js(code):
@@ -60,7 +60,8 @@ class Tab:
             if time.monotonic() > end:
                 text = self.js("document.body ? document.body.innerText : ''")
                 raise AssertionError(f"never: {code}; page: {text[:500]}; console: {self.said}")
-            time.sleep(0.02)
+            time.sleep(pause)  # longer and longer, since looking at a large page takes time from the page
+            pause = min(1.5 * pause, 0.3)
 
     def click(self, code: str, seconds: float = 30) -> None:
         """Clicks an element, as a hand does, once it is in view: fails if something else lies over its center."""

@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import multiprocessing
 import os
+import signal
+import subprocess
 import sys
+import tempfile
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 HEAVY = ["forked", "torch", "pytorch_lightning", "timm", "cv2", "grid.execution.launch", "modules.training.trainer"]
 LAUNCH = [  # what a whole launch needs besides
     "grid.cli.main", "grid.execution.local", "grid.report.console", "mlflow.store.tracking.sqlalchemy_store",
     "grid.stages.detect_shard", "grid.stages.pretrain", "grid.stages.trial", "grid.stages.search", "grid.stages.evaluate",
-    "grid.stages.explain", "grid.stages.score", "modules.training.recognizer", "datamodules.mtcnn", "warmed",
+    "grid.stages.explain", "grid.stages.score", "modules.training.recognizer", "datamodules.mtcnn", "ray.tune", "warmed",
 ]  # fmt: skip
 PATIENCE = 600.0  # seconds
+READ_AT_IMPORT = {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}  # environment variables, by PyTorch and by rich
+
+
+class Program:
+    """A program in a session of its own, which looks like a ``subprocess.Popen``; its output goes to one file.
+
+    Only its command line and the environment in /proc are not its own: they are those of the process that it is forked from.
+
+    Args:
+        environment: all environment variables
+        path: what comes first on ``sys.path``
+    """
+
+    def __init__(
+        self,
+        program: str,
+        folder: Path,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        path: Sequence[str] = (),
+    ) -> None:
+        words = (program, str(folder), list(arguments), dict(environment), str(log), list(path))
+        self._process = _started(_run_alone, words)
+        pid = self._process.pid
+        assert pid is not None
+        self.pid: int = pid
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            while os.getsid(pid) != pid:
+                time.sleep(0.001)
+
+    def poll(self) -> int | None:
+        """The exit code, -9 if it was killed by SIGKILL; None while it runs."""
+        return self._process.exitcode
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; raises ``subprocess.TimeoutExpired``."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("a forked program", timeout or 0.0)
+        return self._process.exitcode
 
 
 def run(program: str, folder: Path, arguments: Sequence[str] = (), path: Sequence[str] = ()) -> str:
@@ -42,12 +94,8 @@ def ended(
     Args:
         variables: environment variables in addition to those of this process when the first program was run
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*HEAVY, *LAUNCH])
     out, err = folder / "stdout.txt", folder / "stderr.txt"
-    words = (program, str(folder), list(arguments), list(path), str(out), str(err), dict(variables or {}))
-    process = context.Process(target=_run, args=words)
-    process.start()
+    process = _started(_run, (program, str(folder), list(arguments), list(path), str(out), str(err), dict(variables or {})))
     process.join(PATIENCE)
     if process.exitcode is None:
         process.kill()
@@ -55,6 +103,24 @@ def ended(
     printed, errors = (path.read_text() if path.exists() else "it did not start" for path in (out, err))
     assert process.exitcode is not None
     return process.exitcode, printed, errors
+
+
+def _started(target: Any, words: tuple[Any, ...]) -> Any:
+    """A process that was forked; the first one also starts the process that all are forked from."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*HEAVY, *LAUNCH])
+    before = {key: os.environ.get(key) for key in READ_AT_IMPORT}
+    os.environ.update(READ_AT_IMPORT)
+    try:
+        process = context.Process(target=target, args=words)
+        process.start()
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+    return process
 
 
 def _run(
@@ -73,3 +139,36 @@ def _run(
         except BaseException:
             traceback.print_exc()
             raise
+
+
+def _run_alone(
+    program: str, folder: str, arguments: list[str], environment: Mapping[str, str], log: str, path: list[str]
+) -> None:
+    """As Python runs ``-c program`` in a new session."""
+    os.setsid()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(folder)
+    with open(log, "wb") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None  # depends on the environment
+    sys.argv = ["-c", *arguments]
+    sys.path[:0] = ["", *path]
+    code: Any = 0
+    try:
+        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+    except SystemExit as ended:
+        code = ended.code
+        if not isinstance(code, int | None):
+            print(code, file=sys.stderr)
+            code = 1
+    except BaseException as error:
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this function
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    atexit._run_exitfuncs()
+    sys.exit(code)

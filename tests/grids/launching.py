@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import empty_database
+import forked
 import psutil
 import pytest
 import yaml
@@ -35,6 +35,8 @@ TAG = "FACEGRID_TEST_FAMILY"  # environment variable of all processes started by
 KINDS = ("detect_shard", "detect", "pretrain", "trial", "search", "train", "evaluate", "explain", "score")
 EPOCHS = 3  # epochs of each training of the tiny grid
 PROGRAM = "from facegrid import main; main()"
+SESSIONS: dict[str, int] = {}  # of forked drivers by their tag, which they have no place for in /proc
+POLL = 0.1  # seconds between two looks at a ledger, which may read some hundred files
 PATIENCE = 420.0  # maximum seconds for a launch of the tiny grid on a busy machine
 
 
@@ -58,17 +60,29 @@ def prepare(folder: Path, arguments: tuple[object, ...]) -> None:
 
 
 class Facegrid:
-    """``facegrid ...`` running in ``folder``; its process group and descendants are killed at the end of the ``with`` block."""
+    """``facegrid ...`` running in ``folder``; its process group and descendants are killed at the end of the ``with`` block.
 
-    def __init__(self, folder: Path, *arguments: object, program: str = PROGRAM, **more: str) -> None:
+    Args:
+        fresh: in a process that imports everything anew, which takes seconds more: for what depends on imports, on ``sys.path``
+            or on environment variables that Python reads when it starts
+    """
+
+    def __init__(self, folder: Path, *arguments: object, program: str = PROGRAM, fresh: bool = False, **more: str) -> None:
         self.family = uuid.uuid4().hex
         self.log = folder / f"log-{self.family[:8]}.txt"
         prepare(folder, arguments)
-        command = [sys.executable, "-c", program, *map(str, arguments)]
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=folder, stdout=log, stderr=log, env=environment(self.family, **more), start_new_session=True
-            )
+        variables, words = environment(self.family, **more), [str(word) for word in arguments]
+        self.process: subprocess.Popen[bytes] | forked.Program
+        if fresh:
+            command = [sys.executable, "-c", program, *words]
+            with open(self.log, "wb") as log:
+                self.process = subprocess.Popen(
+                    command, cwd=folder, stdout=log, stderr=log, env=variables, start_new_session=True
+                )
+        else:
+            path = variables["PYTHONPATH"].split(os.pathsep)
+            self.process = forked.Program(program, folder, words, variables, self.log, path)
+            SESSIONS[self.family] = self.process.pid
 
     def __enter__(self) -> Facegrid:
         return self
@@ -96,7 +110,7 @@ class Facegrid:
             code = self.process.poll()
             assert code is None, f"it ended with {code} before the fact:\n{self.said}"
             assert time.monotonic() < limit, f"no such fact within {timeout} s:\n{self.said}"
-            time.sleep(0.02)
+            time.sleep(POLL)
         return found
 
     def signal(self, number: int) -> None:
@@ -110,13 +124,15 @@ class Facegrid:
 
 
 def family(tag: str) -> list[psutil.Process]:
-    """All processes with this tag in their environment."""
+    """All processes with this tag in their environment, or in the session of a forked driver with it."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(TAG) == tag:
+            if process.status() != psutil.STATUS_ZOMBIE and (
+                process.environ().get(TAG) == tag or os.getsid(process.pid) == SESSIONS.get(tag)
+            ):
                 found.append(process)
-        except psutil.Error:
+        except (psutil.Error, ProcessLookupError):
             continue
     return found
 
@@ -240,25 +256,25 @@ class Undisturbed:
     contents: dict[tuple[str, str], str]
 
 
-def undisturbed(folder: Path) -> Undisturbed:
+def launch_undisturbed(folder: Path) -> None:
     """A launch of three cells, two independent ones and one that depends on a pretraining, in this process.
 
-    A folder that holds a finished one gives that one. Comparing a launch on Ray with it shows that the executor does not
-    change a result.
+    Comparing a launch on Ray with it shows that the executor does not change a result.
     """
 
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"]["detection"]
 
-    file, made, study = folder / "tiny.yaml", folder / "made.json", folder / "studies" / "tiny"
-    if not made.is_file():
-        shutil.rmtree(folder, ignore_errors=True)  # a test process that has ended left it unfinished
-        folder.mkdir()
-        said = here(folder, "launch", grid(file, change), "launch.executor=local")
-        made.write_text(json.dumps({"said": said, "pid": os.getpid()}))
-    contents = Store(study / "store").contents()
+    said = here(folder, "launch", grid(folder / "tiny.yaml", change), "launch.executor=local")
+    (folder / "made.json").write_text(json.dumps({"said": said, "pid": os.getpid()}))
+
+
+def undisturbed(folder: Path) -> Undisturbed:
+    """What ``launch_undisturbed`` has left."""
+    contents = Store(folder / "studies" / "tiny" / "store").contents()
     assert sorted(kind for kind, _ in contents) == ["evaluate"] * 3 + ["explain"] * 3 + ["pretrain"] + ["train"] * 3
-    return Undisturbed(file, study, **json.loads(made.read_text()), contents=contents)
+    made = json.loads((folder / "made.json").read_text())
+    return Undisturbed(folder / "tiny.yaml", folder / "studies" / "tiny", **made, contents=contents)
 
 
 class Store:

@@ -16,7 +16,7 @@ def test_a_launch_and_its_report_on_an_ascii_terminal(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid), encoding="utf-8")
     launch = ["launch", "grid.yaml", "launch.executor=local"]
     for words in (["plan", "grid.yaml"], launch, ["status", "studies/small"], ["report", "studies/small"]):
-        with Facegrid(tmp_path, *words, PYTHONIOENCODING="ascii", PYTHONUTF8="0") as run:
+        with Facegrid(tmp_path, *words, fresh=True, PYTHONIOENCODING="ascii", PYTHONUTF8="0") as run:
             assert run.wait() == 0, run.said
         said = run.log.read_bytes()
         assert said.isascii()

@@ -31,7 +31,7 @@ class Launched:
 def launched(tmp_path_factory: pytest.TempPathFactory) -> Launched:
     """The whole grid, launched once, undisturbed; tests only read it."""
     folder = tmp_path_factory.mktemp("launched")
-    return Launched(folder, facegrid(folder, "launch", TINY))
+    return Launched(folder, facegrid(folder, "launch", TINY, fresh=True))
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path) -> 
         tree["explainers"] = [{"name": "gradcam", "images": 2, "scores": [{"name": "sanity", "depths": 1, "most": 4}]}]
 
     file, store = grid(tmp_path / "tiny.yaml", change), Store(tmp_path / STUDY / "store")
-    said = facegrid(tmp_path, "launch", file, code=1)
+    said = here(tmp_path, "launch", file, LOCAL, code=1)
     bad, good = ({"rate": rate} for rate in ("absurd", "good"))
     (failed,) = (id for kind, id in store.attempts() if kind == "train" and id in stages(tmp_path / STUDY, **bad))
     failure = store.ledger.failure("train", failed)
@@ -264,7 +264,7 @@ def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path) -> 
     assert {id for _, id in store.contents()} == stages(tmp_path / STUDY, **good)
     assert store.attempts()["train", failed] == 1
 
-    again = here(tmp_path, "launch", file, code=1)
+    again = here(tmp_path, "launch", file, LOCAL, code=1)
     assert "rate=absurd" in again
     assert set(store.attempts().values()) == {1}, "it is recorded, and not tried again unasked"
 

@@ -20,8 +20,8 @@ def test_workers_take_our_packages_and_the_users_components(tmp_path: Path) -> N
     recipe = {"name": "mylab.steps", "lr": 0.01, "epochs": 1}
     write(tmp_path / "mine.yaml", {"recipe": recipe}, axes={"seed": {"a": {"seed": 1}}}, explainers=[])
     assert SMALL["base"]["recipe"] != recipe
-    with Facegrid(tmp_path, "launch", "mine.yaml", PYTHONPATH=f".:{GRIDS}:{ROOT}") as run:
+    with Facegrid(tmp_path, "launch", "mine.yaml", fresh=True, PYTHONPATH=f".:{GRIDS}:{ROOT}") as run:
         assert run.wait() == 0, run.said
-    with Facegrid(tmp_path, "plan", "mine.yaml", PYTHONPATH=f".:{GRIDS}:{ROOT}") as run:
+    with Facegrid(tmp_path, "plan", "mine.yaml", fresh=True, PYTHONPATH=f".:{GRIDS}:{ROOT}") as run:
         assert run.wait() == 0, run.said
         assert "1 cell: 1 done" in run.said

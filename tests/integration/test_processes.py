@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command import Run, nothing_launched
+from launching import Facegrid, family
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "ray", "mlflow", "pytorch_lightning", "scipy.stats", "statsmodels", "matplotlib")
@@ -124,6 +126,15 @@ def test_help_and_completion_answer_without_heavy_imports(words: list[str], more
     ] in done.stdout
 
 
+def test_what_uses_trained_networks_imports_no_training_engine() -> None:
+    """It takes seconds, for nothing."""
+    users = "stages.evaluate, stages.explain, stages.score, library.network, judge.judge, explain.two_images, export.embedder"
+    modules = ", ".join(f"grid.{user}" for user in users.split(", "))
+    program = f"import sys, {modules}\nprint(*{{'pytorch_lightning', 'lightning_fabric', 'torchmetrics'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_is_exit_code_130_and_says_what_to_do(
     run: Run, grid: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
@@ -153,3 +164,48 @@ def test_ctrl_c_of_a_launch_is_answered_at_once(run: Run, grid: Callable[..., Pa
     assert said.code == 130
     assert written == [b"\nfacegrid: stopping the workers; finished stages and checkpoints are kept\n"]
     assert said.err.endswith("facegrid: interrupted; the same command goes on from here\n")
+
+
+STARTED = """
+import atexit, os, signal, sys, tempfile
+atexit.register(print, "at the end")
+print(sys.argv, os.environ["CANARY"], os.environ["OMP_NUM_THREADS"], tempfile.gettempdir(), os.getcwd(), __name__)
+print(os.getsid(0) == os.getpid(), signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+os.system("echo from a child: $CANARY; echo to stderr >&2")
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "last"),
+    [
+        ("", 0, "at the end"),
+        ("sys.exit(3)", 3, "at the end"),
+        ("sys.exit('no such face')", 1, "at the end"),
+        ("raise ValueError('no such face')", 1, "at the end"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -9, "to stderr"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", -15, "to stderr"),
+    ],
+)
+def test_a_forked_driver_is_like_one_that_a_user_starts(tmp_path: Path, end: str, code: int, last: str) -> None:
+    """Tests with drivers rely on it; see ``forked.Program``."""
+    said = []
+    for fresh in (True, False):
+        program = f"{STARTED}\nsys.stdout.flush()\n{end}"
+        with Facegrid(tmp_path, "a word", program=program, fresh=fresh, CANARY="tweets", TMPDIR=str(tmp_path)) as driver:
+            assert driver.wait(60) == code, driver.said
+            assert driver.process.poll() == driver.process.returncode == code
+            assert driver.process.pid not in {one.pid for one in family(driver.family)}
+        said.append(re.sub(r'File "<.*', "", driver.said).splitlines())
+    assert said[0] == said[1]
+    assert said[0][-1] == last
+    assert str(tmp_path) in said[0][0]
+
+
+def test_a_forked_driver_belongs_to_its_family_until_it_ends(tmp_path: Path) -> None:
+    with Facegrid(tmp_path, program="import time; time.sleep(60)") as driver:
+        assert [one.pid for one in family(driver.family)] == [driver.process.pid]
+        with pytest.raises(subprocess.TimeoutExpired):
+            driver.process.wait(0.1)
+        driver.kill()
+        assert driver.process.poll() == -9
+        assert family(driver.family) == []

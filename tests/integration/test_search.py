@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from launching import Facegrid, Store, cells, facegrid, here, runs
+from launching import Facegrid, Store, cells, here, runs
 from naive_halving import naive
 from small import write
 from small_search import BASE, PROTOCOL
@@ -42,7 +42,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A launch by Ray whose driver was killed in the middle of the search, and a second one that finished it."""
+    """A launch by Ray whose driver was killed in the middle of the search, and a second one, without Ray, that finished it."""
     folder = tmp_path_factory.mktemp("killed")
     grid = file(folder, resources={"cpus": 1}, concurrency=2)
     store = Store(folder / "studies/mine/store")
@@ -51,7 +51,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Any:
         driver.kill()
     done = {key: (marker.attempt, marker.content) for key, marker in store.markers().items()}
     attempts = store.attempts()
-    said = facegrid(folder, "launch", grid)
+    said = here(folder, "launch", grid, "launch.executor=local")
     return SimpleNamespace(
         folder=folder, grid=grid, store=store, study=folder / "studies/mine", done=done, before=attempts, said=said
     )

@@ -109,7 +109,7 @@ def test_an_array_of_workers_with_a_requeued_task_ends_with_every_stage_once(
     while (half := store.half_trained()) is None:
         assert tasks(), said()
         assert time.monotonic() < limit, said()
-        time.sleep(0.05)
+        time.sleep(0.2)
     id, claim = half
     job = Path(f"/proc/{claim['pid']}/environ").read_bytes().split(b"\0")
     values = dict(entry.split(b"=", 1) for entry in job if b"=" in entry)

@@ -150,6 +150,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "modules/training/checkpointing.py": "tests/unit/modules/training/test_recognizer.py",
     "modules/training/mining.py": "tests/unit/modules/losses/test_triplet.py",
     "modules/training/nonfinite.py": "tests/unit/modules/training/test_recognizer.py",
+    "modules/training/rank_strategy.py": "tests/unit/modules/training/test_ranks.py",
     "modules/training/stopped.py": "tests/unit/modules/training/test_recognizer.py",
     "modules/training/trainer.py": "tests/unit/modules/training/test_recognizer.py",
 }

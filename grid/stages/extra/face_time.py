@@ -86,7 +86,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
 
 
 def _embed(network: Any, crop: np.ndarray) -> Any:
-    from datamodules.datamodule import to_tensor
+    from datamodules.tensors import to_tensor
 
     return network.embed(to_tensor(crop)[None])
 

@@ -7,8 +7,9 @@ import torch
 
 from datamodules.augmentations import basic, flip, none
 from datamodules.augmentations._base import augmentation_seed
-from datamodules.datamodule import FaceDataModule, to_batch, to_pixels, to_tensor
+from datamodules.datamodule import FaceDataModule, to_batch, to_pixels
 from datamodules.normalization import normalized
+from datamodules.tensors import to_tensor
 
 COUNT, SIZE = 23, 8
 
@@ -67,16 +68,6 @@ def fit(folder, net, faces, checkpoint=None):
         enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
     )  # fmt: skip
     trainer.fit(net, faces, ckpt_path=checkpoint)
-
-
-def test_pixels_lie_between_minus_one_and_one():
-    image = np.zeros((2, 3, 3), np.uint8)
-    image[1, 2] = (255, 127, 128)
-    found = to_tensor(image)
-    assert found.shape == (3, 2, 3)
-    assert found.dtype == torch.float32
-    assert found[:, 0, 0].tolist() == [-1, -1, -1]
-    assert torch.allclose(found[:, 1, 2], torch.tensor([1.0, 127 / 127.5 - 1, 128 / 127.5 - 1]), atol=1e-7)
 
 
 def test_a_batch_has_the_bits_that_each_image_has_alone():

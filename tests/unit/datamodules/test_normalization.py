@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from datamodules.datamodule import tensors
 from datamodules.normalization import normalized
+from datamodules.tensors import tensors
 
 
 def test_normalization_is_that_of_training():

@@ -49,7 +49,10 @@ def make_study(tmp_path: Path) -> Callable[..., Study]:
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A small exported network; its study lies beside it."""
+    """A small exported network; its study lies beside it. Tests only read both."""
+    from once import once
     from small_export import exported
 
-    return exported(tmp_path_factory.mktemp("exported") / "here")
+    from grid.export.package import read_package
+
+    return read_package(once(tmp_path_factory, "exported", lambda folder: exported(folder / "here")) / "here" / "model")

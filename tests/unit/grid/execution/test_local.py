@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def test_an_interrupt_ends_the_processes_and_frees_their_stages(detecting: Any, 
 
     def ctrl_c(work: Any, label: str, row: Any) -> None:
         for _ in iter(lambda: any((tmp_path / "calls").iterdir()), True):
-            continue  # until a process detects faces
+            time.sleep(0.02)  # until a process detects faces
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

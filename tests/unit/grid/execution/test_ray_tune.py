@@ -79,6 +79,18 @@ def test_work_on_two_devices_grows_as_far_as_two_of_its_slots_fit(tmp_path: Path
     assert slots.of(work.id) == {"CPU": 1, "memory": 4 * 2**30}
 
 
+@pytest.mark.parametrize(("cpus", "devices"), [(1, 1), (2, 2), (9, 2)])
+def test_an_evaluation_alone_asks_for_as_many_devices_as_there_is_room_for(tmp_path: Path, cpus: int, devices: int) -> None:
+    cell = Cell.model_validate({**CELL, "compute": {"devices": 2}, "protocols": [{"name": "drawn"}]})
+    (stage,) = (one for one in stages_of(cell, InputResolver(tmp_path / "resolver")) if one.kind == "evaluate")
+    config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+    job = Job(stage.kind, stage.id, stage.label, {}, stage.identity, config, "", str(tmp_path / "store"))
+    queue = WorkQueue({"0": Work("0", "0", (job,), frozenset())}, {"0"})
+    session = Session(queue, Ledger(tmp_path / "store"))
+    found = _searcher(session, Slots({"CPU": 1}, [{"CPU": cpus}]), Launch()).suggest("trial")
+    assert found["devices"] == devices
+
+
 def searching(tmp_path: Path, count: int, slots: Slots, **launch: Any) -> tuple[Any, WorkQueue]:
     """Tune's view of a queue of that many cells, ``0``, ``1``, ..."""
     ids = [str(number) for number in range(count)]

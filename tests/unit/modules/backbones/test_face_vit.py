@@ -124,6 +124,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lime": {"samples": 20},
     "rise": {"masks": 8},
     "corr_rise": {"masks": 8},
+    "fame": {"steps": 3},
     "smoothgrad": {"samples": 2, "batch": 2},
     "integrated_gradients": {"steps": 2, "batch": 2},
     "reconstruction": {"threshold": 0.3, "head": "linear"},
