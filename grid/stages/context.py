@@ -124,16 +124,14 @@ def _family(context: Context, data: DatasetConfig, manifest: Any, bits: int) -> 
     """The family of each row of a manifest, which may be a part of the dataset's."""
     whole = context.resolver.manifest(data)
     place = {key: row for row, key in enumerate(whole.keys)}
-    found: np.ndarray = context.resolver.families(data, bits)[[place[key] for key in manifest.keys]]
-    return found
+    return context.resolver.families(data, bits)[[place[key] for key in manifest.keys]]
 
 
 def detections_of(context: Context, dataset: Dataset, detector: DetectorConfig) -> Detections:
     """The detected faces of a built dataset."""
     manifest = dataset.manifest
     if detector.trivial:
-        found: Detections = detector.build().of_manifest(manifest)
-        return found
+        return detector.build().of_manifest(manifest)
     if context.fast:  # the detect stage used other images
         rows = detector.build(context.device).detect([dataset.image(row) for row in range(len(manifest.keys))])
         return Detections.of(manifest.keys, rows)

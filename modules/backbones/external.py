@@ -115,8 +115,7 @@ class FileNetwork(nn.Module):
     def _run(self, batch: Tensor) -> Tensor:
         if self._opened is None:
             self._opened = _onnx(self.config, tuple(batch.shape[1:])) if self.config.is_onnx else _script(self.config)
-        found: Tensor = self._opened(batch)
-        return found
+        return self._opened(batch)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}  # a session belongs to its process
