@@ -24,8 +24,7 @@ class DerivedManifest(Manifest):
 
     @property
     def original(self) -> AnyManifest:
-        found: AnyManifest = self.source
-        return found
+        return self.source
 
 
 class DerivedDatasetConfig(DatasetConfig):
@@ -54,8 +53,7 @@ class DerivedDatasetConfig(DatasetConfig):
         return str(self._inner.namespace)
 
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
-        found: Mapping[str, str] = self._inner.names(identities)
-        return found
+        return self._inner.names(identities)
 
     def left_out(self) -> dict[str, str]:
         return dict(self._inner.left_out())

@@ -26,8 +26,7 @@ def families(identities: Sequence[str], pairs: np.ndarray) -> np.ndarray:
     graph = coo_matrix((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
     _, labels = connected_components(graph, directed=False)
     _, start, member = np.unique(labels, return_index=True, return_inverse=True)
-    found: np.ndarray = start[member].astype(np.int64)
-    return found
+    return start[member].astype(np.int64)
 
 
 def split_families(

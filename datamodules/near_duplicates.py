@@ -94,8 +94,7 @@ def image_print(image: np.ndarray) -> tuple[int, np.ndarray, bool]:
 
 def _cosines() -> np.ndarray:
     frequency, place = np.arange(9)[:, None], np.arange(SIDE)[None, :]
-    rows: np.ndarray = np.cos(np.pi * (place + 0.5) * frequency / SIDE)
-    return rows
+    return np.cos(np.pi * (place + 0.5) * frequency / SIDE)
 
 
 _COSINES = _cosines()  # 9 x 9 frequencies; in row order, the 64 after the mean are used
@@ -149,5 +148,4 @@ def _correlation(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """float32 (n,): correlation of the thumbnails' gray levels."""
     a, b = (each.astype(np.float32) - each.mean(axis=1, dtype=np.float32, keepdims=True) for each in (ours, theirs))
     size = np.sqrt(np.einsum("nd,nd->n", a, a) * np.einsum("nd,nd->n", b, b))
-    product: np.ndarray = np.einsum("nd,nd->n", a, b) / np.maximum(size, np.float32(1e-6))
-    return product
+    return np.einsum("nd,nd->n", a, b) / np.maximum(size, np.float32(1e-6))

@@ -43,13 +43,10 @@ HARMLESS = frozenset(
 def published(data: DatasetConfig) -> Counts | None:
     """The published counts of the set; None if they are unknown or the settings select a part of it."""
     fields = type(data).model_fields
-    taken = [key for key, field in fields.items() if key not in HARMLESS and getattr(data, key) != _default(field)]
+    defaults = {key: field.get_default(call_default_factory=True) for key, field in fields.items() if key not in HARMLESS}
+    taken = [key for key, default in defaults.items() if getattr(data, key) != default]
     part = next((getattr(data, key) for key in PARTS if key in fields), None)
     return None if taken else COUNTS.get((data.name, part))
-
-
-def _default(field: Any) -> Any:
-    return field.get_default(call_default_factory=True)
 
 
 def absent(data: DatasetConfig, manifest: Manifest) -> dict[str, str]:

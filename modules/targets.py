@@ -267,8 +267,7 @@ def _key(name: str) -> str:
 def objective(training: Any) -> LossConfig:
     """The loss of a ``grid.spec.training.Training``: its ``loss``, or that of its targets."""
     if not training.targets:
-        loss: LossConfig = training.loss
-        return loss
+        return training.loss
     parts = {
         name: TargetPart(loss=target.loss or training.loss, head=target.head, weight=target.weight)
         for name, target in training.targets.items()

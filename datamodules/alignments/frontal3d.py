@@ -99,5 +99,4 @@ def blended(crop: np.ndarray, clear: np.ndarray) -> np.ndarray:
     weight = cv2.blur(sure, (side, side), borderType=cv2.BORDER_REPLICATE)
     other = (1 - weight) * weight[:, ::-1]
     share = (other / np.maximum(weight + other, 1e-3))[..., None]
-    found: np.ndarray = np.rint(crop * (1 - share) + crop[:, ::-1] * share).astype(np.uint8)
-    return found
+    return np.rint(crop * (1 - share) + crop[:, ::-1] * share).astype(np.uint8)

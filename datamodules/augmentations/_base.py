@@ -59,8 +59,7 @@ class Seeded:
         if transform is None:
             transform = self._mine.transform = copy.deepcopy(self.transform)
         transform.set_random_seed(seed)
-        changed: np.ndarray = transform(image=image)["image"]
-        return changed
+        return transform(image=image)["image"]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"transform": self.transform}  # an unpickled instance makes its own copies per thread

@@ -29,8 +29,7 @@ class PatchedDatasetConfig(PatchesConfig, DerivedDatasetConfig):
     @property
     def data(self) -> DatasetConfig:
         """The dataset of the images before they are patched."""
-        found: DatasetConfig = self.protocol.dataset()
-        return found
+        return self.protocol.dataset()
 
     def untransformed(self) -> DatasetConfig:
         """The same rows without patches."""

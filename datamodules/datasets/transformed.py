@@ -33,17 +33,14 @@ class TransformedDatasetConfig(DerivedDatasetConfig):
     transforms: tuple[component("transform"), ...] = Field(min_length=1)  # type: ignore[valid-type]
 
     def untransformed(self) -> DatasetConfig:
-        found: DatasetConfig = self.data.untransformed()
-        return found
+        return self.data.untransformed()
 
     def missing(self) -> Missing | None:
-        found: Missing | None = self.data.missing()
-        return found
+        return self.data.missing()
 
     def columns(self, manifest: AnyManifest) -> Mapping[str, Column]:
         assert isinstance(manifest, TransformedManifest)
-        found: Mapping[str, Column] = self.data.columns(manifest.original)
-        return found
+        return self.data.columns(manifest.original)
 
     def build(self, manifest: AnyManifest) -> TransformedImages:
         assert isinstance(manifest, TransformedManifest)

@@ -78,8 +78,7 @@ def _unit(embeddings: np.ndarray, count: int) -> np.ndarray:
         raise ValueError(
             f"the embedding of row {bad[0]} has no direction (norm {norms[bad[0]]}), as have {len(bad)} of {count}"
         )
-    unit: np.ndarray = wide / norms[:, None]
-    return unit
+    return wide / norms[:, None]
 
 
 def _of_fold(

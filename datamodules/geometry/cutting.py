@@ -31,8 +31,7 @@ def cut(image: np.ndarray, box: tuple[int, int, int, int], size: Size) -> np.nda
     if part.shape[:2] == (height, width):
         return part.copy()
     shrinks = part.shape[0] >= height and part.shape[1] >= width
-    resized: np.ndarray = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return resized
+    return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def centered_square(image: np.ndarray, fraction: float) -> tuple[int, int, int, int]:

@@ -65,8 +65,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 def warped(image: np.ndarray, matrix: np.ndarray, size: Size) -> np.ndarray:
     """The image warped by ``matrix`` (2, 3), from image to crop: uint8 (height, width, 3), bilinear, black outside."""
     height, width = sides(size)
-    found: np.ndarray = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=0)
-    return found
+    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=0)
 
 
 class LandmarkAlignment:

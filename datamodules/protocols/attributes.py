@@ -39,8 +39,7 @@ class AttributesProtocolConfig(TaskConfig):
     seed: int = 0
 
     def dataset(self) -> DatasetConfig:
-        data: DatasetConfig = self.data
-        return data
+        return self.data
 
     def evaluation_identity(self) -> dict[str, Any]:
         own = {key: getattr(self, key) for key in ("tolerance", "bins", "resamples", "seed")}

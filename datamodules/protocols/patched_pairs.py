@@ -31,8 +31,7 @@ class PatchedPairsProtocolConfig(PatchesConfig, PairsConfig):
     @property
     def miner(self) -> Callable[[], str] | None:
         """As that of ``protocol``, if it has one."""
-        found: Callable[[], str] | None = getattr(self.protocol, "miner", None)
-        return found
+        return getattr(self.protocol, "miner", None)
 
     def dataset(self) -> Patched:
         data = self.protocol.dataset()

@@ -96,8 +96,7 @@ class DrawnFaces:
 
     def face(self, index: int) -> np.ndarray:
         """The face with hair and ears: bool (size, size); everything but background, clothes and neck."""
-        found: np.ndarray = ~np.isin(self._drawn(index).mask, _labels("background") + _labels("clothes") + _labels("neck"))
-        return found
+        return ~np.isin(self._drawn(index).mask, _labels("background") + _labels("clothes") + _labels("neck"))
 
     def attributes(self, index: int) -> dict[str, Any]:
         """``age`` in years and ``sex`` (0 male, 1 female)."""

@@ -37,5 +37,4 @@ class ResizePixels:
 
         height, width = self.config.shape(*image.shape[:2])
         method = cv2.INTER_AREA if height * width < image.shape[0] * image.shape[1] else cv2.INTER_CUBIC
-        resized: np.ndarray = cv2.resize(image, (width, height), interpolation=method)
-        return resized
+        return cv2.resize(image, (width, height), interpolation=method)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grid.terminal import AsJson, WhereText, counted, out
+from grid.terminal import AsJson, StudyFolder, WhereText, counted, out
 
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 Because = Annotated[str, typer.Option("--because", help="why the change does not affect the results; kept with your name")]
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from grid.terminal import out, styled
+from grid.terminal import StudyFolder, out, styled
 
 
 def figures(
-    study: Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")],
+    study: StudyFolder,
     to: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="folder to write to [default: figures/ in the study]")
     ] = None,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grid.terminal import AsJson, WhereText, out
+from grid.terminal import AsJson, StudyFolder, WhereText, out
 
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 Stage = Annotated[str | None, typer.Option("--stage", help="a stage such as train or evaluate:lfw [default: all]")]
 Follow = Annotated[bool, typer.Option("-f", "--follow", help="keep printing new lines until nothing is running")]
 SECONDS = 1.0  # between two looks

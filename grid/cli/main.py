@@ -28,7 +28,7 @@ from grid.cli.prune import prune
 from grid.cli.study import study
 from grid.cli.work import MaxCost, MaxCpuHours, MaxGpuHours, work
 from grid.secrets import masked_text
-from grid.terminal import AsJson, WhereText, counted, degrade_output, err, out, styled
+from grid.terminal import AsJson, StudyFolder, WhereText, counted, degrade_output, err, out, styled
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
 _LATER = "when it can, run the same command again: what was finished is kept"
@@ -50,7 +50,6 @@ app = typer.Typer(
 )
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", readable=False, help="grid file, such as configs/grids/demo.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="overrides, such as recipe.epochs=2")]
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 
 
 def _version(asked: bool) -> None:

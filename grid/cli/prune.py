@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grid.terminal import AsJson, err, out, styled
+from grid.terminal import AsJson, StudyFolder, err, out, styled
 
 if TYPE_CHECKING:
     from grid.ledger.lock import Lock
     from grid.ledger.study import Study
     from grid.tracking.prune import UnneededRun
 
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be deleted")]
 Removed = Annotated[bool, typer.Option("--removed", help="also the results of cells that are no longer in the grid")]
 SharedWith = Annotated[

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grid.cli.interrupts import Interrupts
-from grid.terminal import WhereText, out
+from grid.terminal import StudyFolder, WhereText, out
 
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 Patience = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", min=0, help="to wait for stages of other processes [default: as long as they run]"),

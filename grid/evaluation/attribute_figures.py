@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from grid.evaluation.figure_png import figure_png, literal
+
+DPI = 130
 MOST_CLASSES = 24  # a confusion matrix with more classes is not drawn
 INK, SOFT, COLOR = "#1b1c20", "#5d616b", "#0072b2"
 
@@ -22,8 +24,8 @@ def attribute_figures(found: Mapping[str, Any]) -> dict[str, bytes]:
     for name, one in found["targets"].items():
         if classes := list(one.get("per_class", ())):
             if len(classes) <= MOST_CLASSES:
-                drawn[f"{name} confusion"] = _png(confusion(name, classes, np.array(one["confusion"])))
-            drawn[f"{name} reliability"] = _png(reliability(name, one["ece"], one["reliability"]))
+                drawn[f"{name} confusion"] = figure_png(confusion(name, classes, np.array(one["confusion"])), dpi=DPI)
+            drawn[f"{name} reliability"] = figure_png(reliability(name, one["ece"], one["reliability"]), dpi=DPI)
     return drawn
 
 
@@ -46,11 +48,11 @@ def confusion(name: str, classes: Sequence[str], counts: np.ndarray) -> Any:
         share = shares[row, column]
         words = f"{count}\n{100 * share:.0f} %"
         axes.text(column, row, words, ha="center", va="center", fontsize=7, color="white" if share > 0.6 else INK)
-    names = [_text(one) for one in classes]
+    names = [literal(one) for one in classes]
     axes.set_xticks(range(len(classes)), names, rotation=45, ha="right", fontsize=8)
     axes.set_yticks(range(len(classes)), names, fontsize=8)
     axes.set(xlabel="predicted class", ylabel="true class")
-    axes.set_title(f"{_text(name)}: images, and percent of the true class", fontsize=9)
+    axes.set_title(f"{literal(name)}: images, and percent of the true class", fontsize=9)
     return figure
 
 
@@ -81,16 +83,5 @@ def reliability(name: str, ece: Mapping[str, Any], bins: Sequence[Mapping[str, A
     )
     below.set(xlabel="confidence", ylabel="images")
     interval = f", 95 % interval {100 * ece['low']:.1f} to {100 * ece['high']:.1f}" if ece.get("low") is not None else ""
-    axes.set_title(f"{_text(name)}: ECE {100 * ece['value']:.1f} %{interval}", fontsize=9)
+    axes.set_title(f"{literal(name)}: ECE {100 * ece['value']:.1f} %{interval}", fontsize=9)
     return figure
-
-
-def _text(name: str) -> str:
-    """A name as it is: a dollar sign begins no formula."""
-    return name.replace("$", r"\$")
-
-
-def _png(figure: Any) -> bytes:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=130, metadata={"Software": None})
-    return data.getvalue()

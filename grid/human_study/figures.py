@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from grid.evaluation.figure_png import figure_png, literal
 from grid.human_study.analysis import Analysis, Sample
 from grid.human_study.design import Group
 from grid.human_study.sensitivity import roc
-from grid.report.trend_png import COLORS
+from grid.report.plots.canvas import COLORS
 
 DPI = 110
 FIRST, SECOND = "#9aa4ae", COLORS[0]  # colors of the two passes
@@ -78,7 +78,7 @@ def _figure(width: float, height: float) -> Any:
 def _panels(figure: Any, groups: Sequence[Group]) -> list[tuple[Any, Group]]:
     found = list(zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True))
     for axes, group in found:
-        axes.set_title(f"{group.letter}  {group.title}".replace("$", r"\$"), loc="left", fontsize=9)
+        axes.set_title(literal(f"{group.letter}  {group.title}"), loc="left", fontsize=9)
         axes.tick_params(labelsize=8)
         axes.xaxis.label.set_size(8)
         axes.yaxis.label.set_size(8)
@@ -88,6 +88,4 @@ def _panels(figure: Any, groups: Sequence[Group]) -> list[tuple[Any, Group]]:
 def _png(figure: Any) -> bytes:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()
+    return figure_png(figure)

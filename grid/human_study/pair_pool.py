@@ -45,7 +45,9 @@ def read_pool(study: Study, where: Mapping[str, Sequence[str]], protocol: str) -
     marker = cell.markers.get(StageName(EVALUATE, protocol))
     if marker is None or "scores.parquet" not in marker.outputs:
         done = [
-            name.about for name in cell.names if name.kind == EVALUATE and "scores.parquet" in _outputs(cell, name)
+            name.about
+            for name in cell.names
+            if name.kind == EVALUATE and name in cell.markers and "scores.parquet" in cell.markers[name].outputs
         ]  # evaluations of pairs leave their scores
         raise BadInput(
             f"--protocol {protocol!r}: {cell.title} has no finished evaluation of pairs of that name (there: "
@@ -67,7 +69,3 @@ def read_pool(study: Study, where: Mapping[str, Sequence[str]], protocol: str) -
         threshold,
         cell.markers[TRAIN].outputs["model.safetensors"]["sha256"],
     )
-
-
-def _outputs(cell: CellView, name: StageName) -> Mapping[str, object]:
-    return cell.markers[name].outputs if name in cell.markers else {}

@@ -65,11 +65,11 @@ class CellView:
     levels: Mapping[str, str]
     state: str  # done, run (something is missing), failed, skipped, blocked
     reason: str | None
-    stages: Mapping[str, str]  # label -> id
-    markers: Mapping[str, Marker]
-    failures: Mapping[str, Failure]
-    attempts: Mapping[str, int]
-    config: Mapping[str, Any]  # the resolved cell; empty for skipped cells
+    stages: Mapping[str, str] = field(default_factory=dict)  # label -> id
+    markers: Mapping[str, Marker] = field(default_factory=dict)
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)  # the resolved cell; empty for skipped cells
     statuses: Mapping[str, Status] = field(default_factory=dict)  # label -> whether its result is valid, and why not
     hidden: bool = False  # the cell was removed from the grid file
     added: frozenset[str] = frozenset()  # labels of explanations that the grid does not request; no effect on the state

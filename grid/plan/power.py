@@ -83,9 +83,5 @@ def _pairs(plan: Plan, resolver: InputResolver, cells: int) -> Iterator[str]:
         yield (
             f"power, other test subjects, {protocol.title}: {pairs:,} pairs detect differences in accuracy from {alone:.1f} "
             f"points{more}, if two cells disagree on {100 * DISAGREE:.0f} % of the pairs and pairs share no subjects, more "
-            f"otherwise; error rates of impostor pairs are reliable from {_rate(10 / impostors)}"
+            f"otherwise; error rates of impostor pairs are reliable from {100 * (10 / impostors):.2g} %"
         )
-
-
-def _rate(share: float) -> str:
-    return f"{100 * share:.2g} %"

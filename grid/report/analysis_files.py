@@ -10,7 +10,7 @@ from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
 from grid.analysis.comparisons import LEVEL, Comparison, Comparisons
 from grid.analysis.records import cell_name, comparison_records, component_records, effect_records, matrix_records
 from grid.report.latex import latex_file, latex_lines
-from grid.report.markdown import line, plain
+from grid.report.markdown import pipe_table, plain
 from grid.report.text import records_csv
 from grid.results.columns import Column
 from modules.metrics.paired_tests import Estimate
@@ -70,8 +70,7 @@ def analysis_markdown(found: Sequence[ProtocolAnalysis], name: str) -> str:
         for metric in one.metrics:
             lines += ["", f"### {plain(metric.column.title)}", "", plain(words.verdict(one, metric)), ""]
             if metric.effects.terms:
-                lines += [line(EFFECT_HEAD), line([":-", ":-", "-:", "-:", "-:", "-:"])]
-            lines += [line([plain(text) for text in row]) for row in effect_rows(metric)]
+                lines += pipe_table(EFFECT_HEAD, ([*map(plain, row)] for row in effect_rows(metric)), "llrrrr")
             if metric.comparisons:
                 lines += ["", plain(words.ranking(one, metric)), ""]
                 lines += [f"{place}. {plain(text)}" for place, text in enumerate(ranked(one, metric), 1)]

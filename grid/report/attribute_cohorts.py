@@ -8,7 +8,7 @@ from typing import Any
 
 from grid.report.attributes import RATES, Board, printed
 from grid.report.charts import Whisker
-from grid.report.markdown import line, plain
+from grid.report.markdown import joined, pipe_table, plain
 from grid.results.rows import Row
 
 NOTE = (
@@ -127,10 +127,7 @@ def _p(entry: dict[str, Any]) -> str:
 
 
 def _whisker(entry: dict[str, Any], start: float, end: float) -> Whisker | None:
-    if entry.get("low") is None:
-        return None
-    low, value, high = (round((entry[key] - start) / max(end - start, 1e-9) * 100, 2) for key in ("low", "value", "high"))
-    return Whisker(low, value, high)
+    return None if entry.get("low") is None else Whisker.of((entry[key] for key in ("low", "value", "high")), start, end)
 
 
 def cohorts_markdown(boards: Sequence[Board]) -> str:
@@ -148,16 +145,15 @@ def cohorts_markdown(boards: Sequence[Board]) -> str:
             if table.grouping not in said:
                 lines += [part for text in uncounted(board, table.grouping) for part in ("", plain(text))]
                 said.add(table.grouping)
-            lines += ["", *_lines(table)]
+            difference = f"Difference from the rest{table.unit}"
+            head = ["Cell", "Cohort", "Images", plain(table.title + table.unit), difference, "p"]
+            lines += ["", *pipe_table(head, _rows(table), "llrrrr")]
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def _lines(table: CohortTable) -> Iterator[str]:
-    yield line(["Cell", "Cohort", "Images", plain(table.title + table.unit), f"Difference from the rest{table.unit}", "p"])
-    yield line([":-", ":-", "-:", "-:", "-:", "-:"])
+def _rows(table: CohortTable) -> Iterator[list[str]]:
     for one in table.lines:
-        texts = (" ".join(text).strip() for text in (one.value, one.difference))
-        yield line([plain(one.row.title), plain(one.cohort), str(one.images), *texts, one.p])
+        yield [plain(one.row.title), plain(one.cohort), str(one.images), joined(one.value), joined(one.difference), one.p]
     for gap in table.gaps:
         where = f"gap: {gap.highest} over {gap.lowest}"
-        yield line([plain(gap.row.title), plain(where), "", " ".join(gap.value).strip(), "", gap.p])
+        yield [plain(gap.row.title), plain(where), "", joined(gap.value), "", gap.p]

@@ -11,7 +11,7 @@ import numpy as np
 
 from grid.evaluation.attribute_figures import MOST_CLASSES
 from grid.report.charts import Frame
-from grid.report.markdown import line, plain
+from grid.report.markdown import joined, pipe_table, plain
 from grid.results.rows import Row, Table
 
 RATES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
@@ -137,26 +137,24 @@ def attributes_markdown(found: Sequence[Board], name: str) -> str:
     """Pipe tables of every target, and of its classes; ends with a line break."""
     lines = [f"# Attributes of {plain(name)}", "", NOTE]
     for board in found:
-        lines += ["", f"## {plain(board.target)} on {plain(board.protocol)}", "", *_targets(board)]
+        lines += ["", f"## {plain(board.target)} on {plain(board.protocol)}", ""]
+        titles = (plain(title + (" [%]" if percent else "")) for _, title, percent in board.columns)
+        lines += pipe_table(["Cell", *titles, "Images", "Unknown"], _targets(board))
         for row in board.classified:
-            lines += ["", f"### {plain(board.target)}, {plain(row.title)}", "", *_classes(board, row)]
+            lines += ["", f"### {plain(board.target)}, {plain(row.title)}", ""]
+            rates = (f"{title} [%]" for title in RATES.values())
+            lines += pipe_table(["Class", *rates, "Support", "Trained"], _classes(board, row))
     return "\n".join(lines) + "\n"
 
 
-def _targets(board: Board) -> Iterator[str]:
-    yield line(
-        ["Cell", *(plain(title + (" [%]" if percent else "")) for _, title, percent in board.columns), "Images", "Unknown"]
-    )
-    yield line([":-", *("-:" for _ in range(len(board.columns) + 2))])
+def _targets(board: Board) -> Iterator[list[str]]:
     for row in board.rows:
-        values = (" ".join(board.metric(row, key, percent)).strip() for key, _, percent in board.columns)
-        yield line([plain(row.title), *values, str(board.of(row)["images"]), str(board.of(row)["unknown"])])
+        values = (joined(board.metric(row, key, percent)) for key, _, percent in board.columns)
+        yield [plain(row.title), *values, str(board.of(row)["images"]), str(board.of(row)["unknown"])]
 
 
-def _classes(board: Board, row: Row) -> Iterator[str]:
-    yield line(["Class", *(f"{title} [%]" for title in RATES.values()), "Support", "Trained"])
-    yield line([":-", *("-:" for _ in range(len(RATES) + 2))])
+def _classes(board: Board, row: Row) -> Iterator[list[str]]:
     for name in board.classes:
         if counts := board.per_class(row, name):
-            values = (" ".join(board.rate(row, name, key)).strip() for key in RATES)
-            yield line([plain(name), *values, str(counts["support"]), str(counts["trained"])])
+            values = (joined(board.rate(row, name, key)) for key in RATES)
+            yield [plain(name), *values, str(counts["support"]), str(counts["trained"])]

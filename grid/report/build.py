@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from grid.analysis.analysis import analyze
@@ -147,20 +147,19 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
     source, judged = judged_claims(study, analyses, claims)
     shown, printed = pictured(table, asked), combined(table)
     found = sheets(study, table.rows, shown)
-    for sheet, name in zip(found, file_names([sheet.title for sheet in found]), strict=True):
-        (folder / name).write_bytes(sheet_png(sheet, study.name))
+    pictures: dict[str, bytes] = {}
+    for sheet in found:
+        pictures[file_name("sheet", plain(sheet.title), pictures)] = sheet_png(sheet, study.name)
     scored = explanation_scores(study, table.rows)
     tables, named = scores.tables(scored), boards(table)
     compared, decided = score_trust(study, scored), score_outcomes(study, scored)
     trusted, by_decision = trust_boards(compared), outcome_boards(decided)
     generated, without = figures(study, table.rows)
     drawn: list[tuple[Trend, bytes]] = [(trend, trend_png(trend, study.name)) for trend in trends(table)]
-    trend_names: list[str] = []
     for trend, data in drawn:
-        trend_names.append(file_name("trend", trend.title, trend_names))
-        (folder / trend_names[-1]).write_bytes(data)
+        pictures[file_name("trend", trend.title, pictures)] = data
     clusters = cluster_sheets(study, table.rows)
-    for name, data in {**generated, **clusters.files}.items():
+    for name, data in (pictures | generated | clusters.files).items():
         (folder / name).write_bytes(data)
     hard = hard_pair_boards(study, table)
     searched, repeated = searches(study), replicates(study, table)
@@ -238,11 +237,3 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
         texts["sweeps.md"] = sweeps_markdown(table, study.name)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
-
-
-def file_names(titles: Sequence[str]) -> list[str]:
-    """``sheet-<title>.png`` with characters valid on every file system; all distinct."""
-    names: list[str] = []
-    for title in titles:
-        names.append(file_name("sheet", plain(title) or "explainer", names))
-    return names

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from grid.results.columns import CROSS_VALIDATED, Column
 from grid.results.rows import Factor, Row, Table
+from grid.spec.levels import other_levels
 
 HUES = 8  # number of colors in the style sheet
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "14 4", "1 5")
@@ -41,7 +42,7 @@ def strokes(table: Table) -> list[Stroke]:
 
 
 def _others(row: Row, main: Factor) -> tuple[tuple[str, str], ...]:
-    return tuple((axis, level) for axis, level in row.cell.levels.items() if axis != main.axis)
+    return tuple(other_levels(row.cell.levels, main.axis).items())
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class Whisker:
     low: float
     value: float
     high: float
+
+    @staticmethod
+    def of(ends: Iterable[float], start: float, end: float) -> Whisker:
+        """From the lower end, the value and the upper end; the strip shows ``start`` to ``end``."""
+        return Whisker(*(round((number - start) * 100 / max(end - start, 1e-9), 2) for number in ends))
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,5 @@ def forest(table: Table, protocol: str) -> Forest | None:
         return None
     start = math.floor(min(low for low, _, _ in found.values()) * 100) / 100
     end = math.ceil(max(high for _, _, high in found.values()) * 100) / 100
-    scale = 100 / max(end - start, 1e-9)
-    whiskers = {n: Whisker(*(round((number - start) * scale, 2) for number in three)) for n, three in found.items()}
+    whiskers = {n: Whisker.of(three, start, end) for n, three in found.items()}
     return Forest(column, f"{start * 100:.0f} %", f"{end * 100:.0f} %", whiskers)

@@ -13,7 +13,7 @@ from grid.analysis.claim_verdicts import Judged, judge
 from grid.analysis.claims import read_claims
 from grid.analysis.study_evidence import study_evidence
 from grid.ledger.study import Study
-from grid.report.markdown import line, plain
+from grid.report.markdown import pipe_table, plain
 from grid.spec.grid_file import BadInput
 
 HEAD = ["Claim", "Metric", "Verdict", "Numbers"]
@@ -76,8 +76,7 @@ def claims_markdown(found: Sequence[Judged], name: str, source: str = "") -> str
     """A table of the verdicts; ends with a line break."""
     lines = [f"# {plain(name)}: claims", ""]
     lines += [f"Claims: {plain(source)}", ""] if source else []
-    lines += [line(HEAD), line([":-"] * len(HEAD))]
-    lines += [line([plain(text) for text in row]) for row in claim_rows(found)]
+    lines += pipe_table(HEAD, ([*map(plain, row)] for row in claim_rows(found)), "l" * len(HEAD))
     return "\n".join([*lines, "", *([holds_for(found)] if holds_for(found) else []), NOTE]) + "\n"
 
 

@@ -13,7 +13,7 @@ from grid.ledger.ledger import Marker
 from grid.ledger.study import Study
 from grid.report.figures import CELLS, file_name
 from grid.report.panel import IMPOSTOR, TILE, Band, Panel, panel_png
-from grid.results.heatmap import resized
+from grid.results.heatmap import Scale, tile
 from grid.results.rows import Row
 
 FRAME = 4  # pixels around a face that is not of its cluster's main subject
@@ -63,11 +63,8 @@ def _panel(study: Study, row: Row, protocol: str, marker: Marker) -> Panel:
 
 
 def _tile(face: np.ndarray, main: bool) -> np.ndarray:
-    small = resized(face, TILE)
-    tile = np.full((TILE, TILE, 3), 245, np.uint8)
-    top, left = (TILE - small.shape[0]) // 2, (TILE - small.shape[1]) // 2
-    tile[top : top + small.shape[0], left : left + small.shape[1]] = small
+    found = tile(face, None, Scale(), TILE)
     if not main:
         for edge in (np.s_[:FRAME], np.s_[-FRAME:], np.s_[:, :FRAME], np.s_[:, -FRAME:]):
-            tile[edge] = IMPOSTOR
-    return tile
+            found[edge] = IMPOSTOR
+    return found

@@ -26,6 +26,7 @@ from grid.ledger.ledger import Marker
 from grid.ledger.study import CellView, Study
 from grid.results.measured import measured, started
 from grid.results.rows import Row, Table
+from grid.spec.levels import other_levels
 from grid.spec.stage_name import EVALUATE, StageName
 from modules.metrics.ensemble import combined, fitted
 from modules.metrics.linear_verifier import Loss
@@ -46,7 +47,7 @@ def with_ensembles(study: Study, table: Table) -> Table:
         levels = ensemble["levels"] or study.axes[over]
         groups: dict[tuple[tuple[str, str], ...], dict[str, Row]] = {}
         for row in table.rows:
-            rest = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != over)
+            rest = tuple(other_levels(row.cell.levels, over).items())
             groups.setdefault(rest, {})[row.cell.levels[over]] = row
         complete = [group for group in groups.values() if set(levels) <= set(group)]  # others are not in the grid's design
         made += [_row(study, ensemble, levels, group, table.compared, subjects) for group in complete]
@@ -94,20 +95,8 @@ def _row(
         found = _evaluated(pairs, more, fit, ensemble.get("c", 1.0), who)
         metrics[protocol] = {**found, "subjects": {"reason": unknown}} if unknown else found
     reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not (metrics or unfit) else "; ".join(unfit) or None
-    cell = CellView(
-        id=None,
-        levels={
-            **members[0].cell.levels,
-            over: " + ".join(levels) + (f", {fit}" if fit else "") + (", formed pairs" if formed else ""),
-        },
-        state="ensemble",
-        reason=reason,
-        stages={},
-        markers={},
-        failures={},
-        attempts={},
-        config={},
-    )
+    title = " + ".join(levels) + (f", {fit}" if fit else "") + (", formed pairs" if formed else "")
+    cell = CellView(None, {**members[0].cell.levels, over: title}, "ensemble", reason)
     numbers = [
         one
         for protocol, found in metrics.items()

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from grid.analysis import words
 from grid.analysis.analysis import ProtocolAnalysis
 from grid.results.columns import BEST_THRESHOLD, CROSS_VALIDATED, Column
+from grid.results.combinations import grouped
 from grid.results.rows import Row, Table
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import other_levels
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,13 @@ def _headline(table: Table, protocol: str) -> Headline | None:
     deciding = columns.get(CROSS_VALIDATED) or columns.get(BEST_THRESHOLD)
     if deciding is None:
         return None
-    groups: dict[tuple[tuple[str, str], ...], list[Row]] = {}
-    for row in table.rows:
-        levels = tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE)
-        groups.setdefault(levels, []).append(row)
-    means = {levels: mean for levels, rows in groups.items() if (mean := _mean(rows, deciding)) is not None}
+    means = [(mean, rows) for rows in grouped(table.rows) if (mean := _mean(rows, deciding)) is not None]
     if not means:
         return None
-    best = max(means, key=lambda levels: means[levels])
+    mean, best = max(means, key=lambda one: one[0])
     shown = [deciding, *(columns[key] for key in (BEST_THRESHOLD, "eer") if key in columns and columns[key] != deciding)]
-    numbers = tuple(_number(groups[best], column) for column in shown if _mean(groups[best], column) is not None)
-    return Headline(protocol, deciding.title, dict(best), numbers, len(means), deciding.key, means[best])
+    numbers = tuple(_number(best, column) for column in shown if _mean(best, column) is not None)
+    return Headline(protocol, deciding.title, other_levels(best[0].cell.levels), numbers, len(means), deciding.key, mean)
 
 
 def _values(rows: list[Row], column: Column) -> list[float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from grid.report.text import visible
 from grid.results.columns import intervals_note
 from grid.results.rows import Table
@@ -15,11 +17,12 @@ def markdown(table: Table, name: str) -> str:
     lines = [f"# {plain(name)}", ""]
     if not table.whole:
         lines += [f"Partial: {table.states}.", ""]
-    lines += [line(head), line([":-" for _ in table.factors] + ["-:" for _ in table.columns] + [":-"])]
+    rows = []
     for row in table.lines:
         levels = [plain(factor.shown(row)) for factor in table.factors]
         values = [column.shown(row.value(column)) for column in table.columns]
-        lines.append(line([*levels, *values, row.state if not row.reason else f"{row.state}: {plain(row.reason)}"]))
+        rows.append([*levels, *values, row.state if not row.reason else f"{row.state}: {plain(row.reason)}"])
+    lines += pipe_table(head, rows, "l" * len(table.factors) + "r" * len(table.columns) + "l")
     ticks = [f"✓ in {plain(factor.title)} is {plain(factor.tick)}." for factor in table.factors if factor.tick]
     notes = [*ticks, f"{plain(intervals_note(table.replicated))}."]
     notes += [f"Method of the intervals: {plain('; '.join(table.methods))}."] if table.methods else []
@@ -29,8 +32,19 @@ def markdown(table: Table, name: str) -> str:
     return "\n".join([*lines, "", *notes]) + "\n"
 
 
-def line(fields: list[str]) -> str:
-    return "| " + " | ".join(fields) + " |"
+def pipe_table(head: Sequence[str], rows: Iterable[Sequence[str]], aligned: str = "") -> list[str]:
+    """The lines of a table from fields as ``plain`` makes them.
+
+    Args:
+        aligned: "l" or "r" for each column; without it the first is aligned to the left and the others to the right
+    """
+    marks = [":-" if letter == "l" else "-:" for letter in aligned or "l" + "r" * (len(head) - 1)]
+    return ["| " + " | ".join(fields) + " |" for fields in (head, marks, *rows)]
+
+
+def joined(texts: Sequence[str]) -> str:
+    """One escaped field from a number and what follows it, such as its interval."""
+    return plain(" ".join(texts).strip())
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grid.report.markdown import line, plain
+from grid.report.markdown import joined, pipe_table, plain
 from grid.report.reading_reasons import ACCURACY, DIR, RANK, TAR, VAL
 from grid.results.result import Result
 from grid.results.rows import Row, Table
@@ -126,9 +126,7 @@ def modes_markdown(found: Sequence[Board], name: str) -> str:
     lines = [f"# {plain(name)}, by definition", "", NOTE]
     for board in found:
         lines += ["", f"## {plain(board.number)} on {plain(board.protocol)}", ""]
-        lines += [line(["Cell", *(plain(mode) for mode in board.names)]), line([":-", *("-:" for _ in board.names)])]
-        for row in board.rows:
-            fields = (" ".join(board.text(row, mode)).strip() for mode in board.names)
-            lines.append(line([plain(row.title), *fields]))
+        rows = ([plain(row.title), *(joined(board.text(row, mode)) for mode in board.names)] for row in board.rows)
+        lines += pipe_table(["Cell", *map(plain, board.names)], rows)
         lines += ["", *(f"* {plain(mode)}: {plain(board.reasons[mode])}." for mode in board.names)]
     return "\n".join(lines) + "\n"

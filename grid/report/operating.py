@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grid.report.latex import latex_file, latex_lines
-from grid.report.markdown import line, plain
+from grid.report.markdown import joined, pipe_table, plain
 from grid.report.text import records_csv
 from grid.results.rows import Row, Table
 from grid.spec.measure import in_percent
@@ -103,7 +103,6 @@ def operating_markdown(found: Sequence[Board], name: str) -> str:
     lines = [f"# {plain(name)}: operating points", "", plain(NOTE)]
     for board in found:
         lines += ["", f"## {plain(board.protocol)}, target FMR {board.target}", ""]
-        lines += [line(["Cell", *(plain(title) for title in HEAD)]), line([":-", *("-:" for _ in HEAD)])]
-        for row, fields in board.rows:
-            lines.append(line([plain(row.title), *(plain(" ".join(field).strip()) for field in fields)]))
+        rows = ([plain(row.title), *map(joined, fields)] for row, fields in board.rows)
+        lines += pipe_table(["Cell", *map(plain, HEAD)], rows)
     return "\n".join(lines) + "\n"

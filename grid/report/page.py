@@ -15,33 +15,33 @@ from grid.analysis.analysis import ProtocolAnalysis
 from grid.ledger.environments import environments
 from grid.ledger.study import Study
 from grid.report import (
+    analysis_files,
     attribute_cohorts,
     attributes,
     charts,
+    claims_files,
     curves,
     hard_pairs,
+    modes,
     operating,
+    replication,
     score_outcomes,
     score_trust,
     scores,
+    searches,
     sheets,
+    sweeps,
 )
-from grid.report import replication as replication_tables
-from grid.report import searches as searches_table
-from grid.report.analysis_files import interval, matrix, shown
-from grid.report.claims_files import NOTE as CLAIMS_NOTE
-from grid.report.claims_files import Verdicts, claim_rows, holds_for
+from grid.report.claims_files import Verdicts
 from grid.report.cluster_sheets import ClusterSheets
 from grid.report.hard_pair_faces import hard_pair_faces
 from grid.report.headline import headlines, reason
 from grid.report.interactive.chart_data import chart_data
-from grid.report.modes import NOTE, Board
 from grid.report.pictured import BUDGET, Pictured, pictured
 from grid.report.plots.canvas import Plot
 from grid.report.stage_pictures import BUDGET as PICTURES
 from grid.report.stage_pictures import galleries
 from grid.report.stage_times import times
-from grid.report.sweeps import columns_of, methods, sweep_lines
 from grid.report.templates import environment, png_url
 from grid.report.training_curves import training_curves
 from grid.report.view import View
@@ -49,17 +49,21 @@ from grid.results.columns import CROSS_VALIDATED, intervals_note, units_note
 from grid.results.combinations import combined, grouped
 from grid.results.replication import replicates
 from grid.results.rows import Row, Table
-from grid.results.searches import searches
+from grid.results.searches import searches as searches_of
 from grid.results.trends import Trend
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import other_levels
 from grid.spec.yaml_source import flat
-from modules.metrics.decision_outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     import jinja2
 
 TILE_BYTES = 3000  # of a tile in a contact sheet, about
 HERE = Path(__file__).parent
+TABLES = {  # whose titles, notes and fields the templates take
+    "analysis": analysis_files, "claims": claims_files, "cohorts": attribute_cohorts, "attributes": attributes, "modes": modes,
+    "operating": operating, "outcomes": score_outcomes, "pairs": hard_pairs, "replication": replication, "scores": scores,
+    "searches": searches, "sweeps": sweeps, "trust": score_trust,
+}  # fmt: skip
 CHARTS = ("cells", "drawing", "error_rates", "score_rates", "accuracy_cost", "parallel", "learning_curves", "interactions")
 
 
@@ -92,7 +96,7 @@ def page(
     table: Table,
     found: Sequence[sheets.Sheet],
     scored: Sequence[scores.Table] = (),
-    modes: Sequence[Board] = (),
+    by_definition: Sequence[modes.Board] = (),
     view: View | None = None,
     drawn: Sequence[tuple[Trend, bytes]] = (),
     clusters: ClusterSheets | None = None,
@@ -137,9 +141,6 @@ def page(
             figures=[(trend, png_url(data)) for trend, data in drawn],
             clusters=[_photographs(data) for data in clusters.files.values()],
             cells_without_clusters=clusters.left_out,
-            sweep_columns=columns_of,
-            sweep_lines=sweep_lines,
-            sweep_methods=methods,
             strokes=strokes,
             forests={protocol: charts.forest(table, protocol) for protocol in table.protocols},
             headlines=headlines(table),
@@ -147,44 +148,16 @@ def page(
             sheets=found,
             scored=scored,
             outcome_boards=by_decision,
-            outcome_note=score_outcomes.NOTE,
-            outcome_kinds=OUTCOMES,
-            outcome_fields=score_outcomes.fields,
             trusted=trusted,
-            trust_note=score_trust.NOTE,
-            trust_head=score_trust.HEAD,
-            trust_fields=score_trust.fields,
-            trust_sentences=score_trust.sentences,
             galleries=galleries(study, whose.rows, left_for_pictures(found, view)),
             more_pictures=whose.words(study.path.name, len(whose.rows), str(study.store)),
-            modes=modes,
-            modes_note=NOTE,
+            modes=by_definition,
             attributes=attributes.boards(table),
-            attributes_note=attributes.NOTE,
-            attribute_rates=attributes.RATES,
-            reliability=attributes.PLOT,
-            cohort_tables=attribute_cohorts.cohort_tables,
-            class_gaps=attribute_cohorts.class_gaps,
-            uncounted=attribute_cohorts.uncounted,
-            cohorts_note=attribute_cohorts.NOTE,
             operating=operating.boards(table),
             hard_pairs=hard,
             hard_pair_faces=hard_pair_faces(study, table, hard),
-            hard_pairs_shown=hard_pairs.SHOWN,
-            hard_pairs_head=hard_pairs.HEAD,
-            hard_pairs_note=hard_pairs.NOTE,
-            pair_fields=hard_pairs.fields,
-            operating_head=operating.HEAD,
-            operating_note=operating.NOTE,
             replicates=repeated,
-            replication_note=replication_tables.note(repeated) if repeated else "",
-            replication_tables=replication_tables.tables(repeated) if repeated else [],
-            searches=searches(study),
-            searches_note=searches_table.NOTE,
-            search_columns=searches_table.columns,
-            search_order=searches_table.ordered,
-            search_fields=searches_table.fields,
-            troubles=scores.troubles,
+            searches=searches_of(study),
             training=training_curves(table, histories),
             common=common([row.cell.config for row in table.rows if row.cell.config]),
             scope=" and ".join(study.record["replicate_scope"]),
@@ -195,13 +168,8 @@ def page(
             plots=plots,
             inline=lambda plot: Markup(plot.inline),
             verdicts=verdicts or Verdicts(),
-            claim_rows=claim_rows,
-            claims_note=CLAIMS_NOTE,
-            holds_for=holds_for,
             words=words,
-            interval=interval,
-            matrix=matrix,
-            shown=shown,
+            tables=TABLES,
         )
     )
     return text
@@ -211,12 +179,9 @@ def cells_of(table: Table) -> Callable[[Row], list[int]]:
     """The numbers of the cells that a row of the combined table stands for."""
     places = {id(row): number for number, row in enumerate(table.rows)}
     found = {
-        tuple((axis, level) for axis, level in group[0].cell.levels.items() if axis != REPLICATE): [
-            places[id(row)] for row in group
-        ]
-        for group in grouped(table.rows)
+        tuple(other_levels(group[0].cell.levels).items()): [places[id(row)] for row in group] for group in grouped(table.rows)
     }
-    return lambda row: found.get(tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE), [])
+    return lambda row: found.get(tuple(other_levels(row.cell.levels).items()), [])
 
 
 def left_for_pictures(found: Sequence[sheets.Sheet], view: View | None) -> int:

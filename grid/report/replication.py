@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from grid.analysis.records import cell_name
-from grid.report.markdown import line, plain
+from grid.report.markdown import pipe_table, plain
 from grid.results.replication import Replicates
 from modules.metrics.sequential_replication import Judged
 
@@ -85,10 +85,8 @@ def tables(found: Replicates) -> list[tuple[list[str], list[list[str]], str]]:
 def replication_markdown(found: Replicates, name: str) -> str:
     """Both tables; ends with a line break."""
     lines = [f"# {plain(name)}: sequential replication", "", plain(note(found)), ""]
-    lines += [line(CELLS_HEAD), line([":-", "-:", ":-"])]
-    lines += [line([plain(field) for field in row]) for row in cell_rows(found)]
-    lines += ["", line(contrast_head(found)), line([":-", "-:", "-:", "-:", ":-"])]
-    lines += [line([plain(field) for field in row]) for row in contrast_rows(found)]
+    lines += pipe_table(CELLS_HEAD, ([*map(plain, row)] for row in cell_rows(found)), "lrl")
+    lines += ["", *pipe_table(contrast_head(found), ([*map(plain, row)] for row in contrast_rows(found)), "lrrrl")]
     more = len(found.found.contrasts) - SHOWN
     lines += ["", f"{more} more are in report.json."] if more > 0 else []
     return "\n".join(lines) + "\n"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grid.report.markdown import line, plain
+from grid.report.markdown import joined, pipe_table, plain
 from grid.report.scores import number_title
-from grid.report.text import csv_text, spreadsheet
+from grid.report.table_csv import cells_csv
 from grid.results.by_cell import grouped_by_cell
 from grid.results.rows import Row
 from grid.results.score_outcomes import OutcomeScore
@@ -78,23 +78,22 @@ def outcomes_markdown(found: Sequence[Board], name: str) -> str:
     lines = [f"# Scores of explanations of {plain(name)}, by decision", "", NOTE]
     for board in found:
         lines += ["", f"## {plain(board.title)}: {plain(board.row.title)}", "", plain(board.threshold), ""]
-        lines += [line(["Method", *(kind.capitalize() for kind in OUTCOMES)]), line([":-", *("-:" for _ in OUTCOMES)])]
-        for one in board.lines:
-            lines.append(line([plain(one.title), *(plain(" ".join(field).strip()) for field in fields(one))]))
+        rows = ([plain(one.title), *map(joined, fields(one))] for one in board.lines)
+        lines += pipe_table(["Method", *(kind.capitalize() for kind in OUTCOMES)], rows)
     return "\n".join(lines) + "\n"
 
 
 def outcomes_csv(found: Sequence[OutcomeScore], axes: Sequence[str]) -> str:
     """A line per number, map and outcome with scored pairs; in the format of ``table.csv``."""
     columns = ("of", "method", "map", "score", "number", "protocol", "threshold", "outcome", "pairs", "value", "low", "high")
-    lines: list[list[Any]] = [["cell", *map(spreadsheet, axes), *columns]]
-    for one in found:
-        levels = [one.row.cell.levels.get(axis, "") for axis in axes]
-        words = [one.row.cell.id or "", *levels, one.of, one.method, one.map, one.score, one.number, one.decided.protocol]
-        start = [*(spreadsheet(word) for word in words), repr(one.decided.threshold)]
-        for kind, entry in one.means.items():
-            lines.append([*start, kind, entry["pairs"], *(repr(float(entry[key])) for key in ("value", "low", "high"))])
-    return csv_text(lines)
+    return cells_csv(axes, columns, ((one.row, line) for one in found for line in _csv_lines(one)))
+
+
+def _csv_lines(one: OutcomeScore) -> Iterator[list[Any]]:
+    for kind, entry in one.means.items():
+        numbers = (float(entry[key]) for key in ("value", "low", "high"))
+        start = [one.of, one.method, one.map, one.score, one.number, one.decided.protocol, one.decided.threshold]
+        yield [*start, kind, entry["pairs"], *numbers]
 
 
 def outcomes_json(found: Sequence[OutcomeScore]) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grid.report.markdown import line, plain
+from grid.report.markdown import joined, pipe_table, plain
 from grid.report.scores import number_title
-from grid.report.text import csv_text, spreadsheet
+from grid.report.table_csv import cells_csv
 from grid.results.by_cell import grouped_by_cell
 from grid.results.rows import Row
 from grid.results.score_trust import Number, Trust
@@ -105,8 +105,7 @@ def trust_markdown(found: Sequence[Board], name: str) -> str:
     lines = [f"# Scores of explanations of {plain(name)}: which can be trusted", "", NOTE]
     for board in found:
         lines += ["", f"## {plain(board.title)}: {plain(board.row.title)}", "", board.repeats, ""]
-        lines += [line(list(HEAD)), line([":-", *("-:" for _ in HEAD[1:-1]), ":-"])]
-        lines += [line([plain(" ".join(field).strip()) for field in fields(one)]) for one in board.lines]
+        lines += pipe_table(HEAD, ([*map(joined, fields(one))] for one in board.lines), "lrrrrl")
         lines += ["", *(f"* {plain(text)}" for text in sentences(board))]
     return "\n".join(lines) + "\n"
 
@@ -116,16 +115,14 @@ def trust_csv(found: Sequence[Trust], axes: Sequence[str]) -> str:
     numbers = ("value", "low", "high", "p")
     within = ("value", "low", "high", "pairs")
     columns = ("of", "truth", "truth_number", "score", "number", *numbers, *(f"within_{key}" for key in within))
-    lines: list[list[Any]] = [["cell", *map(spreadsheet, axes), *columns, "repeats", "maps", "pairs", "units", "verdict"]]
+    columns += ("repeats", "maps", "pairs", "units", "verdict")
+    lines = []
     for one in found:
-        levels = [one.row.cell.levels.get(axis, "") for axis in axes]
         entry = one.agreement
         values = [*(entry[key] for key in numbers), *(entry["within"][key] for key in within), entry["repeats"]]
-        printed = ["" if value is None else repr(value) for value in values]
-        words = [one.row.cell.id or "", *levels, one.of, *one.truth, *one.score]
-        counts = [entry[key] for key in ("maps", "pairs", "units", "verdict")]
-        lines.append([*(spreadsheet(word) for word in words), *printed, *counts])
-    return csv_text(lines)
+        counts = (entry[key] for key in ("maps", "pairs", "units", "verdict"))
+        lines.append((one.row, [one.of, *one.truth, *one.score, *values, *counts]))
+    return cells_csv(axes, columns, lines)
 
 
 def trust_json(found: Sequence[Trust]) -> list[dict[str, Any]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from grid.report.markdown import line as line_of
-from grid.report.markdown import plain
+from grid.report.markdown import pipe_table, plain
 from grid.report.scores import CENTER, Line, Table, reasons
-from grid.report.text import csv_text, spreadsheet
+from grid.report.table_csv import cells_csv
 from grid.results.explanation_scores import Scored
 
 NOTE = (
@@ -25,14 +24,10 @@ def scores_markdown(tables: Sequence[Table], name: str) -> str:
         for group in table.groups:
             lines += ["", f"## {table.of.capitalize()}: {plain(group.row.title)}", ""]
             heads = [plain(one.title) + " (less is better)" * one.lower_is_better for one in table.headings]
-            lines.append(line_of(["Method", *heads, "Sanity", "Scored", "Seconds"]))
-            lines.append(line_of([":-", *("-:" for _ in heads), ":-", "-:", "-:"]))
-            lines += [line_of(_fields(line, table)) for line in group.lines]
-            lines += (
-                ["", *(f"* {plain(one)}" for one in reasons(group.lines))]
-                if any(line.troubles or line.refused for line in group.lines)
-                else []
-            )
+            head = ["Method", *heads, "Sanity", "Scored", "Seconds"]
+            lines += pipe_table(head, (_fields(line, table) for line in group.lines), f"l{'r' * len(heads)}lrr")
+            if why := reasons(group.lines):
+                lines += ["", *(f"* {plain(one)}" for one in why)]
     return "\n".join(lines) + "\n"
 
 
@@ -57,27 +52,23 @@ def scores_csv(found: Sequence[Scored], axes: Sequence[str]) -> str:
     above = [f"above_{CENTER}", f"above_{CENTER}_low", f"above_{CENTER}_high"]
     columns = ("method", "map", "baseline", "score", "number", *FIELDS, *above)
     columns += ("of", "count", "missing", "state", "reason", "flags")
-    lines: list[list[Any]] = [["cell", *map(spreadsheet, axes), *columns]]
-    for one in found:
-        start = [
-            spreadsheet(word)
-            for word in (one.row.cell.id or "", *(one.row.cell.levels.get(axis, "") for axis in axes), one.method)
-        ]
-        result = one.result or {}
-        if one.state != "done":
-            lines.append([*start, "", "", spreadsheet(one.score), *[""] * 10, one.state, spreadsheet(one.reason or ""), ""])
-            continue
-        end = [result["of"], result["count"], result.get("missing", 0), one.state, ""]
-        for baseline in (False, True):
-            for name, entry in result.get("baselines" if baseline else "maps", {}).items():
-                flags = " ".join(result.get("flags", {}).get(name, ()))
-                for number, value in entry.items():
-                    center = value.get("above", {}).get(CENTER, {})
-                    numbers = [*(value.get(key) for key in FIELDS), *(center.get(key) for key in FIELDS)]
-                    words = [spreadsheet(name), "baseline" if baseline else "", spreadsheet(one.score), spreadsheet(number)]
-                    printed = ["" if number is None else repr(float(number)) for number in numbers]
-                    lines.append([*start, *words, *printed, *end, flags])
-    return csv_text(lines)
+    return cells_csv(axes, columns, ((one.row, line) for one in found for line in _csv_lines(one)))
+
+
+def _csv_lines(one: Scored) -> Iterator[list[Any]]:
+    if one.state != "done":
+        yield [one.method, None, None, one.score, *[None] * 10, one.state, one.reason, None]
+        return
+    result = one.result or {}
+    end = [result["of"], result["count"], result.get("missing", 0), one.state, None]
+    for baseline in (False, True):
+        for name, entry in result.get("baselines" if baseline else "maps", {}).items():
+            flags = " ".join(result.get("flags", {}).get(name, ()))
+            for number, value in entry.items():
+                center = value.get("above", {}).get(CENTER, {})
+                numbers = (of.get(key) for of in (value, center) for key in FIELDS)
+                printed = (None if known is None else float(known) for known in numbers)
+                yield [one.method, name, "baseline" if baseline else None, one.score, number, *printed, *end, flags]
 
 
 def scores_json(found: Sequence[Scored]) -> list[dict[str, Any]]:

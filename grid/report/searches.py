@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from grid.report.markdown import line, plain
+from grid.report.markdown import pipe_table, plain
 from grid.results.searches import SearchView, Trial
 
 NOTE = (
@@ -49,8 +49,8 @@ def searches_markdown(found: Sequence[SearchView], name: str) -> str:
     lines = [f"# {plain(name)}: searches", "", NOTE]
     for search in found:
         lines += ["", f"## {plain(search.title)}", "", plain(summary(search)) + ".", ""]
-        lines += [line([plain(title) for title in columns(search)]), line(["-:", ":-", "-:", "-:", "-:", "-:", ":-"])]
-        lines += [line([plain(field) for field in fields(trial)]) for trial in ordered(search)]
+        rows = ([*map(plain, fields(trial))] for trial in ordered(search))
+        lines += pipe_table([*map(plain, columns(search))], rows, "rlrrrrl")
     return "\n".join(lines) + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from grid.report.markdown import line, plain
+from grid.report.markdown import pipe_table, plain
 from grid.results.columns import Column
 from grid.results.result import Result
 from grid.results.rows import Row, Table
@@ -49,9 +49,11 @@ def sweeps_markdown(table: Table, name: str) -> str:
     for sweep in table.sweeps:
         columns = columns_of(table, sweep)
         head = [*(plain(one.title) for one in factors), plain(sweep.setting), *(plain(one.heading) for one in columns)]
-        lines += ["", f"## {plain(sweep.title)}", "", line(head), line([":-"] * len(factors) + ["-:"] * (1 + len(columns)))]
+        rows = []
         for row, text, values in sweep_lines(table, sweep):
             levels = [plain(row.cell.levels.get(one.axis, "")) for one in factors]
-            lines.append(line([*levels, text, *(column.shown(value) for column, value in zip(columns, values, strict=True))]))
+            rows.append([*levels, text, *(column.shown(value) for column, value in zip(columns, values, strict=True))])
+        aligned = "l" * len(factors) + "r" * (1 + len(columns))
+        lines += ["", f"## {plain(sweep.title)}", "", *pipe_table(head, rows, aligned)]
         lines += ["", f"Brackets are 95 % intervals: {plain('; '.join(methods(table, sweep)) or 'none')}."]
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from grid.ledger.environments import environments
 from grid.ledger.study import Study
 from grid.results.combinations import combined
 from grid.results.rows import Row, Table
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE, other_levels
 
 
 def table_json(study: Study, table: Table) -> dict[str, Any]:
@@ -63,5 +63,5 @@ def _combination(row: Row, table: Table) -> dict[str, Any]:
     for column in table.every_column:
         if value := row.value(column):
             found.setdefault(column.protocol, {})[column.key] = {name: getattr(value, name) for name in NUMBERS}
-    levels = {axis: level for axis, level in row.cell.levels.items() if axis != REPLICATE}
+    levels = other_levels(row.cell.levels)
     return {"levels": levels, "replicates": row.cell.levels[REPLICATE], "state": row.state, "metrics": found}

@@ -34,7 +34,7 @@ def spreadsheet(text: str) -> str:
 
 def records_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> str:
     """A line per record, with these of its values; None is an empty field. See ``csv_text``."""
-    return csv_text([map(spreadsheet, columns), *([_field(record[name]) for name in columns] for record in records)])
+    return csv_text([map(spreadsheet, columns), *([csv_field(record[name]) for name in columns] for record in records)])
 
 
 def csv_text(lines: Iterable[Iterable[str]]) -> str:
@@ -44,7 +44,8 @@ def csv_text(lines: Iterable[Iterable[str]]) -> str:
     return text.getvalue()
 
 
-def _field(value: Any) -> str:
+def csv_field(value: Any) -> str:
+    """Numbers at full precision, texts as ``spreadsheet``; None is empty."""
     return "" if value is None else spreadsheet(value) if isinstance(value, str) else repr(value)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from grid.evaluation.figure_png import figure_png
 from grid.ledger.study import Study
 from grid.report.fonts import write
 from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE, png, ramp
@@ -117,6 +118,4 @@ def _charts(theta: Mapping[str, Any], width: float) -> bytes:
         axes.legend(fontsize=8, frameon=False)
     words = f"Youden {theta['youden']:.3f}, AUC {theta['auc']:.3f}, overlap {100 * theta['overlap']:.0f} % of the pairs"
     right.text(0.0, -0.23, words, transform=right.transAxes, fontsize=8, color="#6e6e76", va="top")
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()
+    return figure_png(figure)

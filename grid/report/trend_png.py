@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Mapping
 
-from grid.report.text import visible
+from grid.evaluation.figure_png import figure_png
+from grid.report.plots.canvas import COLORS, DASHES, text
 from grid.results.trends import Line, Trend
 
 WIDTH, HEIGHT, DPI = 7.2, 3.9, 160  # inches, and pixels per inch
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#b0568c", "#8a6d00", "#3aa0d8", "#6b4fbb", "#4d4d4d")  # those of the page
-DASHES = ("-", "--", ":", "-.")
 MARKS = "os^Dv"
 CLOSE = 0.08  # share of the axis that a label of a tick needs
 LEGEND = 24  # most lines that a legend names
@@ -25,8 +23,8 @@ def trend_png(trend: Trend, study: str) -> bytes:
     axes = figure.subplots()
     for number, line in enumerate(trend.lines):
         _draw(axes, trend, line, number)
-    axes.set_title(_literal(f"{study}: {trend.title}"), loc="left", fontsize=10)
-    axes.set(xlabel=_literal(trend.quantity), ylabel=_literal(trend.column.heading))
+    axes.set_title(text(f"{study}: {trend.title}"), loc="left", fontsize=10)
+    axes.set(xlabel=text(trend.quantity), ylabel=text(trend.column.heading))
     _ticks(axes, trend)
     axes.grid(axis="y", color="#e4e5e8", lw=0.8)
     axes.set_axisbelow(True)
@@ -34,9 +32,7 @@ def trend_png(trend: Trend, study: str) -> bytes:
     axes.tick_params(labelsize=8)
     if len(trend.lines) > 1 or trend.lines[0].name:
         axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()
+    return figure_png(figure)
 
 
 def _draw(axes: object, trend: Trend, line: Line, number: int) -> None:
@@ -61,7 +57,7 @@ def _draw(axes: object, trend: Trend, line: Line, number: int) -> None:
         lw=1.5,
         elinewidth=1,
         capsize=2.5,
-        label=_literal(line.name) if number < LEGEND else None,
+        label=text(line.name) if number < LEGEND else None,
     )
 
 
@@ -95,8 +91,3 @@ def _labeled(places: Mapping[float, str], scale: Callable[[float], float]) -> tu
         labels.append(places[x] if free else "")
         last = scale(x) if free else last
     return ticks, labels
-
-
-def _literal(text: str) -> str:
-    """User text without matplotlib's mathematics."""
-    return visible(text).replace("$", r"\$")

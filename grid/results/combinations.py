@@ -10,7 +10,7 @@ from grid.ledger.study import CellView
 from grid.results.columns import Column
 from grid.results.result import Result
 from grid.results.rows import Factor, Row, Table
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE, other_levels
 from grid.spec.stage_name import EVALUATE, StageName
 
 SCORES = "scores.parquet"
@@ -36,7 +36,7 @@ def grouped(rows: Iterable[Row]) -> list[list[Row]]:
     """The rows of each combination of the other levels, in the order of the plan."""
     found: dict[tuple[tuple[str, str], ...], list[Row]] = {}
     for row in rows:
-        found.setdefault(tuple((axis, level) for axis, level in row.cell.levels.items() if axis != REPLICATE), []).append(row)
+        found.setdefault(tuple(other_levels(row.cell.levels).items()), []).append(row)
     return list(found.values())
 
 
@@ -106,16 +106,7 @@ def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
     if 0 < copies < done:
         count = f"{copies} ({count} equal)" if copies == 1 else f"{copies} ({count}, some equal)"
     reasons = [f"replicate {row.cell.levels[REPLICATE]}: {row.reason}" for row in group if row.state != "done" and row.reason]
-    cell = CellView(
-        id=None,
-        levels={**group[0].cell.levels, REPLICATE: count},
-        state=group[0].cell.state,
-        reason="; ".join(reasons) or None,
-        stages={},
-        markers={},
-        failures={},
-        attempts={},
-        config={},
-    )
+    levels = {**group[0].cell.levels, REPLICATE: count}
+    cell = CellView(None, levels, group[0].cell.state, "; ".join(reasons) or None)
     metrics: dict[str, Any] = {protocol: {} for protocol in protocols}
     return Row(cell, state, cell.reason, {}, metrics, results=tuple(results))

@@ -9,7 +9,7 @@ from typing import Any
 from grid.ledger.ledger import Damaged, Ledger, Marker
 from grid.ledger.study import CellView, finished
 from grid.results.result import Result
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE, other_levels
 from grid.spec.measure import Measured
 from grid.spec.stage_kind import StageName, known_kind, measured_in
 
@@ -35,7 +35,7 @@ def started(cell: CellView, name: StageName, marker: Marker | None = None) -> Re
     replicate, about = cell.levels.get(REPLICATE), known_kind(name.kind).about(name)
     return Result(
         cell=cell.id,
-        factors={axis: level for axis, level in cell.levels.items() if axis != REPLICATE},
+        factors=other_levels(cell.levels),
         replicate=int(replicate) if replicate is not None and replicate.isdecimal() else None,
         stage=name.kind,
         metric="",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grid.ledger.study import Study
-from grid.results.rows import Row, Table
-from grid.spec.grid_file import REPLICATE
+from grid.results.rows import Table
+from grid.spec.levels import REPLICATE, other_levels
 from grid.spec.replication import Replication
 from modules.metrics.sequential_replication import Judged, Replicated, replicated
 
@@ -48,14 +48,11 @@ def replicates(study: Study, table: Table) -> Replicates | None:
     cells = [dict(levels) for levels in record["cells"]]
     values: list[dict[int, float]] = [{} for _ in cells]
     for row in table.rows:
-        levels = {axis: level for axis, level in row.cell.levels.items() if axis != REPLICATE}
-        value = _value(row, record["protocol"], rule.until.metric)
+        levels = other_levels(row.cell.levels)
+        wanted = record["protocol"], rule.until.metric
+        value = next((one.value for one in row.results if (one.heading, one.metric) == wanted), None)
         if value is not None and levels in cells:
             values[cells.index(levels)][int(row.cell.levels[REPLICATE])] = value
     ordered = [[own.get(number) for number in range(rule.at_most)] for own in values]
     found = replicated(ordered, rule.contrasts(cells), rule.looks, rule.until.half_width)
     return Replicates(rule, record["protocol"], tuple(cells), tuple(len(own) for own in values), found)
-
-
-def _value(row: Row, protocol: str, metric: str) -> float | None:
-    return next((one.value for one in row.results if one.heading == protocol and one.metric == metric), None)

@@ -11,7 +11,8 @@ from typing import Any
 from grid.ledger.study import Study
 from grid.results.result import COLUMNS, Result
 from grid.results.rows import table
-from grid.spec.grid_file import REPLICATE, BadInput
+from grid.spec.grid_file import BadInput
+from grid.spec.levels import REPLICATE
 
 
 @dataclass(frozen=True)

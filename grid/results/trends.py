@@ -10,7 +10,7 @@ from configs.lookup import resolve
 from grid.results.columns import Column
 from grid.results.result import Result
 from grid.results.rows import Row, Table
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE
 
 if TYPE_CHECKING:
     from modules.model_complexity import Count

@@ -65,7 +65,5 @@ def probabilities(
 def _logits(network: Network, name: str, features: Tensor, embeddings: Tensor) -> Tensor:
     loss = network.loss
     if not isinstance(loss, TargetLosses):
-        logits: Tensor = loss.logits(embeddings)
-        return logits
-    found: Tensor = loss.of(name).logits(loss.embedding(name, features, embeddings))
-    return found
+        return loss.logits(embeddings)
+    return loss.of(name).logits(loss.embedding(name, features, embeddings))

@@ -126,8 +126,7 @@ def _family(context: Context, data: DatasetConfig, manifest: Any, bits: int) -> 
     """The family of each row of a manifest, which may be a part of the dataset's."""
     whole = context.resolver.manifest(data)
     place = {key: row for row, key in enumerate(whole.keys)}
-    found: np.ndarray = context.resolver.families(data, bits)[[place[key] for key in manifest.keys]]
-    return found
+    return context.resolver.families(data, bits)[[place[key] for key in manifest.keys]]
 
 
 def detections_of(context: Context, data: DatasetConfig, dataset: Dataset, detector: DetectorConfig) -> Detections:
@@ -140,8 +139,7 @@ def detections_of(context: Context, data: DatasetConfig, dataset: Dataset, detec
     """
     manifest = dataset.manifest
     if detector.trivial:
-        found: Detections = detector.build().of_manifest(manifest)
-        return found
+        return detector.build().of_manifest(manifest)
     for table in (Detections.load(context.ledger.path(marker, "detections.parquet")) for marker in context.detected):
         if table.index.keys() >= set(manifest.keys):
             return table

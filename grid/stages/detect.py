@@ -57,8 +57,7 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
     """The rows from ``start`` to ``stop`` of the manifest, chunk by chunk."""
     detection = config["detection"]
     if lists_faces(detection.data, detection.detector):
-        found_in_list: Detections = detection.data.detections(manifest.subset(list(range(start, stop))))
-        return found_in_list
+        return detection.data.detections(manifest.subset(list(range(start, stop))))
     known = {} if context.fast else _finished(context)
     ranges = [(first, min(first + CHUNK, stop)) for first in range(start, stop, CHUNK)]
     finished = {first: _read(context, known.get(_name(first))) for first, _ in ranges}

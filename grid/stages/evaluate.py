@@ -88,8 +88,7 @@ def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context:
         every = (network.embed(view(images)).float() for view in views(protocol))
         return {"embedding": reduce(torch.add, every)}
 
-    found: np.ndarray = _inferred(summed, crops, protocol, context)["embedding"].double().numpy()
-    return found
+    return _inferred(summed, crops, protocol, context)["embedding"].double().numpy()
 
 
 def stored(training: Training, protocol: ProtocolConfig, keys: Sequence[str]) -> np.ndarray:
@@ -99,8 +98,7 @@ def stored(training: Training, protocol: ProtocolConfig, keys: Sequence[str]) ->
         ValueError: the protocol asks for other views of the images or another precision, or as ``vectors`` of the backbone.
     """
     _refuse_changes(protocol)
-    found: np.ndarray = training.backbone.vectors(keys)
-    return found
+    return training.backbone.vectors(keys)
 
 
 def _refuse_changes(protocol: ProtocolConfig) -> None:

@@ -75,8 +75,7 @@ def _best(dataset: Any, detections: Detections) -> Source:
 def _in_image(dataset: Any, detections: Detections, row: int, used: Source) -> np.ndarray:
     """The face in the full image; empty if no landmarks were found in it."""
     if used == "mask":
-        found: np.ndarray = dataset.face(row)
-        return found
+        return dataset.face(row)
     height, width = dataset.manifest.heights[row], dataset.manifest.widths[row]
     points = detections.landmarks[row].astype(np.float64)
     return np.zeros((height, width), bool) if np.isnan(points).any() else landmark_ellipse(points, height, width)
@@ -84,5 +83,4 @@ def _in_image(dataset: Any, detections: Detections, row: int, used: Source) -> n
 
 def _fixed(ellipse: tuple[float, float, float, float], height: int, width: int) -> np.ndarray:
     x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
-    found: np.ndarray = ((x - ellipse[0]) / ellipse[2]) ** 2 + ((y - ellipse[1]) / ellipse[3]) ** 2 <= 1
-    return found
+    return ((x - ellipse[0]) / ellipse[2]) ** 2 + ((y - ellipse[1]) / ellipse[3]) ** 2 <= 1

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from grid.evaluation.figure_png import figure_png
+
 SIDE = 112  # height of a tile in pixels
 TEXT, GAP, LEFT = 15, 4, 130  # font size; space between tiles; width of the row titles
 COLORS = 10  # distinct colors of classes in a scatter plot
@@ -84,9 +86,7 @@ def scatter_png(plots: Sequence[Sequence[Scatter]]) -> bytes:
                 _plot(figure, axis, line[place])
             else:
                 axis.set_axis_off()
-    found = io.BytesIO()
-    figure.savefig(found, format="png", metadata={"Software": None})
-    return found.getvalue()
+    return figure_png(figure)
 
 
 def _plot(figure: Any, axis: Any, plot: Scatter) -> None:

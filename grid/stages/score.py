@@ -91,8 +91,7 @@ def _explained(config: Mapping[str, Any], context: Context, made: Marker, manife
 
 def _array(context: Context, made: Marker, name: str) -> np.ndarray:
     """An array of the explanation, after checking its digest."""
-    found: np.ndarray = np.load(context.ledger.path(made, name), allow_pickle=False)
-    return found
+    return np.load(context.ledger.path(made, name), allow_pickle=False)
 
 
 def _facts(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _charts(factors: Sequence[str], shown: Columns) -> list[dict[str, Any]]:
                 "selectedParams": list(factors), "selectedMetrics": [first], "showAllRuns": True,
             }
         )  # fmt: skip
-    found += [_bars(key) for key, _ in shown[:2]]
+    found += [{"type": "BAR", "metricKey": key, "displayName": key, "runsCountToCompare": BARS} for key, _ in shown[:2]]
     if others:
         found.append({"type": "SCATTER", "xaxis": _axis(others[-1][0]), "yaxis": _axis(first), "runsCountToCompare": DOTS})
     return found
@@ -72,10 +72,6 @@ def _charts(factors: Sequence[str], shown: Columns) -> list[dict[str, Any]]:
 
 def _axis(key: str) -> dict[str, str]:
     return {"key": key, "type": "METRIC"}
-
-
-def _bars(key: str) -> dict[str, Any]:
-    return {"type": "BAR", "metricKey": key, "displayName": key, "runsCountToCompare": BARS}
 
 
 def _curve() -> dict[str, Any]:

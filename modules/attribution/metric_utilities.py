@@ -122,8 +122,7 @@ def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], V
 
 def as_array(images: torch.Tensor) -> np.ndarray:
     """Converts to a float32 NumPy array on the CPU."""
-    found: np.ndarray = images.detach().float().cpu().numpy()
-    return found
+    return images.detach().float().cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,8 +117,7 @@ class FileNetwork(nn.Module):
     def _run(self, batch: Tensor) -> Tensor:
         if self._opened is None or self._owner != os.getpid():
             self._opened, self._owner = (_onnx if self.config.is_onnx else _script)(self.config), os.getpid()
-        found: Tensor = self._opened(batch)
-        return found
+        return self._opened(batch)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}  # a session belongs to its process

@@ -41,5 +41,4 @@ def permuted(values: np.ndarray, subjects: np.ndarray, generator: np.random.Gene
     if not constant_in_subjects(values, subjects):
         return generator.permutation(values)
     _, first, number = np.unique(subjects, return_index=True, return_inverse=True)
-    found: np.ndarray = generator.permutation(values[first])[number]
-    return found
+    return generator.permutation(values[first])[number]

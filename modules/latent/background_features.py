@@ -53,8 +53,7 @@ def background_features(
     scale = np.where(varies, spread, 1.0)
 
     def share(order: np.ndarray) -> np.ndarray:
-        found: np.ndarray = (np.abs(full - alone[order]) < tau * scale).mean(axis=0)
-        return found
+        return (np.abs(full - alone[order]) < tau * scale).mean(axis=0)
 
     generator = np.random.default_rng(seed)
     close = share(np.arange(len(full)))
@@ -70,5 +69,4 @@ def background_features(
 
 
 def _p(largest: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (1 + (largest[:, None] >= scores).sum(axis=0)) / (1 + len(largest))
-    return found
+    return (1 + (largest[:, None] >= scores).sum(axis=0)) / (1 + len(largest))

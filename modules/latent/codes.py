@@ -15,8 +15,7 @@ _PARALLEL = 1e-6  # angle in radians below which the spherical path is replaced 
 
 def code_of(decoder: Any, features: Tensor) -> Tensor:
     """Codes (N, ...) of feature maps (N, C, h, w)."""
-    found: Tensor = decoder.code(features) if hasattr(decoder, "code") else features
-    return found
+    return decoder.code(features) if hasattr(decoder, "code") else features
 
 
 def decoded(decoder: Any, codes: Tensor) -> Tensor:

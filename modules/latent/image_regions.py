@@ -29,8 +29,7 @@ def landmark_ellipse(points: np.ndarray, height: int, width: int) -> np.ndarray:
     down = down / unit
     x, y = np.meshgrid(np.arange(width) + 0.5 - eyes[0], np.arange(height) + 0.5 - eyes[1])
     along, across = x * down[0] + y * down[1], x * down[1] - y * down[0]
-    found: np.ndarray = (along / (ALONG * unit)) ** 2 + (across / (ACROSS * unit)) ** 2 <= 1
-    return found
+    return (along / (ALONG * unit)) ** 2 + (across / (ACROSS * unit)) ** 2 <= 1
 
 
 def filled(images: np.ndarray, region: np.ndarray, fill: Fill) -> np.ndarray:

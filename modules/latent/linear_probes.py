@@ -134,5 +134,4 @@ def _balanced_accuracy(sums: np.ndarray) -> np.ndarray:
     half = sums.shape[1] // 2
     correct, count = sums[:, :half], sums[:, half:]
     recall = np.divide(correct, count, out=np.full(correct.shape, np.nan), where=count > 0)
-    found: np.ndarray = np.nanmean(recall, axis=1)
-    return found
+    return np.nanmean(recall, axis=1)

@@ -69,8 +69,7 @@ def calibration_terms(confidence: np.ndarray, correct: np.ndarray, bins: int) ->
 
 
 def _bins(confidence: np.ndarray, bins: int) -> np.ndarray:
-    found: np.ndarray = np.clip(np.ceil(np.asarray(confidence) * bins).astype(np.int64) - 1, 0, bins - 1)
-    return found
+    return np.clip(np.ceil(np.asarray(confidence) * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def expected_error(sums: np.ndarray, bins: int) -> np.ndarray:

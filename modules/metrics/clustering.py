@@ -33,8 +33,7 @@ def kmeans(embeddings: np.ndarray, clusters: int, seed: int = 0, starts: int = 1
         raise ValueError(f"{clusters} clusters of {len(embeddings)} embeddings cannot be; 1 to {len(embeddings)} can")
     with threadpool_limits(1):
         fitted = KMeans(clusters, n_init=starts, random_state=seed, algorithm="lloyd").fit(embeddings)
-    labels: np.ndarray = fitted.labels_.astype(np.int64)
-    return labels
+    return fitted.labels_.astype(np.int64)
 
 
 def average_linkage(embeddings: np.ndarray) -> np.ndarray:
@@ -68,8 +67,7 @@ def average_linkage(embeddings: np.ndarray) -> np.ndarray:
             values = block[row, row + 1 :]
             distances[place : place + len(values)] = values
             place += len(values)
-    merges: np.ndarray = linkage(distances, method="average")
-    return merges
+    return linkage(distances, method="average")
 
 
 def cut_into(merges: np.ndarray, clusters: int) -> np.ndarray:
@@ -100,5 +98,4 @@ def _joined(merges: np.ndarray, count: int) -> np.ndarray:
     graph = coo_matrix((np.ones(len(children), np.int8), (children, parents)), shape=(size, size))
     _, labels = connected_components(graph, directed=False)
     _, first, labels = np.unique(labels[:count], return_index=True, return_inverse=True)
-    numbered: np.ndarray = np.argsort(np.argsort(first))[labels]
-    return numbered
+    return np.argsort(np.argsort(first))[labels]

@@ -134,5 +134,4 @@ def _largest(contrasts: Sequence[Contrast], seed: int) -> np.ndarray:
         else:
             statistics.append(np.abs(generator.standard_normal(len(drawn))))
     every = np.array(statistics)
-    found: np.ndarray = np.where(np.isfinite(every), every, 0.0).max(axis=0)  # a resample may lack the images of a cohort
-    return found
+    return np.where(np.isfinite(every), every, 0.0).max(axis=0)  # a resample may lack the images of a cohort

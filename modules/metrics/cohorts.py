@@ -125,5 +125,4 @@ def _largest(variance: np.ndarray, contrast: np.ndarray, freedom: np.ndarray, se
     estimated = variance * generator.chisquare(freedom, (DRAWS, len(variance))) / freedom
     with np.errstate(invalid="ignore", divide="ignore"):
         statistics = np.abs(rates @ contrast.T) / np.sqrt(estimated @ (contrast**2).T)
-    found: np.ndarray = np.nan_to_num(statistics).max(axis=1)
-    return found
+    return np.nan_to_num(statistics).max(axis=1)

@@ -65,8 +65,7 @@ class Units:
 
     def weights(self, times: np.ndarray) -> np.ndarray:
         """The weight of each pair (rows, n) from how often each unit counts, (rows, units)."""
-        found: np.ndarray = times[:, self.left] * np.where(self.left == self.right, 1, times[:, self.right])
-        return found
+        return times[:, self.left] * np.where(self.left == self.right, 1, times[:, self.right])
 
 
 def score_agreement(
@@ -154,8 +153,7 @@ def _correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def _row_ranks(values: np.ndarray) -> np.ndarray:
     """``ranks`` of each row (rows, M), by counting: M is small."""
     below, equal = (compare(values[:, None, :], values[:, :, None]).sum(axis=2) for compare in (np.less, np.equal))
-    found: np.ndarray = below + (equal + 1) / 2
-    return found
+    return below + (equal + 1) / 2
 
 
 def _number(values: np.ndarray) -> float | None:

@@ -208,7 +208,10 @@ def light(study: Study, *more: Any) -> Path:
     return study.path / "report/index.html"
 
 
-DRAWN = ("page", "history", "metrics", "scores", "maps", "manifest of an explanation")  # kinds whose cases draw the page
+DRAWN = (  # kinds whose cases draw the page
+    "page", "history", "timing", "marker of a training", "metrics", "scores", "maps", "manifest of an explanation",
+    "images of an explanation",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("how", DAMAGES)

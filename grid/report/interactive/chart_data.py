@@ -18,7 +18,7 @@ from grid.report.interactive.curve_points import curve_points, rounded
 from grid.report.plots.score_histograms import common_edges
 from grid.results.result import Result
 from grid.results.rows import Row, Table
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE
 from modules.metrics.roc import Curve
 
 MOST_POINTS = 400_000  # of all curves of the page together: about 8 MB

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from grid.evaluation.figure_png import literal
 from grid.report.text import visible
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#b0568c", "#8a6d00", "#3aa0d8", "#6b4fbb", "#4d4d4d")  # those of the page
@@ -112,7 +113,7 @@ def _saved(figure: Any, kind: str, metadata: Mapping[str, Any]) -> bytes:
 
 def text(name: str) -> str:
     """Text that matplotlib shows as it is: no formulas, no invisible characters."""
-    return visible(name).replace("$", r"\$")
+    return literal(visible(name))
 
 
 def stroke(number: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from grid.report.plots.canvas import LINE, SOFT, Plot, finish, legend, new, stro
 from grid.report.plots.scores import MOST, left_out, name_of
 from grid.report.stage_times import training_seconds
 from grid.results.rows import Table
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import REPLICATE
 
 LEVELS = 8  # of a factor whose levels are all written out
 

@@ -9,7 +9,7 @@ import numpy as np
 from grid.ledger.study import Study
 from grid.report.curves import has_scores, pair_scores, thin
 from grid.results.rows import Row, Table
-from grid.spec.grid_file import REPLICATE
+from grid.spec.levels import other_levels
 
 MOST = 16  # cells that a figure shows; the others are in the tables
 
@@ -51,7 +51,7 @@ def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def name_of(row: Row) -> str:
     """``resnet34, mtcnn``: the levels of a cell without the replicate."""
-    return ", ".join(level for axis, level in row.cell.levels.items() if axis != REPLICATE) or "the only cell"
+    return ", ".join(other_levels(row.cell.levels).values()) or "the only cell"
 
 
 def left_out(more: int) -> str:

@@ -20,6 +20,7 @@ from pydantic import Field
 from configs.data_interfaces import ProtocolConfig
 from configs.staging import StageConfig
 from datamodules.evaluation_sets.cohorts import check_columns, combined, parts
+from grid.evaluation.figure_png import figure_png
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph, StageKind
@@ -196,6 +197,4 @@ def figure(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]], threshold: f
     title = f"Error rates of cohorts (number of subjects) at threshold {threshold:.3f}, FMR of all pairs {100 * far:.2g} %"
     legend = "95 % intervals; red: differs from all cohorts together (dashed), p < 0.05"
     drawing.suptitle(f"{title}\n{legend}", fontsize=8.5, x=0.01, ha="left")
-    out = io.BytesIO()
-    drawing.savefig(out, format="png", dpi=130, metadata={"Software": None})
-    return out.getvalue()
+    return figure_png(drawing, dpi=130)

@@ -79,7 +79,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         parts["cropping"] = _timed(cuts)
         parts["embedding"] = _timed([partial(_embed, network, crop) for crop in crops])
     parts["total"] = [sum(one) for one in zip(*parts.values(), strict=True)]
-    result = {part: {"value": _median(seconds), "n": len(seconds)} for part, seconds in parts.items()}
+    result = {part: {"value": float(np.median(seconds)), "n": len(seconds)} for part, seconds in parts.items()}
     named: dict[str, Any] = {**result, "processor": processor(), "threads": settings.threads}
     (context.attempt.path / RESULT).write_text(json.dumps(named, indent=1), encoding="utf-8")
     return Result({"images": len(parts["total"]), "total": result["total"]["value"]}, (RESULT,))
@@ -102,10 +102,6 @@ def _timed(calls: Sequence[Callable[[], Any]]) -> list[float]:
     if not found:
         raise ValueError(f"{len(calls)} images are too few to measure; {WARM_UP + 1} are needed")
     return found
-
-
-def _median(values: Sequence[float]) -> float:
-    return float(np.median(values))
 
 
 @contextmanager

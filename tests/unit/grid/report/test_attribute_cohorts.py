@@ -12,10 +12,9 @@ from configs.lookup import resolve
 from datamodules.columns import Column
 from grid.evaluation.attribute_cohorts import add_cohorts
 from grid.evaluation.evaluator import Predicted
-from grid.report import attribute_cohorts, attributes
 from grid.report.attribute_cohorts import class_gaps, cohort_tables, cohorts_markdown, uncounted
 from grid.report.attributes import boards
-from grid.report.page import HERE, templates
+from grid.report.page import HERE, TABLES, templates
 from grid.spec.training import Target
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
@@ -121,11 +120,7 @@ def test_the_page_has_a_table_per_metric_and_a_strip_per_cohort(table: Any) -> N
         .render(
             table=table,
             board=board,
-            attribute_rates=attributes.RATES,
-            cohort_tables=cohort_tables,
-            class_gaps=class_gaps,
-            uncounted=uncounted,
-            cohorts_note=attribute_cohorts.NOTE,
+            tables=TABLES,
             strokes=[SimpleNamespace(hue=n, dash="") for n in range(3)],
         )
     )

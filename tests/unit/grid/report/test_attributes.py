@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grid.report.attribute_cohorts import cohort_tables
-from grid.report.attributes import NOTE, PLOT, RATES, attributes_markdown, boards, printed
-from grid.report.page import HERE, templates
+from grid.report.attributes import PLOT, attributes_markdown, boards, printed
+from grid.report.page import HERE, TABLES, templates
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
@@ -102,11 +101,8 @@ def page(table: Any) -> str:
         .render(
             table=table,
             attributes=boards(table),
-            attributes_note=NOTE,
-            attribute_rates=RATES,
-            reliability=PLOT,
             strokes=[SimpleNamespace(hue=n, dash=f"{n + 1} 9") for n in range(4)],
-            cohort_tables=cohort_tables,
+            tables=TABLES,
         )
     )
 

@@ -6,7 +6,7 @@ import pytest
 
 from grid.ledger.study import Study
 from grid.report import build as building
-from grid.report.build import build, file_names
+from grid.report.build import build
 from grid.spec.grid_file import BadInput
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -164,12 +164,6 @@ def test_sheets_of_gone_explainers_leave_and_other_files_stay(make_study):
     build(study)
     assert not list(folder.glob("*-old.png"))
     assert (folder / "notes.txt").read_text() == "mine"
-
-
-def test_file_names_are_plain_and_differ():
-    assert file_names(["a b", "a/b", "A-B", "..", "ok"]) == [
-        "sheet-a-b.png", "sheet-a-b-2.png", "sheet-A-B-3.png", "sheet-explainer.png", "sheet-ok.png",
-    ]  # fmt: skip
 
 
 def test_a_report_without_faces_has_none_of_them(make_study):

@@ -61,6 +61,8 @@ def test_cells_beyond_the_limit_have_none_and_are_counted(study, monkeypatch):
 def test_names_of_files_are_plain_and_differ():
     assert file_name("cell", "a b/c", []) == "cell-a-b-c.png"
     assert file_name("cell", "A/B", ["cell-a-b.png"]) == "cell-A-B-2.png"
+    assert file_name("cell", "A-B", ["cell-a-b.png", "cell-A-B-2.png"]) == "cell-A-B-3.png"
+    assert file_name("sheet", "..", []) == "sheet-explainer.png"
 
 
 def test_methods_are_rows_and_images_columns_each_row_with_its_own_scale(study, row):

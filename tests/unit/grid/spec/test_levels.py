@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import grid
-from grid.spec.levels import cell_title, selects
+from grid.spec.levels import cell_title, other_levels, selects
 
 LEVELS = {"backbone": "resnet34", "detection": "none"}
 
@@ -23,6 +23,13 @@ def test_a_title_names_every_axis_in_order():
 )  # fmt: skip
 def test_a_filter_selects_cells_that_have_one_of_the_levels_of_each_axis(where, selected):
     assert selects(where, LEVELS) is selected
+
+
+def test_the_other_levels_keep_their_order():
+    levels = {**LEVELS, "replicate": "2"}
+    assert list(other_levels(levels).items()) == list(LEVELS.items())
+    assert other_levels(levels, "backbone") == {"detection": "none", "replicate": "2"}
+    assert other_levels(LEVELS, "seed") == LEVELS
 
 
 def test_no_other_file_writes_titles_or_filters_of_its_own():
