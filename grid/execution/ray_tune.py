@@ -282,14 +282,13 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
             else:
                 session.end(work, {work.jobs[0].id: Outcome("failed", f"{error}; launch again when processes can start")})
 
-        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            forget(trial)
-
         def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-            if any(trial.is_finished() for trial in trials):
-                trials[:] = [
-                    trial for trial in trials if not trial.is_finished()
-                ]  # Tune's own list; at its end it reads files of each
+            """Removes ended trials from Tune's own list, and empties them: Tune keeps what it knows of each until its end."""
+            ended = [trial for trial in trials if trial.is_finished()]
+            if ended:
+                trials[:] = [trial for trial in trials if not trial.is_finished()]
+                for trial in ended:
+                    forget(trial)
 
         def __reduce__(self) -> Any:
             return object, ()  # see Ready
@@ -298,7 +297,7 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
 
 
 def forget(trial: Any) -> None:
-    """Empties an ended trial: Tune keeps each until its end, and of 10,000 cells that is a gigabyte."""
+    """Empties an ended trial of Tune: of its configuration, its results, and the text of both."""
     trial.config, trial.evaluated_params, trial.experiment_tag = {}, {}, ""
     known = trial.run_metadata
     known.last_result, known.metric_analysis, known.metric_n_steps = {}, {}, {}

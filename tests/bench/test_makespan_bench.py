@@ -24,8 +24,8 @@ def sleeping(tree: dict[str, Any]) -> None:
     del tree["skip"], tree["explainers"], tree["protocols"]
     dice = random.Random(0)
     lengths = [round(dice.uniform(SHORTEST, LONGEST), 2) for _ in range(CELLS)]
-    tree["base"]["augmentation"] = {"name": "components.idle"}
-    tree["axes"] = {"length": {f"{number}": {"augmentation.seconds": one} for number, one in enumerate(lengths)}}
+    sleeps = [{"name": "components.idle", "number": number, "seconds": one} for number, one in enumerate(lengths)]
+    tree["axes"] = {"length": {str(one["number"]): {"augmentation": one} for one in sleeps}}
     tree["launch"] = {"resources": {"cpus": 1}}  # gpus: auto
 
 
