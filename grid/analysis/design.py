@@ -125,7 +125,10 @@ def _included(
 def _fully_aliased(
     matrix: np.ndarray, columns: Mapping[Term, range], others: np.ndarray, theirs: Mapping[Term, range]
 ) -> dict[Term, tuple[Term, ...]]:
-    """Each main effect whose columns are those of the mean and of one dropped interaction: no value of it can be ruled out."""
+    """Each term whose columns are those of the mean and of one dropped interaction: no value of it can be ruled out.
+
+    It is a main effect: of two interactions with equal columns, both are dropped.
+    """
     found: dict[Term, tuple[Term, ...]] = {}
     for term, own in columns.items():
         effect = matrix[:, list(own)]
@@ -134,6 +137,6 @@ def _fully_aliased(
             basis = np.hstack([matrix[:, :1], others[:, list(places)]])
             if np.abs(effect - basis @ np.linalg.lstsq(basis, effect, rcond=None)[0]).max() < SMALL:
                 same.append(other)
-        if same and len(term) == 1:
+        if same:
             found[term] = tuple(same)
     return found

@@ -85,3 +85,19 @@ def test_an_opened_network_can_be_sent_to_another_process(tmp_path: Path) -> Non
     one = built(save(tmp_path / "a.onnx", network()))
     found = one(IMAGES)
     assert torch.equal(pickle.loads(pickle.dumps(one))(IMAGES), found)
+
+
+def test_a_forked_process_opens_the_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes must not write to one pipe."""
+    from modules.weights import onnx_process
+
+    started: list[Any] = []
+    start = onnx_process.subprocess.Popen
+    monkeypatch.setattr(onnx_process.subprocess, "Popen", lambda *args, **more: started.append(args) or start(*args, **more))
+    one = built(save(tmp_path / "a.onnx", network()))
+    found = one(IMAGES)
+    assert torch.equal(one(IMAGES[:2]), found[:2])
+    assert len(started) == 1
+    one.embedding._owner += 1
+    assert torch.equal(one(IMAGES), found)
+    assert len(started) == 2
