@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +68,9 @@ TABLES = {  # whose titles, notes and fields the templates take
 CHARTS = ("cells", "drawing", "error_rates", "score_rates", "accuracy_cost", "parallel", "learning_curves", "interactions")
 
 
+@cache
 def templates() -> jinja2.Environment:
-    """The templates of the page, with their filters."""
+    """The templates of the page, with their filters; cached, since Jinja compiles them for most of a second."""
     found = environment(HERE)
     found.filters |= {
         "time": _time,

@@ -21,5 +21,14 @@ def _tick_labels() -> None:
     axes.figure.savefig(io.BytesIO(), format="svg")
 
 
+def _templates() -> None:
+    from grid.report.page import templates
+
+    page = templates()
+    for name in page.list_templates(extensions=["html"]):
+        page.get_template(name)
+
+
 _code_digests()
 _tick_labels()
+_templates()

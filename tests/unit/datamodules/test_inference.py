@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from datamodules import inference
-from datamodules.datamodule import tensors
 from datamodules.inference import BATCH, batch_size, infer
+from datamodules.tensors import tensors
 
 RNG = np.random.default_rng(0)
 COUNT, SIDE = 2 * BATCH + 5, 12
