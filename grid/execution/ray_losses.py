@@ -40,7 +40,8 @@ def _error_of_text(file: str | None) -> BaseException | None:
         text = Path(file or "").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return ray.exceptions.RayError(text.rpartition("Failure # ")[2].partition("\n")[2].strip())  # the last one
+    last: BaseException = ray.exceptions.RayError(text.rpartition("Failure # ")[2].partition("\n")[2].strip())
+    return last
 
 
 def killed_for_memory(error: BaseException | None) -> bool:

@@ -159,7 +159,7 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
     for trend, data in drawn:
         pictures[file_name("trend", trend.title, pictures)] = data
     clusters = cluster_sheets(study, table.rows)
-    for name, data in (pictures | generated | clusters.files).items():
+    for name, data in {**pictures, **generated, **clusters.files}.items():
         (folder / name).write_bytes(data)
     hard = hard_pair_boards(study, table)
     searched, repeated = searches(study), replicates(study, table)
