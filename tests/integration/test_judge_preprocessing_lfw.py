@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,17 @@ class Trials:
 
     def __post_init__(self) -> None:
         self.known: dict[Any, np.ndarray] = {}
+        self.crops = cache(
+            lambda faces: torch.from_numpy(self.sample.crops(faces, SIZE)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        )
 
     def findings(self, start: Preprocessing, expected: Preprocessing) -> list[Finding]:
         """What is tried for a network that expects ``expected``."""
 
         def score(how: Preprocessing) -> np.ndarray:
             if (how, expected) not in self.known:
-                crops = torch.from_numpy(self.sample.crops(how.faces, how.size)).permute(0, 3, 1, 2).float() / 127.5 - 1
-                prepared = FileNetwork(ExternalConfig(path=Path("a.onnx"), **how.of_network())).prepared(crops)
+                network = FileNetwork(ExternalConfig(path=Path("a.onnx"), **how.of_network()))
+                prepared = network.prepared(self.crops(how.faces))
                 vectors = unit(self.embed(EXPECTED[expected](prepared)).double()).numpy()
                 self.known[how, expected] = vectors @ vectors.T
             return self.known[how, expected]
