@@ -40,7 +40,9 @@ def _error_of_text(file: str | None) -> BaseException | None:
         text = Path(file or "").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return ray.exceptions.RayError(text.rpartition("Failure # ")[2].partition("\n")[2].strip())  # the last one
+    last = text.rpartition("Failure # ")[2].partition("\n")[2].strip()
+    found: BaseException = ray.exceptions.RayError(last)
+    return found
 
 
 def killed_for_memory(error: BaseException | None) -> bool:

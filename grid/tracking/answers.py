@@ -53,8 +53,8 @@ def words(error: BaseException, tracking: str) -> str:
     if status := _status(error):
         said = f"it answers {status} {_phrase(status)}"
         return f"{said}; {ADVICE[status]}" if status in ADVICE else said
-    if said := next((advice for sign, advice in TLS.items() if sign in whole), None):
-        return said
+    if advice := next((advice for sign, advice in TLS.items() if sign in whole), None):
+        return advice
     if "ConnectionPool" in text:  # from requests; the rest of the message is internal detail
         return "it timed out" if "timed out" in text else "no server answers"
     if isinstance(error, RestException):
