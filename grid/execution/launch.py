@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -46,7 +47,8 @@ from grid.terminal import counted, styled
 from grid.tracking.sync import MlflowSync
 from grid.tracking.uri import remote, tracking_of
 
-SYNC_SECONDS = 15.0  # between two passes while cells run
+SYNC_SECONDS = 15.0  # between two passes while cells run, and longer after long ones:
+SYNC_SHARE = 4.0  # times as long as the last pass, so that passes take a fifth of the driver's time at most
 NO_LIMITS = Limits()
 
 
@@ -279,11 +281,14 @@ class BackgroundSync:
         self._join()
 
     def _keep(self) -> None:
-        while not self.stop.wait(SYNC_SECONDS):
+        took = 0.0
+        while not self.stop.wait(max(SYNC_SECONDS, SYNC_SHARE * took)):
+            began = time.monotonic()
             try:
                 self.said += self.sync_pass.once().said
             except LaunchAborted:
                 return  # the main thread detects the lost lock itself
+            took = time.monotonic() - began
 
     def _join(self) -> None:
         self.stop.set()
