@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, NoReturn
 
+from configs.contract import PAGE, ContractError
 from configs.data_interfaces import Manifest, ProtocolConfig
 from datamodules.evaluation_sets.templates import Clustering, Comparisons, Identification
 
@@ -21,8 +22,16 @@ class TaskConfig(ProtocolConfig, ABC):
     task: ClassVar[str]
 
     def pairs(self, manifest: Manifest) -> NoReturn:
-        """Always an error: such a protocol has no image pairs, see ``task``."""
-        raise AssertionError(f"protocol {self.name} has no pairs of images; its task is {self.task}")
+        """Always an error: such a protocol has no image pairs, see ``task``.
+
+        Raises:
+            ContractError: the class names no task of its own.
+        """
+        raise ContractError(
+            f"protocol {self.name!r}: it has no pairs of images, so it needs a task other than {self.task}: "
+            f'task: ClassVar[str] = "package.module"; see {PAGE}#an-evaluation-task-of-your-own',
+            named=True,
+        )
 
 
 class TemplatesConfig(TaskConfig, ABC):

@@ -80,6 +80,14 @@ class Kind(StageKind):
                 "pairs": facts.pairs(protocol, cell),
                 "flip_test": protocol.flip_test,
                 **protocol.evaluation_identity(),
+                **_own_task(protocol),
             } | ({"detect": seen.id} if seen else {})
             config = {"training": graph.training, "protocol": protocol}
             graph.add(StageName(self.name, protocol.title), identity, config, [graph.train, seen])
+
+
+def _own_task(protocol: ProtocolConfig) -> dict[str, Any]:
+    """What a user's task adds to the identity: its name and all settings, since only the built-in tasks are known to read none
+    but those of ``evaluation_identity``.
+    """
+    return {"task": protocol.task, "protocol": protocol.identity()} if "." in protocol.task else {}

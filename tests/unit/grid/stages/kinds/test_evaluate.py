@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from grid.ledger.study import finished
+from grid.plan.plan import make_plan
 from grid.spec.finished import Finished
+from grid.spec.grid_file import BadInput
 from grid.spec.stage_kind import StageName, stage_kind
 
 KIND = stage_kind("evaluate")
@@ -60,3 +64,67 @@ def test_headline_numbers_of_attributes_are_logged_and_all_of_them_are_a_table()
         ("lfw view 1", "years cumulative_score"): 0.6,
     }
     assert KIND.artifacts(stage(metrics))["attributes.csv"] == ("metrics", "lfw view 1.csv")
+
+
+OWN = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+import numpy as np
+from configs.data_interfaces import DatasetConfig, Manifest
+from configs.lookup import component
+from datamodules.evaluation_sets.tasks import TaskConfig
+
+class Config(TaskConfig):
+    name: Literal["own_tasks.NAME"] = "own_tasks.NAME"
+    task: ClassVar[str] = "own_tasks.NAME"
+    data: component("data")
+    factor: float = 1.0
+    def dataset(self) -> DatasetConfig:
+        return self.data
+    def asked(self, manifest: Manifest) -> Asked:
+        return Asked(np.arange(len(manifest.keys)))
+
+@dataclass(frozen=True)
+class Asked:
+    rows: np.ndarray
+    digest = "the same images"
+
+def rows(asked):
+    return asked.rows
+
+def evaluate(asked, seen, protocol):
+    raise AssertionError("a plan computes nothing")
+"""
+
+
+def test_the_settings_and_the_name_of_a_users_task_are_part_of_the_identity(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_tasks").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "own_tasks" / f"{name}.py").write_text(OWN.replace("NAME", name))
+    monkeypatch.syspath_prepend(tmp_path)
+    data = {"name": "drawn", "subjects": 2, "shots": 2, "first": 100}
+    asked = [("one", {}), ("one", {"factor": 1.0}), ("one", {"factor": 2.0}), ("two", {})]
+    protocols = [
+        {"name": f"own_tasks.{name}", "label": f"protocol {place}", "data": data, **settings}
+        for place, (name, settings) in enumerate(asked)
+    ]
+    (cell,) = make_plan(make(axes={}, protocols=protocols, explainers=[])).cells
+    ids = [cell.stages[f"evaluate:protocol {place}"] for place in range(len(asked))]
+    assert ids[0] == ids[1]  # only the label differs
+    assert len(set(ids)) == 3
+
+
+def test_a_protocol_that_names_no_task_is_refused_in_one_line(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taskless").mkdir()
+    module = OWN.replace("own_tasks.NAME", "taskless.it").replace("    task: ", "    other: ")
+    (tmp_path / "taskless" / "it.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    data = {"name": "drawn", "subjects": 2, "shots": 2, "first": 100}
+    grid = make(axes={}, protocols=[{"name": "taskless.it", "data": data}], explainers=[])
+    with pytest.raises(BadInput, match="it has no pairs of images, so it needs a task"):
+        make_plan(grid)
