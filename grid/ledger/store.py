@@ -25,6 +25,8 @@ from grid.ledger.store_interface import Stat, Store
 from grid.spec.grid_file import BadInput
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # file systems without hard links
+# what need not survive a power failure: locks, since no holder survives it either, and log lines
+PASSING = re.compile(r"(^|/)(lock|lease|log|system)/[^/]+$")
 ABANDONED = 3600.0  # seconds; a temporary file not written for this long was left by a dead process
 
 
@@ -66,7 +68,7 @@ def open_store(place: Store | Path | str) -> Store:
 
 
 class LocalStore(Store):
-    """Objects as files under one folder, made durable with fsync. Files are read and written in place."""
+    """Objects as files under one folder, made durable with fsync, except ``PASSING``. Files are read and written in place."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
@@ -85,7 +87,8 @@ class LocalStore(Store):
     def put(self, key: str, data: bytes) -> None:
         with self._written_beside(key, data) as written:
             os.replace(written, self.root / key)
-        _sync((self.root / key).parent)
+        if not PASSING.search(key):
+            _sync((self.root / key).parent)
 
     def create(self, key: str, data: bytes) -> bool:
         target = self.root / key
@@ -101,7 +104,8 @@ class LocalStore(Store):
                     raise
                 if not self._move(written, target):
                     return False
-        _sync(target.parent)
+        if not PASSING.search(key):
+            _sync(target.parent)
         return True
 
     def _move(self, written: Path, target: Path) -> bool:
@@ -115,7 +119,7 @@ class LocalStore(Store):
 
     @contextlib.contextmanager
     def _written_beside(self, key: str, data: bytes) -> Iterator[Path]:
-        """Context manager: a synced temporary file in the folder of ``key``; always removed afterwards."""
+        """Context manager: a temporary file in the folder of ``key``, synced unless ``PASSING``; always removed afterwards."""
         target = self.root / key
         target.parent.mkdir(parents=True, exist_ok=True)
         written = target.parent / f".{target.name}.{uuid.uuid4().hex}"
@@ -123,7 +127,8 @@ class LocalStore(Store):
             with open(written, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if not PASSING.search(key):
+                    os.fsync(file.fileno())
             yield written
         finally:
             written.unlink(missing_ok=True)

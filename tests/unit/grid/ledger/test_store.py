@@ -135,3 +135,25 @@ def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
     store.sweep("a")
     store.sweep("nowhere")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted([new.name, other.name, "b"])
+
+
+@pytest.mark.parametrize(
+    ("key", "synced"),
+    [
+        ("train/1/done-000.json", 2), ("train/1/claims/000001.json", 2), ("train/1/000001-ab/events/3.json", 2),
+        ("train/lock/identity.json/x", 2), ("plan.json", 2), ("train/1/lease/000001.json", 0), ("lock/000001.beat", 0),
+        ("train/1/000001-ab/log/000001.jsonl", 0), ("train/1/000001-ab/system/000001.jsonl", 0),
+    ],
+)  # fmt: skip
+def test_records_are_durable_and_locks_and_log_lines_need_not_be(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, key: str, synced: int
+) -> None:
+    """The file and its folder are synced, or neither."""
+    calls: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (calls.append(handle), fsync(handle))[1])
+    assert store.create(key, b"x")
+    assert len(calls) == synced
+    store.put(key, b"y")
+    assert len(calls) == 2 * synced
+    assert store.get(key) == b"y"
