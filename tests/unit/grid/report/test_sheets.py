@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from grid.report import sheets
+from grid.report.build import build
 from grid.report.sheet_png import groups, sheet_png
 from grid.results import explanation_reader, heatmap, rows
 from grid.results.heatmap import Scale
@@ -126,3 +127,14 @@ def test_images_of_a_methods_own_stand_there_as_they_are_and_without_a_scale(mak
     sheet, _ = sheets.sheets(study, rows.table(study).rows)
     assert sheet.strips[0].scale is None
     assert Image.open(io.BytesIO(sheet_png(sheet, "study"))).width > 700
+
+
+def test_the_page_says_whether_each_map_or_each_row_has_a_scale(make_study):
+    page = build(
+        make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=2, explainers=("gradcam", "reconstruction"))
+    ).read_text()
+    notes = [section.split("</p>")[0] for section in page.split("Where the networks look: ")[1:]]
+    assert len(notes) > 1
+    for note in notes:
+        assert ("Each map is shown from 0 to its own highest value" in note) == note.startswith("gradcam")
+        assert ("One scale per row" in note) == note.startswith("reconstruction")
