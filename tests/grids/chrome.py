@@ -64,12 +64,18 @@ class Tab:
             pause = min(1.5 * pause, 0.3)
 
     def click(self, code: str, seconds: float = 30) -> None:
-        """Clicks an element, as a hand does, once it is in view: fails if something else lies over its center."""
+        """Clicks an element, as a hand does, once it is in view and rests: fails if something else lies over its center."""
         where = f"""(() => {{ const found = {code}; if (!found) return null; found.scrollIntoView({{block: 'center'}});
             const box = found.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
             const top = document.elementFromPoint(x, y);
             return box.width && top && (found.contains(top) || top.contains(found)) ? [x, y] : null; }})()"""
-        x, y = self.until(where, seconds)
+        place = self.until(where, seconds)
+        while True:
+            time.sleep(0.05)
+            if (now := self.until(where, seconds)) == place:
+                break
+            place = now
+        x, y = place
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             button = {"button": "none"} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
             self.do("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
