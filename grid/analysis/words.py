@@ -57,8 +57,11 @@ def ranking(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
         return "The difference between the two cells is not significant." + chosen
     if not differ:
         return f"No cell is significantly better than another: none of the {count} differences is significant.{chosen}"
-    others = f"the {len(found.compared) - 1} others{' that are compared' if chosen else ''}"
-    ahead = f"The best cell ({best}) is significantly better than {beaten} of {others}"
+    if count == 1:
+        return f"The better cell ({best}) is significantly better than the other." + chosen
+    rivals = len(found.compared) - 1
+    share = f"all {rivals}" if beaten == rivals else f"{beaten} of the {rivals}"
+    ahead = f"The best cell ({best}) is significantly better than {share} others{' that are compared' if chosen else ''}"
     return f"{ahead}; of all {count} differences, {differ} are significant.{chosen}"
 
 

@@ -101,7 +101,15 @@ def test_tied_sets_and_the_best(found):
     every = replace(compared, pairs=tuple(replace(pair, adjusted=0.001) for pair in compared.pairs))
     assert next(iter(words.tied(every))) == "1 differs significantly from all others"
     text = words.ranking(found, replace(found.metrics[0], comparisons=every))
-    assert "is significantly better than 3 of the 3 others" in text
+    assert "is significantly better than all 3 others; of all 6 differences, 6 are significant" in text
+    (pair, *rest) = every.pairs
+    first = replace(every, pairs=(pair, *(replace(one, adjusted=1.0) for one in rest)))
+    assert "is significantly better than 1 of the 3 others" in words.ranking(
+        found, replace(found.metrics[0], comparisons=first)
+    )
+    two = replace(every, pairs=(pair,), order=every.order[:2])
+    text = words.ranking(found, replace(found.metrics[0], comparisons=two))
+    assert text.endswith("is significantly better than the other.")
 
 
 def test_differences_have_signs_and_0_has_none(found):
