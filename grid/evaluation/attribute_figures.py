@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grid.evaluation.figure_png import figure_png, literal
+from grid.figure_png import figure_png, literal
 
 DPI = 130
 MOST_CLASSES = 24  # a confusion matrix with more classes is not drawn

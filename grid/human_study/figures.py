@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grid.evaluation.figure_png import figure_png, literal
+from grid.figure_png import figure_png, literal
 from grid.human_study.analysis import Analysis, Sample
 from grid.human_study.design import Group
 from grid.human_study.sensitivity import roc

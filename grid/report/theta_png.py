@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from grid.evaluation.figure_png import figure_png
+from grid.figure_png import figure_png
 from grid.ledger.study import Study
 from grid.report.fonts import write
 from grid.report.panel import EDGE, FAINT, GENUINE, IMPOSTOR, INK, TILE, png, ramp

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from grid.evaluation.figure_png import figure_png
+from grid.figure_png import figure_png
 from grid.report.plots.canvas import COLORS, DASHES, text
 from grid.results.trends import Line, Trend
 

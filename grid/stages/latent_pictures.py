@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from grid.evaluation.figure_png import figure_png
+from grid.figure_png import figure_png
 
 SIDE = 112  # height of a tile in pixels
 TEXT, GAP, LEFT = 15, 4, 130  # font size; space between tiles; width of the row titles

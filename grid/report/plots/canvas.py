@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from grid.evaluation.figure_png import literal
+from grid.figure_png import literal
 from grid.report.text import visible
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#b0568c", "#8a6d00", "#3aa0d8", "#6b4fbb", "#4d4d4d")  # those of the page

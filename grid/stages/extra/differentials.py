@@ -20,7 +20,7 @@ from pydantic import Field
 from configs.data_interfaces import ProtocolConfig
 from configs.staging import StageConfig
 from datamodules.evaluation_sets.cohorts import check_columns, combined, parts
-from grid.evaluation.figure_png import figure_png
+from grid.figure_png import figure_png
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph, StageKind

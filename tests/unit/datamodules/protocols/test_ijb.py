@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from configs.contract import ContractError
 from configs.lookup import resolve
 from datamodules.datasets.ijb import IJBDatasetConfig as Ijb
 
@@ -158,7 +159,7 @@ def test_what_is_missing_is_said(root, tmp_path):
     assert "ijbb_face_tid_mid.txt (2 of 2 are absent)" in Ijb(root=root, set="ijbb").missing().what
     (root / "meta/ijbc_1N_gallery_G2.csv").unlink()
     assert "G2.csv (1 of 3 are absent)" in resolve("protocol", {"name": "ijb_search", "root": str(root)}).missing().what
-    with pytest.raises(AssertionError, match="its task is templates"):
+    with pytest.raises(ContractError, match="task other than templates"):
         resolve("protocol", {"name": "ijb", "root": str(root)}).pairs(None)
 
 

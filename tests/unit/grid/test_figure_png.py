@@ -6,7 +6,7 @@ import matplotlib.figure
 import pytest
 from PIL import Image
 
-from grid.evaluation.figure_png import figure_png, literal
+from grid.figure_png import figure_png, literal
 
 
 def figure(title: str) -> matplotlib.figure.Figure:
