@@ -20,3 +20,9 @@ def described(manifest: Manifest, found: list[list[int]]) -> str:
     )
     files = f"{len(found)} files are" if len(found) > 1 else "one file is"
     return f"{files} there under two identities, such as {manifest.keys[one]} and {manifest.keys[other]}"
+
+
+def without(manifest: Manifest, found: list[list[int]]) -> Manifest:
+    """The manifest without any image of the conflicts, as their identity is unknown."""
+    out = {row for same in found for row in same}
+    return manifest.subset(row for row in range(len(manifest.keys)) if row not in out)
