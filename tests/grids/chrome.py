@@ -138,9 +138,9 @@ class Browser:
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
         command = [
-            chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'profile'}",
-            "--remote-debugging-pipe",
+            chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage",
+            "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            f"--user-data-dir={folder / 'profile'}", "--remote-debugging-pipe",
         ]  # fmt: skip
 
         def connect() -> None:  # the browser reads descriptor 3 and writes to 4

@@ -26,6 +26,7 @@ from grid.ledger.study import Study
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0  # seconds for a page to show an answer on a busy machine
 KNOWN = "Failed to load resource: the server responded with a status of 404 (Not Found)"  # MLflow asks for its own assistant
+DRIVER = "GL Driver Message"  # of Chromium without a GPU, on the speed of a chart in WebGL
 CLOSE_ASSISTANT = "document.querySelector('[data-component-id=\"mlflow.assistant.chat_panel.close\"]')"
 NAMES = ".ag-pinned-left-cols-container"
 CHARTS = "document.querySelector('input[value=CHART]')?.closest('label')"
@@ -212,7 +213,7 @@ def ask(tab: Tab, address: str, question: Question, facts: Facts, picture: Path 
         time.sleep(2)  # for pictures only: MLflow's charts grow when they appear
         tab.js(HIDE_PATHS)
         tab.screenshot(picture)
-    said = [line for line in tab.said if line != KNOWN]
+    said = [line for line in tab.said if line != KNOWN and DRIVER not in line]
     if question.elsewhere:
         tab.close()
     return said
