@@ -6,7 +6,7 @@ Two statistics:
 * distance: (mean genuine - mean impostor) / standard deviation of impostor scores. It is the mean of genuine scores after
   Z-norm (Auckenthaler, Carey, Lloyd-Thomas: Score normalization for text-independent speaker verification systems. Digital
   Signal Processing 10, 2000) and Glass's effect size (Educational Researcher 5, 1976) with the impostor scores as controls.
-  That some genuine pairs are harder than others is not in it, so two networks on the same pairs are told apart well.
+  That some genuine pairs are harder than others is not in it, so two networks on the same pairs are distinguished well.
 * d': the same by the root of the mean of both variances (Green and Swets, Signal Detection Theory, 1966).
 """
 

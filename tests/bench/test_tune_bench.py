@@ -28,7 +28,7 @@ import json, os, time, psutil
 me, seen = psutil.Process(), []
 def ended():
     seen.append((time.monotonic(), time.process_time(), me.memory_info().rss))
-def told(warm):
+def measured(warm):
     first, last, count = seen[warm - 1], seen[-1], len(seen) - warm
     seconds, cpu, memory = (after - before for before, after in zip(first, last))
     each = {"ms": 1e3 * seconds / count, "cpu_ms": 1e3 * cpu / count, "kB": memory / 1e3 / count}
@@ -52,7 +52,7 @@ tune.Tuner(
     tune_config=tune.TuneConfig(reuse_actors=True),
     run_config=tune.RunConfig(name="plain", storage_path=sys.argv[2], verbose=0, callbacks=[Watch()]),
 ).fit()
-told(int(sys.argv[3]))
+measured(int(sys.argv[3]))
 """
 CELL = """
 from grid.execution.executor import Session
@@ -71,7 +71,7 @@ def idle(tree: dict[str, Any]) -> None:
     tree["launch"] = {"resources": {"cpus": 1, "gpus": 0}}
 
 
-def told(folder: Path, program: str, *words: object, **more: str) -> dict[str, float]:
+def measured(folder: Path, program: str, *words: object, **more: str) -> dict[str, float]:
     command = [sys.executable, "-c", WATCH + program, *map(str, words)]
     done = subprocess.run(
         command,
@@ -93,8 +93,8 @@ def told(folder: Path, program: str, *words: object, **more: str) -> dict[str, f
 def test_a_cell_that_computes_nothing_costs_little_more_than_a_trial_of_plain_tune(tmp_path: Path) -> None:
     words = ("launch", grid(tmp_path / "tiny.yaml", idle))
     prepare(tmp_path, words)
-    launched = told(tmp_path, f"{CELL}try:\n    {PROGRAM}\nfinally:\n    told({WARM})", *words)
-    plain = told(tmp_path, PLAIN, CELLS, tmp_path / "plain", WARM, **QUIET, RAY_AUTH_MODE="disabled")
+    launched = measured(tmp_path, f"{CELL}try:\n    {PROGRAM}\nfinally:\n    measured({WARM})", *words)
+    plain = measured(tmp_path, PLAIN, CELLS, tmp_path / "plain", WARM, **QUIET, RAY_AUTH_MODE="disabled")
     for name, found in (("facegrid", launched), ("plain Tune", plain)):
         text = "{cells} cells, {ms:.1f} ms each, {cpu_ms:.1f} ms of the driver's processor, {kB:.1f} kB in the driver"
         print(f"\n{name}: {text.format(**found)}", end="")

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from launching import PATIENCE, Facegrid, Head, Store, cells, facegrid, grid, here, sound
-from ray_nodes import Nodes
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
-
-
-@pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    made: list[Nodes] = []
-
-    def make(**more: str) -> Nodes:
-        made.append(Nodes(monkeypatch, **more))
-        return made[0]
-
-    yield make
-    for cluster in made:
-        cluster.close()
 
 
 def plain(tree: dict[str, Any]) -> None:

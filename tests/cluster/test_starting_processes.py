@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from launching import GRIDS, ROOT, Facegrid, Store, facegrid, grid, here
-from ray_nodes import Nodes
 
 pytestmark = pytest.mark.timeout(600)
 STUDY = Path("studies", "tiny")
@@ -19,19 +17,6 @@ def one_cell(tree: dict[str, Any]) -> None:
     del tree["axes"], tree["skip"], tree["explainers"]
     tree["base"]["recipe"]["epochs"] = 1
     tree["launch"] = {"resources": {"cpus": 1, "gpus": 0}, "retries": 1}
-
-
-@pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    made: list[Nodes] = []
-
-    def make(**more: str) -> Nodes:
-        made.append(Nodes(monkeypatch, **more))
-        return made[0]
-
-    yield make
-    for cluster in made:
-        cluster.close()
 
 
 def left_open(folder: Path, file: Path) -> None:

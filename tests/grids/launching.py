@@ -63,7 +63,7 @@ class Facegrid:
     """``facegrid ...`` running in ``folder``; its process group and descendants are killed at the end of the ``with`` block.
 
     Args:
-        fresh: in a process that imports everything anew, which takes seconds more: for what depends on imports, on ``sys.path``
+        fresh: in a process that imports everything again, seconds slower: for what depends on imports, on ``sys.path``
             or on environment variables that Python reads when it starts
     """
 

@@ -14,7 +14,7 @@ import pytest
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """The folder ``name`` that ``make`` has filled; tests only read it.
 
-    It lies in the folder that holds those of the processes. One that another process has left unfinished is made anew.
+    It lies in the folder that holds those of the processes. One that another process has left unfinished is made again.
     """
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
