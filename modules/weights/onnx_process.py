@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
 ONE_IMAGE = 6 << 30  # bytes of address space for one image
 MEMORY = 12 << 30  # for a batch
-SECONDS, SECONDS_PER_IMAGE = (
-    120.0,
-    5.0,
-)  # a batch of n images may take SECONDS + n * SECONDS_PER_IMAGE, opening the file included
+SECONDS = 120.0  # for a batch of n images: SECONDS + n * SECONDS_PER_IMAGE, opening the file included
+SECONDS_PER_IMAGE = 5.0
 MOST = 1 << 30  # bytes of the embeddings of a batch that are read
 CLOSING = 5.0  # seconds that a process without work gets to end
 
