@@ -50,7 +50,10 @@ class OnnxProcess:
     ) -> None:
         self.path, self.memory, self.seconds, self.each = path, memory, seconds, each
         self._connection, theirs = Pipe()
-        asked = {"path": str(path), "outputs": list(outputs), "threads": threads, "memory": memory, "pipe": theirs.fileno()}
+        asked = {
+            "path": str(path), "outputs": list(outputs), "threads": threads, "memory": memory,
+            "pipe": theirs.fileno(), "owner": os.getpid(),
+        }  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__, json.dumps(asked)],
             stdin=subprocess.DEVNULL,
@@ -134,17 +137,16 @@ def main(asked: dict[str, Any]) -> int:
     import threading
     import time
 
-    import numpy as np
-    import onnxruntime
-
-    parent, connection = os.getppid(), Connection(asked["pipe"])
-
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == asked["owner"]:  # it may have been killed before this line
             time.sleep(1)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    import numpy as np
+    import onnxruntime
+
+    connection = Connection(asked["pipe"])
     resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], asked["memory"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes no file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +94,7 @@ def ended(
     """The same, however the program ends: its exit code (-9: killed by SIGKILL), what it printed to stdout and to stderr.
 
     Args:
-        variables: environment variables in addition to those of this process when the first program was run
+        variables: environment variables in addition to those that this process was started with
     """
     out, err = folder / "stdout.txt", folder / "stderr.txt"
     process = _started(_run, (program, str(folder), list(arguments), list(path), str(out), str(err), dict(variables or {})))
@@ -105,21 +107,35 @@ def ended(
     return process.exitcode, printed, errors
 
 
-def _started(target: Any, words: tuple[Any, ...]) -> Any:
-    """A process that was forked; the first one also starts the process that all are forked from."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*HEAVY, *LAUNCH])
-    before = {key: os.environ.get(key) for key in READ_AT_IMPORT}
-    os.environ.update(READ_AT_IMPORT)
+@functools.cache
+def context() -> Any:
+    """What starts the forked processes, after it has started the process that all are forked from.
+
+    That process belongs to no test: it has the environment variables that this process was started with. With those of the
+    first test that needs it, it would be killed together with the processes of that test.
+    """
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload([*HEAVY, *LAUNCH])
+    now = dict(os.environ)
     try:
-        process = context.Process(target=target, args=words)
-        process.start()
+        os.environ.clear()
+        os.environ.update(at_start() | READ_AT_IMPORT)
+        forkserver.ensure_running()
     finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
+        os.environ.clear()
+        os.environ.update(now)
+    return found
+
+
+def at_start() -> dict[str, str]:
+    """The environment variables that this process was started with."""
+    entries = Path("/proc/self/environ").read_bytes().split(b"\0")
+    return dict(os.fsdecode(entry).split("=", 1) for entry in entries if b"=" in entry)
+
+
+def _started(target: Any, words: tuple[Any, ...]) -> Any:
+    process = context().Process(target=target, args=words)
+    process.start()
     return process
 
 

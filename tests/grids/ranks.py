@@ -5,11 +5,12 @@ Tests import it by its module name; this folder is on pytest's path.
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 import traceback
 from pathlib import Path
 from typing import Any
+
+from forked import context
 
 from modules.training.ranks import Rank, process_group
 
@@ -25,11 +26,9 @@ def together(folder: Path, world: int, program: str, **values: Any) -> list[Any]
     Raises:
         AssertionError: one of them raised an exception.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ranks", "torch", "pytorch_lightning", "modules.training.trainer"])
     folder.mkdir(exist_ok=True)
     words = [(Rank(number, world), str(folder), program, values) for number in range(world)]
-    processes = [context.Process(target=_one, args=one) for one in words]
+    processes = [context().Process(target=_one, args=one) for one in words]
     for process in processes:
         process.start()
     for process in processes:

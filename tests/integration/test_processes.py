@@ -209,3 +209,19 @@ def test_a_forked_driver_belongs_to_its_family_until_it_ends(tmp_path: Path) -> 
         driver.kill()
         assert driver.process.poll() == -9
         assert family(driver.family) == []
+
+
+def test_the_process_that_drivers_are_forked_from_belongs_to_no_family(tmp_path: Path) -> None:
+    """Also if the first test that needs it sets its own environment: with that test's processes all later drivers would end."""
+    program = (
+        "import os; os.environ.update(FACEGRID_TEST_FAMILY='mine', OF_A_TEST='mine')\n"
+        "import forked\n"
+        "forked.HEAVY, forked.LAUNCH = [], []\n"
+        "print(forked.run('import os; print(os.environ.keys() & {\"FACEGRID_TEST_FAMILY\", \"OF_A_TEST\"})', forked.Path('.')))\n"
+        "from launching import TAG, family\n"
+        "print(TAG, os.environ['OF_A_TEST'], family('mine'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests/grids'}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["set()", "FACEGRID_TEST_FAMILY", "mine", "[]"], done.stderr

@@ -1,9 +1,11 @@
 """An ONNX file in a process of its own: equal numbers, and what a hostile or too large network may not do."""
 
+import json
 import os
 import subprocess
 import sys
 import time
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx_networks import SIZE, network, save
 
+from modules.weights import onnx_process
 from modules.weights.onnx_process import OnnxProcess
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (5, 3, SIZE, SIZE)).astype(np.float32)
@@ -152,3 +155,12 @@ def test_it_ends_with_its_object(tmp_path: Path) -> None:
     child = process._process
     del process
     assert child.poll() == 0
+
+
+def test_a_process_ends_if_its_owner_was_killed_while_it_started(tmp_path: Path) -> None:
+    """Then it is the child of another process from its first line on."""
+    asked = {"path": "a.onnx", "outputs": [], "threads": 1, "memory": 3 << 30, "owner": os.getpid() + 1}
+    ours, theirs = Pipe()
+    command = [sys.executable, "-P", onnx_process.__file__, json.dumps({**asked, "pipe": theirs.fileno()})]
+    assert subprocess.run(command, pass_fds=[theirs.fileno()], timeout=60).returncode == 1
+    ours.close()
