@@ -71,7 +71,10 @@ class Folder:
             found = [item for block in pool.map(self._stamps, _blocks(images, 1000)) for item in block]
         wrong = [item for item in found if isinstance(item, str)]
         if wrong:
-            raise ValueError(f"{wrong[0]}; so it is with {len(wrong)} of {len(found)} files" if len(wrong) > 1 else wrong[0])
+            many = f"; {len(wrong)} of {len(found)} files cannot be read" if len(wrong) > 1 else ""
+            raise ValueError(
+                f"{wrong[0]}{many}; restore it, or remove it from the dataset's list (on_bad_image is for damaged images)"
+            )
         return [item for item in found if not isinstance(item, str)]
 
     def read(self, row: int, key: str) -> bytes:

@@ -178,9 +178,9 @@ def debug(
 ) -> None:
     """Run one cell in this process, so that breakpoints work."""
     from grid.execution.debug import debug as run
-    from grid.execution.tracebacks import show_own
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.grid_file import read
+    from grid.tracebacks import show_own
 
     sys.excepthook = show_own
     metrics = run(read(grid, overrides or []), parse_cell_filter(where), fast, again, err if as_json else out)
@@ -346,9 +346,9 @@ def main() -> None:
     degrade_output()
     os.environ.setdefault("PYTHONUTF8", "1")  # child processes of a launch then use UTF-8 in any locale
     from grid.abort import LaunchAborted
-    from grid.execution.tracebacks import show_own
     from grid.ledger.lock import Held
     from grid.spec.grid_file import BadInput
+    from grid.tracebacks import show_own
 
     # Hides Pillow's warning about images that facegrid rejects anyway; Pillow must not be imported for that.
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")

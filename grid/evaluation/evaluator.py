@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from configs.contract import broken, check_files, is_json
 from configs.data_interfaces import Manifest, ProtocolConfig
 from configs.lookup import nearest
-from grid.spec.measure import check_values
+from grid.spec.measure import Measure, check_values, measures_in
 from grid.spec.training import IDENTITY, Target, Training
 
 SECTION = "an-evaluation-task-of-your-own"  # of docs/extending.md
@@ -99,13 +99,18 @@ class EvaluationResult:
 
     Attributes:
         metrics: a JSON value; tasks other than verification include their ``task``
-        facts: the headline numbers
+        facts: the headline numbers; by default the values of the metrics at the top
         outputs: files in the folder to keep
     """
 
     metrics: Mapping[str, Any]
-    facts: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.facts == {} and isinstance(self.metrics, Mapping):
+            at_top = {key: one["value"] for key, one in self.metrics.items() if isinstance(one, Mapping) and "value" in one}
+            object.__setattr__(self, "facts", at_top)
 
 
 def check_result(found: Any, folder: Path) -> None:
@@ -123,6 +128,20 @@ def check_result(found: Any, folder: Path) -> None:
             raise broken(f"EvaluationResult.{name} is", value, expected, SECTION)
     check_values(found.metrics, "the value of the metric", "a number, or None", SECTION)
     check_files("EvaluationResult.outputs", found.outputs, folder, "scores.parquet", "evaluate wrote into seen.folder", SECTION)
+
+
+def check_measures(measures: Iterable[Measure], metrics: Mapping[str, Any]) -> None:
+    """Checks that tables have something to show of an ``EvaluationResult``.
+
+    Raises:
+        ContractError: a measure's key is not in the metrics, or no metric has a ``value``.
+    """
+    present = [measure.key for measure in measures_in([metrics])]
+    if not present:
+        raise broken("EvaluationResult.metrics is", metrics, "a metric such as {'rank_1': {'value': 0.5}}", SECTION)
+    for measure in measures:
+        if measure.key not in present:
+            raise broken("measures returned the key", measure.key, f"one of the metrics: {', '.join(present)}", SECTION)
 
 
 def setting(protocol: ProtocolConfig, name: str, default: Any) -> Any:

@@ -69,11 +69,13 @@ class EvaluationTask:
         Raises:
             ContractError: the module's ``evaluate`` returned something else.
         """
-        from grid.evaluation.evaluator import check_result
+        from grid.evaluation.evaluator import check_measures, check_result
 
         found = importlib.import_module(self.module).evaluate(asked, seen, protocol)
         with naming("evaluation task", self.name):
             check_result(found, seen.folder)
+            if not self.module.startswith(f"{PACKAGE}."):
+                check_measures(self.measures([found.metrics]), found.metrics)
         return found
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> Sequence[Measure]:

@@ -24,10 +24,10 @@ from grid.execution.job import Outcome
 from grid.execution.perform import devices_of, finished
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.spending_limit import SpendingLimit
-from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Ledger
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
+from grid.tracebacks import error_line
 
 BUILT_IN = {"ray": "grid.execution.ray_tune.RayExecutor", "local": "grid.execution.local.LocalExecutor"}
 Reserved = Callable[[Work], Mapping[str, float]]  # what a unit of work reserves: "CPU", "GPU", of all its devices together

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from grid.execution.job import Begun, Job, RunOptions, fresh_process_state
-from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Ledger
 from grid.ledger.scratch import own_temporary_files
 from grid.plan.code_version import source_digest
 from grid.spec.stage_kind import stage_kind
 from grid.stages.ranks import Helper, Report
+from grid.tracebacks import error_line
 
 
 def help_training(task: Mapping[str, Any]) -> Report:

@@ -22,7 +22,6 @@ from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory
 from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
 from grid.execution.system_metrics import sampled
-from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
 from grid.ledger.lock import Held, Lock
 from grid.ledger.storage_errors import out_of_space, store_failed
@@ -33,6 +32,7 @@ from grid.spec.stage_kind import Stage, stage_kind
 from grid.spec.stage_name import DETECT, SHOWN_ID
 from grid.spec.training import Training
 from grid.stages.ranks import Helper, Helpers, RankLost, Team
+from grid.tracebacks import error_line
 
 POLL = 1.0  # seconds between two looks at a stage that another process computes
 WAIT = 5.0  # seconds for it until other work is tried first

@@ -314,7 +314,9 @@ def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQ
     shown = [cell for cell in study.cells if not cell.hidden]
     failed = [cell for cell in shown if cell.state == "failed"]
     for cell in failed:
-        console.print(styled("[red]failed[/] {}: {}", cell.title, cell.reason))
+        for label, failure in cell.failures.items():
+            if label not in cell.added:
+                console.print(styled("[red]failed[/] {}: {}: {}", cell.title, label, failure.error))
     recorded = {cell.id for cell in failed}
     for id, error in queue.failed.items():
         if id not in recorded:  # nothing to record: the next launch retries it

@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any
 
 from grid.execution.job import Job, Outcome, RunOptions, run
-from grid.execution.tracebacks import error_line
 from grid.ledger.ledger import Ledger
 from grid.ledger.scratch import own_temporary_files
 from grid.spec.stage_kind import stage_kind
 from grid.stages.ranks import RankLost
+from grid.tracebacks import error_line
 
 Report = Callable[[str, Mapping[str, Any]], None]  # stage label and progress; the row is empty when the stage begins
 

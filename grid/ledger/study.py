@@ -216,8 +216,10 @@ class Study:
             own = cell["stages"].keys() - added
             state = "failed" if failures.keys() & own else "done" if own <= markers.keys() else "run"
         if state == "failed":
-            label, failure = next((label, failure) for label, failure in failures.items() if label not in added)
+            (label, failure), *more = ((label, failure) for label, failure in failures.items() if label not in added)
             reason = f"{label}: {failure.error}"
+            if more:
+                reason += f"; failed too: {', '.join(label for label, _ in more)}"
         return CellView(
             cell["id"],
             cell["levels"],

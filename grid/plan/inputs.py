@@ -19,7 +19,7 @@ from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
 from grid.plan.overlap import ask, free_pairs, pairs_digest
-from grid.plan.returned import checked_columns, checked_pairs
+from grid.plan.returned import calling, checked_columns, checked_pairs
 from grid.plan.target_columns import check_evaluated, check_official, learned_columns, no_validation
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
@@ -68,9 +68,11 @@ class InputResolver:
         return self._once(("manifest", self._key(data)), lambda: self._manifest(data))  # type: ignore[no-any-return]
 
     def _manifest(self, data: DatasetConfig) -> Manifest:
-        if missing := data.missing():
+        with calling("dataset", data.name):
+            missing = data.missing()
+            found = None if missing else data.manifest(self.scans)
+        if missing:
             raise Blocked(str(missing))
-        found = data.manifest(self.scans)
         if found is None:
             self.unread[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never read: ids are pending; launch reads them once", data)
@@ -87,7 +89,12 @@ class InputResolver:
 
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; clears the cached answers."""
-        _readable(lambda: data.scan(self.scans, progress))
+
+        def scanned() -> None:
+            with calling("dataset", data.name):
+                data.scan(self.scans, progress)
+
+        _readable(scanned)
         self.store.push("scans")
         self._forget()
 
@@ -276,7 +283,8 @@ class InputResolver:
     def _kept_pairs(self, protocol: ProtocolConfig, trained: Sequence[DatasetConfig]) -> Pairs:
         data = self.dataset(protocol)
         manifest = self.manifest(data)
-        pairs = checked_pairs(protocol.pairs(manifest), protocol, manifest)
+        with calling("protocol", protocol.name):
+            pairs = checked_pairs(protocol.pairs(manifest), protocol, manifest)
         return free_pairs(protocol, manifest, pairs, self._seen(data, trained, protocol.near))
 
     def asked(self, protocol: ProtocolConfig, cell: Training) -> Any:

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from configs.contract import PAGE, ContractError, broken, naming
 from configs.data_interfaces import Column, DatasetConfig, Manifest, Pairs, ProtocolConfig
+from grid.tracebacks import error_line
 
 TASK = "an-evaluation-task-of-your-own"  # sections of docs/extending.md
 PROTOCOL = "a-protocol"
 DATASET = "a-dataset"
+
+
+@contextmanager
+def calling(kind: str, name: str) -> Iterator[None]:
+    """Names a component in the errors that its methods raise while a grid is planned.
+
+    Raises:
+        ContractError: they raised an exception that is no message to the user, such as a KeyError: one line with the place.
+        ValueError: of a component of the user's own, with its name.
+    """
+    try:
+        yield
+    except ContractError:
+        raise
+    except (ValueError, OSError) as error:
+        if "." not in name:
+            raise
+        raise ValueError(f"{kind} {name!r}: {error_line(error)}") from error
+    except Exception as error:
+        raise ContractError(f"{kind} {name!r}: {error_line(error)}; see {PAGE}#a-{kind}", named=True) from error
 
 
 def checked_input(protocol: ProtocolConfig, question: str, manifest: Manifest) -> Any:
@@ -27,7 +49,8 @@ def checked_input(protocol: ProtocolConfig, question: str, manifest: Manifest) -
             raise ContractError(
                 f"its config has no method {question}(manifest), which its task {protocol.task!r} needs; see {PAGE}#{TASK}"
             )
-        found = method(manifest)
+        with calling("protocol", protocol.name):
+            found = method(manifest)
         if not isinstance(getattr(found, "digest", None), str):
             raise broken(f"{question} returned", found, "an object with a digest (text) of its content", TASK)
         return found
@@ -64,7 +87,9 @@ def checked_columns(data: DatasetConfig, manifest: Manifest) -> Mapping[str, Col
         ContractError: it is no mapping from names to columns with one value per image.
     """
     with naming("dataset", data.name):
-        found, count = data.columns(manifest), len(manifest.keys)
+        with calling("dataset", data.name):
+            found = data.columns(manifest)
+        count = len(manifest.keys)
         if not isinstance(found, Mapping):
             raise broken("columns returned", found, "a dict from names to datamodules.columns.Column", DATASET)
         for name, column in found.items():

@@ -119,7 +119,19 @@ def test_the_examples_of_extending_resolve_as_components(tmp_path: Path, monkeyp
             (tmp_path / match[1]).parent.mkdir(exist_ok=True)
             (tmp_path / match[1]).write_text(text)
             written.append(match[2])
-    examples = {"tiny", "normface", "flat", "foreground", "neighbors", "nearest", "saliency", "compact", "steps", "norms"}
+    examples = {
+        "tiny",
+        "normface",
+        "flat",
+        "foreground",
+        "neighbors",
+        "nearest",
+        "margin",
+        "saliency",
+        "compact",
+        "steps",
+        "norms",
+    }
     assert set(written) == examples
     monkeypatch.syspath_prepend(tmp_path)
     try:
@@ -129,10 +141,16 @@ def test_the_examples_of_extending_resolve_as_components(tmp_path: Path, monkeyp
         assert len(cells) == 4
         assert all(cell is not None and cell.backbone.build().channels in (32, 64) for cell in cells)
         labels = {label for cell in make_plan(grid).cells for label in cell.stages}
-        assert {"evaluate:mylab.nearest", "evaluate:mylab.neighbors", "mylab.norms", "score:mylab.saliency:sanity"} <= labels
+        assert {
+            "evaluate:mylab.nearest",
+            "evaluate:mylab.margin",
+            "evaluate:mylab.neighbors",
+            "mylab.norms",
+            "score:mylab.saliency:sanity",
+        } <= labels
         assert all(cell is not None and cell.loss.name == "mylab.normface" for cell in cells)
         for text in blocks(path, "python"):
-            if text.startswith("import facegrid"):
+            if text.startswith("import "):
                 exec(text, {})
         cell = cells[-1]
         assert cell is not None

@@ -148,7 +148,7 @@ def test_no_temporary_file_is_left(root, tmp_path):
 def test_all_absent_files_are_counted(root, tmp_path):
     (root / "3.jpg").unlink()
     (root / "5.jpg").unlink()
-    with pytest.raises(ValueError, match=r"3\.jpg: No such file or directory; so it is with 2 of 6 files"):
+    with pytest.raises(ValueError, match=r"3\.jpg: No such file or directory; 2 of 6 files cannot be read; restore it"):
         scan(root, IMAGES, "skip", tmp_path / "cache")
 
 

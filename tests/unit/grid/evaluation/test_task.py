@@ -15,6 +15,7 @@ from grid.evaluation.evaluator import EvaluationResult
 from grid.evaluation.task import PACKAGE, evaluation_task
 from grid.plan.plan import make_plan
 from grid.spec.grid_file import BadInput, Grid
+from grid.spec.measure import Measure
 
 TASK = """
 from dataclasses import dataclass
@@ -171,6 +172,34 @@ def test_a_wrong_evaluation_names_the_task(found: Any, said: str, monkeypatch: p
         task.evaluate(None, SimpleNamespace(folder=tmp_path), None)
     assert str(refused.value).startswith(f"evaluation task 'toy_tasks.whole': {said}")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "metrics", "said"),
+    [
+        ("near", {"nearest": {"value": 0.5}}, "measures returned the key 'near'; expected one of the metrics: nearest"),
+        (
+            "near",
+            {"nearest": {"share": 0.5}},
+            "EvaluationResult.metrics is a dict with the keys nearest; expected a metric such as",
+        ),
+    ],
+)
+def test_a_task_with_nothing_to_show_is_refused(
+    key: str, metrics: Any, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its columns would be dashes, without a word."""
+    task = evaluation_task("toy_tasks.whole")
+    monkeypatch.setattr(importlib.import_module("toy_tasks.whole"), "evaluate", lambda *_: EvaluationResult(metrics))
+    monkeypatch.setattr(task, "measures", lambda found: [Measure(key, "Nearest")])
+    with pytest.raises(ContractError, match=f"^evaluation task 'toy_tasks.whole': {said}"):
+        task.evaluate(None, SimpleNamespace(folder=tmp_path), None)
+
+
+def test_headline_numbers_are_the_metrics_unless_they_are_given() -> None:
+    metrics = {"task": "mylab.a", "share": {"value": 0.5, "low": 0.4}, "ranks": {"1": {"value": 0.1}}}
+    assert EvaluationResult(metrics).facts == {"share": 0.5}
+    assert EvaluationResult(metrics, {"own": 1}).facts == {"own": 1}
 
 
 def test_what_a_right_task_returns_is_returned() -> None:

@@ -11,7 +11,7 @@ import pytest
 from configs.contract import ContractError
 from datamodules.columns import Column
 from datamodules.evaluation_sets.pairs import Pairs
-from grid.plan.returned import checked_columns, checked_input, checked_pairs
+from grid.plan.returned import calling, checked_columns, checked_input, checked_pairs
 
 MANIFEST: Any = SimpleNamespace(keys=tuple("abcd"))
 ROWS, SAME = np.array([0, 1]), np.array([True, False])
@@ -72,3 +72,42 @@ def test_right_columns_are_returned() -> None:
     right = {"age": Column.number([20, 30, None, 50])}
     data: Any = SimpleNamespace(name="mylab.faces", columns=lambda manifest: right)
     assert checked_columns(data, MANIFEST) is right
+
+
+def fails(error: Exception) -> Any:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "said"),
+    [
+        (
+            "mylab.table",
+            KeyError("file"),
+            r"dataset 'mylab.table': KeyError: 'file' \(.*test_returned.py:\d+\); see docs/extending.md#a-dataset",
+        ),
+        ("folder", IndexError("no row"), r"dataset 'folder': IndexError: no row \(.*; see docs/extending.md#a-dataset"),
+        (
+            "mylab.table",
+            ValueError("list.csv:3: no subject"),
+            r"dataset 'mylab.table': list.csv:3: no subject \(.*test_returned.py:\d+\)",
+        ),
+        (
+            "mylab.table",
+            FileNotFoundError(2, "No such file", "list.csv"),
+            r"dataset 'mylab.table': FileNotFoundError: .*list.csv'.*",
+        ),
+        ("folder", ValueError("a.jpg: damaged"), "a.jpg: damaged"),
+    ],
+)
+def test_errors_in_a_component_are_one_line_that_names_it(name: str, error: Exception, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"), calling("dataset", name):
+        fails(error)
+
+
+def test_components_are_named_wherever_a_plan_calls_them() -> None:
+    with pytest.raises(ContractError, match=r"^protocol 'mylab\.pairs': KeyError: 'rows'"):
+        checked_input(protocol(asked=lambda manifest: fails(KeyError("rows"))), "asked", MANIFEST)
+    dataset: Any = SimpleNamespace(name="mylab.table", columns=lambda manifest: fails(KeyError("age")))
+    with pytest.raises(ContractError, match=r"^dataset 'mylab\.table': KeyError: 'age'"):
+        checked_columns(dataset, MANIFEST)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from grid.execution.tracebacks import error_line, own_traceback, show_own
+from grid.tracebacks import error_line, own_traceback, show_own
 
 LOSS = """
 import torch

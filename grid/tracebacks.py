@@ -11,7 +11,7 @@ from types import TracebackType
 
 from configs.lookup import import_hint
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("grid", "modules", "datamodules", "configs", "cluster")
 
 
