@@ -1,5 +1,6 @@
 """What a launch voids before it starts: what its plan saw to be wrong, and nothing that others finished since."""
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,10 +8,11 @@ import pytest
 from rich.console import Console
 from small import finish, finish_all, stages
 
-from grid.execution.launch import SYNC_SECONDS, BackgroundSync, _retry, launch, refusals, void_changed
+from grid.execution.launch import SYNC_SECONDS, BackgroundSync, _retry, launch, refusals, summary, void_changed
+from grid.execution.scheduler import queue_of
 from grid.ledger.ledger import Cause, Ledger, State
 from grid.ledger.study import COPY, RECORD, Study, read_record, write_record
-from grid.plan.plan import Plan, make_plan, store_of
+from grid.plan.plan import Plan, make_plan, store_of, study_of
 from grid.plan.study_record import write_plan
 from grid.spec.grid_file import Grid
 
@@ -205,3 +207,24 @@ def test_copying_to_mlflow_takes_a_fifth_of_the_time_at_most(make: Make, monkeyp
     monkeypatch.setattr(copying, "sync_pass", Pass())
     copying._keep()
     assert pauses == [SYNC_SECONDS, SYNC_SECONDS, 120.0, SYNC_SECONDS]
+
+
+def test_every_failure_of_a_cell_is_printed_in_full(make: Make) -> None:
+    grid = make(axes={})
+    plan = make_plan(grid)
+    write_plan(plan, grid)
+    (train,) = stages(plan, "train")
+    finish(grid, train)
+    ledger = Ledger(store_of(grid))
+    for label in ("evaluate:drawn", "explain:gradcam"):
+        (stage,) = stages(plan, label)
+        ledger.begin(stage.stage, stage.id, {}).fail(f"ValueError: {label} {'x' * 300} end", "", deterministic=True)
+    study, console = Study(study_of(grid)), Console(width=80, record=True, quiet=False, file=io.StringIO())
+    assert summary(study, study_of(grid) / "report/index.html", console, 2, queue_of(make_plan(grid), {})) == 1
+    said = " ".join(console.export_text().split())
+    for label in ("evaluate:drawn", "explain:gradcam"):
+        assert f"{label}: ValueError: {label} x" in said
+    assert said.count(" end ") == 2
+    (cell,) = study.cells
+    assert cell.reason is not None
+    assert cell.reason.endswith("end; failed too: explain:gradcam")
