@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bucket import new_bucket, s3_server
-from launching import Facegrid, Store, facegrid, gone, here, sound
+from launching import Facegrid, Store, gone, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -24,11 +24,11 @@ def test_a_killed_driver_costs_no_finished_stage_in_a_bucket(undisturbed: Any, t
     with Facegrid(tmp_path, "launch", undisturbed.grid, where, "launch.concurrency=1", FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, _ = driver.until(store.half_trained)
         driver.kill()
-        gone(driver.family)
+        gone(driver.family, killed=True)
     done, before = store.contents(), store.attempts()
     assert ("train", half) not in done
     hold.unlink()
-    facegrid(tmp_path, "launch", undisturbed.grid, where, "launch.concurrency=1")
+    here(tmp_path, "launch", undisturbed.grid, where, "launch.executor=local")
     after = store.attempts()
     assert {key: after[key] for key in done} == {key: before[key] for key in done}
     assert store.contents() == undisturbed.contents, "the numbers of a launch with its ledger on a disk"

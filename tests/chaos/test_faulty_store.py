@@ -39,7 +39,7 @@ def test_launches_go_on_until_all_is_done(every_kind: Calm, tmp_path: Path) -> N
 
 
 def test_a_launch_gets_through_slow_writes(every_kind: Calm, tmp_path: Path) -> None:
-    place = faulty(tmp_path, "pause=0.3")
+    place = faulty(tmp_path, "pause=0.1")
     code, said = place.launch()
     assert code == 0, said
     assert place.store.contents() == every_kind.contents

@@ -29,7 +29,7 @@ def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Pat
         hold.write_text(str(claim["pid"]))  # the other trainings stay half done, even when their workers outlive the driver
         half, _ = driver.until(lambda: done_and_half_done(store, claim["pid"]))
         driver.kill()
-        gone(driver.family)
+        gone(driver.family, killed=True)
     done, before = store.contents(), store.attempts()
     assert 0 < len(done) < len(undisturbed.contents)
     assert ("train", half) not in done

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ EPOCHS = 3  # epochs of each training of the tiny grid
 PROGRAM = "from facegrid import main; main()"
 SESSIONS: dict[str, int] = {}  # of forked drivers by their tag, which they have no place for in /proc
 POLL = 0.1  # seconds between two looks at a ledger, which may read some hundred files
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 PATIENCE = 420.0  # maximum seconds for a launch of the tiny grid on a busy machine
 
 
@@ -137,12 +138,23 @@ def family(tag: str) -> list[psutil.Process]:
     return found
 
 
-def gone(tag: str, within: float = 180) -> None:
-    """What a dead driver started ends by itself."""
+def gone(tag: str, within: float = 180, killed: bool = False) -> None:
+    """What a dead driver started ends by itself.
+
+    Args:
+        killed: it was killed on Ray. Then Ray's agents are not waited for: they first try for 60 s, which cannot be set, to
+            tell Ray's GCS, which is gone, that their raylet is gone.
+    """
     limit = time.monotonic() + within
-    while left := family(tag):
+    while left := [process for process in family(tag) if not (killed and _named(process, AGENTS))]:
         assert time.monotonic() < limit, [(process.pid, process.cmdline()) for process in left]
         time.sleep(0.2)
+
+
+def _named(process: psutil.Process, names: Collection[str]) -> bool:
+    with suppress(psutil.Error):
+        return process.name() in names
+    return False
 
 
 def end(process: psutil.Process) -> None:

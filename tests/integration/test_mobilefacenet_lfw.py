@@ -1,6 +1,7 @@
 """LFW's View 2 with a public face-trained MobileFaceNet, through our detection and five-point alignment.
 
-By default two folds of the ten are measured; FACEGRID_LFW_FOLDS=10 measures all, and prints the numbers (pytest -s).
+By default every second pair of two folds of the ten is measured; FACEGRID_LFW_FOLDS=10 measures all, and prints the numbers
+(pytest -s).
 """
 
 import os
@@ -21,18 +22,19 @@ from datamodules.protocols.lfw import LFWProtocolConfig as Protocol
 from modules.metrics.verification import verification
 
 FOLDS = int(os.environ.get("FACEGRID_LFW_FOLDS", "2"))
-BATCH = 64
-ACCURACY, AUC = (0.985, 0.997) if FOLDS == 10 else (0.978, 0.996)  # 0.0035 is the standard error of two folds
+BATCH = 8  # larger ones spend half their time on memory
+EVERY = 1 if FOLDS == 10 else 2  # pairs
+ACCURACY, AUC = (0.985, 0.997) if FOLDS == 10 else (0.975, 0.996)  # 0.005 is the standard error of 600 pairs
 
 
 class Pairs:
-    """The pairs of the first folds, their images and a network."""
+    """Pairs of the first folds, their images and a network."""
 
     def __init__(self, shared: Path, cache: Path) -> None:
         protocol = Protocol(root=shared / "data" / "lfw")
         manifest: Any = protocol.dataset().scan(cache)
         pairs = protocol.pairs(manifest)
-        chosen = pairs.fold < FOLDS
+        chosen = (pairs.fold < FOLDS) & (np.arange(len(pairs.fold)) % EVERY == 0)
         rows, place = np.unique(np.stack([pairs.left, pairs.right])[:, chosen], return_inverse=True)
         self.left, self.right = place.reshape(2, -1)
         self.same, self.fold = pairs.same[chosen], pairs.fold[chosen]

@@ -7,20 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import Facegrid, Store, facegrid, here, sound
+from launching import Facegrid, Store, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 
 
-def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def hold(tmp_path: Path) -> Path:
+    """While it is there, every training stops half done; but see ``components.slow``."""
+    path = tmp_path / "hold"
+    path.touch()
+    return path
+
+
+def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     said = here(tmp_path, "launch", undisturbed.grid, "--no-run")
     assert "10 stages to run; `facegrid work studies/tiny` runs them" in said
     store = Store(tmp_path / STUDY / "store")
     assert store.contents() == {}
     with (
-        Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_PAUSE="0.3") as victim,
-        Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_PAUSE="0.3") as other,
+        Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_HOLD=str(hold)) as victim,
+        Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_HOLD=str(hold)) as other,
     ):
         killed, _ = victim.until(lambda: store.half_trained(other.process.pid))
         os.kill(victim.process.pid, signal.SIGKILL)
@@ -28,6 +36,7 @@ def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tm
         before = store.attempts()
         done = set(store.markers())
         assert ("train", killed) not in done
+        hold.unlink()
         with Facegrid(tmp_path, "work", STUDY) as third:
             assert (other.wait(), third.wait()) == (0, 0), other.said + third.said
             assert "Traceback" not in other.said + third.said
@@ -44,13 +53,15 @@ def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tm
     assert "0 stages to run" in here(tmp_path, "work", STUDY)
 
 
-def test_a_worker_and_a_launch_share_the_stages(undisturbed: Any, tmp_path: Path) -> None:
+def test_a_worker_and_a_launch_share_the_stages(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     here(tmp_path, "launch", undisturbed.grid, "--no-run")
     store = Store(tmp_path / STUDY / "store")
-    with Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_PAUSE="0.5") as worker:
-        worker.until(lambda: list(store.claims()))
-        facegrid(tmp_path, "launch", undisturbed.grid)
-        assert worker.wait() == 0, worker.said
+    with Facegrid(tmp_path, "work", STUDY, FACEGRID_TEST_HOLD=str(hold)) as worker:
+        worker.until(store.half_trained)
+        with Facegrid(tmp_path, "launch", undisturbed.grid, "launch.concurrency=1") as launch:
+            launch.until(lambda: len(store.computed_in()) > 1)
+            hold.unlink()
+            assert (worker.wait(), launch.wait()) == (0, 0), worker.said + launch.said
     assert store.contents() == undisturbed.contents
     assert set(store.attempts().values()) == {1}, store.attempts()
     assert len(store.computed_in()) >= 2

@@ -45,7 +45,8 @@ PartitionName=main Nodes=ALL Default=YES State=UP
 
 
 # Jobs see no process of this machine: `ray symmetric-run` refuses a node on which any Ray runs, such as that of another test.
-OWN_PROCESSES = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+# The shell reaps orphans: where nobody does, `ray stop` waits 16 s for processes that have ended.
+OWN_PROCESSES = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", '"$@" & wait', "sh"]
 
 
 @pytest.fixture
@@ -98,7 +99,9 @@ def test_an_array_of_workers_with_a_requeued_task_ends_with_every_stage_once(
     command = tmp_path / "facegrid"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from facegrid import main; main()" "$@"\n')
     command.chmod(0o755)
-    more = environment("slurm", FACEGRID=str(command), FACEGRID_TEST_PAUSE="0.4", PYTHONPATH=f"{GRIDS}{os.pathsep}{ROOT}")
+    hold = tmp_path / "hold"
+    hold.touch()  # trainings stay half done
+    more = environment("slurm", FACEGRID=str(command), FACEGRID_TEST_HOLD=str(hold), PYTHONPATH=f"{GRIDS}{os.pathsep}{ROOT}")
     asked("sbatch", "--array=1-2", "--output=task-%a.txt", str(SCRIPT), str(STUDY), cwd=tmp_path, env=more)
     store = Store(tmp_path / STUDY / "store")
     limit = time.monotonic() + PATIENCE
@@ -114,11 +117,16 @@ def test_an_array_of_workers_with_a_requeued_task_ends_with_every_stage_once(
     job = Path(f"/proc/{claim['pid']}/environ").read_bytes().split(b"\0")
     values = dict(entry.split(b"=", 1) for entry in job if b"=" in entry)
     task = f"{values[b'SLURM_ARRAY_JOB_ID'].decode()}_{values[b'SLURM_ARRAY_TASK_ID'].decode()}"
+    before = store.computed_in()
     asked("scontrol", "requeue", task)
     while tasks().get(task) != "PENDING":
         assert time.monotonic() < limit, (tasks(), said())
         time.sleep(0.1)
     asked("scontrol", "update", f"JobId={task}", "StartTime=now")  # otherwise Slurm waits two minutes
+    while not store.computed_in() - before:
+        assert time.monotonic() < limit, (tasks(), said())
+        time.sleep(0.3)
+    hold.unlink()
     while tasks():
         assert time.monotonic() < limit + PATIENCE, (tasks(), said())
         time.sleep(0.3)
@@ -146,13 +154,14 @@ def test_a_launch_on_the_nodes_of_a_job_has_a_ray_of_its_own(slurm: Path, undist
     )  # fmt: skip
     script = ROOT / "cluster" / "slurm_ray.sh"
     cells = ["--where", "head=narrow,pretraining=none"]
-    options = ["--cpus-per-task=2", "--output=launch.txt", "--wait"]
-    done = subprocess.run(
-        ["sbatch", *options, str(script), str(undisturbed.grid), *cells],
-        cwd=tmp_path, env=more, capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
+    options = ["--parsable", "--cpus-per-task=2", "--output=launch.txt"]
+    job = asked("sbatch", *options, str(script), str(undisturbed.grid), *cells, cwd=tmp_path, env=more)
+    limit = time.monotonic() + PATIENCE
+    while tasks():  # sbatch --wait looks every 30 s
+        assert time.monotonic() < limit, tasks()
+        time.sleep(0.3)
     said = (tmp_path / "launch.txt").read_text(errors="replace")
-    assert done.returncode == 0, said
+    assert "ExitCode=0:0" in asked("scontrol", "show", "job", job), said
     assert "Ray on this machine: each unit of work has 1 CPU" in said
     contents = Store(tmp_path / STUDY / "store").contents()
     assert {key[0] for key in contents} >= {"train", "evaluate", "explain"}
