@@ -22,7 +22,8 @@ ORDER = ("chaos", "cluster", "integration", "golden", "unit")  # then those of t
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test in tests/chaos is marked ``chaos``, and so on; see ``LONGEST`` and ``ORDER``."""
-    places = {item: Path(item.path).relative_to(ROOT / "tests") for item in items}
+    files = {item.path: item.path.relative_to(ROOT / "tests") for item in items}
+    places = {item: files[item.path] for item in items}
     for item, place in places.items():
         if place.parts[0] != "unit":
             item.add_marker(place.parts[0])
