@@ -1,5 +1,6 @@
 """Marks and orders tests by folder, finds the shared test data, and starts what many tests use."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -18,6 +19,17 @@ LONGEST = (
     "chaos/test_lost_ray.py", "chaos/test_stopped_driver.py", "integration/test_asha.py", "chaos/test_boundaries.py",
 )  # fmt: skip
 ORDER = ("chaos", "cluster", "integration", "golden", "unit")  # then those of these folders
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[Any]:
+    """Without the garbage collector, which would look through all that is imported again and again, here and later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

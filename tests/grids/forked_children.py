@@ -1,4 +1,4 @@
-"""What ``grid.execution.child_process`` starts, forked from the process of ``forked`` instead of started anew: seconds less each."""
+"""Forks what ``grid.execution.child_process`` starts from the process of ``forked``, which saves seconds each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Child:
-    """A ``subprocess.Popen`` of ``python -c PROGRAM`` with pipes of text, as far as ``child_process`` and its users need one."""
+    """What ``child_process`` and its users need of a ``subprocess.Popen`` of ``python -c PROGRAM`` with pipes of text."""
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str], **_: Any) -> None:
         (theirs_in, ours_in), (ours_out, theirs_out) = os.pipe(), os.pipe()
@@ -85,5 +85,5 @@ def _run(program: str, stdin: int, stdout: int, environment: Mapping[str, str]) 
         os.close(end)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
-    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
     exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
