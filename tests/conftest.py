@@ -1,5 +1,6 @@
 """Marks and orders tests by folder, finds the shared test data, and starts what many tests use."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -20,9 +21,21 @@ LONGEST = (
 ORDER = ("chaos", "cluster", "integration", "golden", "unit")  # then those of these folders
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[Any]:
+    """Without the garbage collector, which would look through all that is imported again and again, here and later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test in tests/chaos is marked ``chaos``, and so on; see ``LONGEST`` and ``ORDER``."""
-    places = {item: Path(item.path).relative_to(ROOT / "tests") for item in items}
+    files = {item.path: item.path.relative_to(ROOT / "tests") for item in items}
+    places = {item: files[item.path] for item in items}
     for item, place in places.items():
         if place.parts[0] != "unit":
             item.add_marker(place.parts[0])

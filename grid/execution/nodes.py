@@ -79,7 +79,7 @@ def node_names(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def clock_offset(ask: Callable[[], float], tries: int = 3) -> tuple[float, float]:
+def clock_offset(ask: Callable[[], float]) -> tuple[float, float]:
     """Seconds by which another clock is ahead of this one's, and half the duration of the best of several measurements.
 
     The answer was given at an unknown moment of the call, so the middle is wrong by at most half of its duration
@@ -89,7 +89,7 @@ def clock_offset(ask: Callable[[], float], tries: int = 3) -> tuple[float, float
         ask: returns the other clock's time, in unix seconds
     """
     best = (0.0, float("inf"))
-    for _ in range(tries):
+    for _ in range(3):
         before, began = time.time(), time.monotonic()
         theirs = ask()
         half = (time.monotonic() - began) / 2

@@ -98,7 +98,7 @@ def _kind(work: Workload) -> str:
     return work.group.partition(" ")[0].partition(":")[0]
 
 
-def estimate(plan: Plan, cluster: str, seed: int = 0) -> Estimate:
+def estimate(plan: Plan, cluster: str) -> Estimate:
     """The estimate for a cluster, see ``grid.spec.cluster_shape``.
 
     Raises:
@@ -117,7 +117,7 @@ def estimate(plan: Plan, cluster: str, seed: int = 0) -> Estimate:
     open_ids = {work.id: [job.id for job in work.jobs if job.id in queue.missing] for work in queue.waiting.values()}
     pieces, parts = _pieces(queue.waiting.values(), open_ids, stages, works, Slots(*_slots(launch, nodes)), launch)
     unknown = Counter(stages[id].stage for ids in open_ids.values() for id in ids if fits[id] is None)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     rows = []
     for _ in range(min(DRAWS, max(FEWEST, PIECES // max(1, len(pieces))))):
         seconds = _drawn(pieces, parts, open_ids, fits, works, random)

@@ -61,9 +61,9 @@ class Moments:
             return distance, (means[0] - means[1]) / np.maximum(np.sqrt((variances[0] + variances[1]) / 2), SMALL)
 
 
-def resampled(subjects: int, resamples: int, seed: int = 0) -> np.ndarray:
+def resampled(subjects: int, resamples: int) -> np.ndarray:
     """Weights (1 + resamples, subjects): every subject once, then the bootstrap's draws with replacement."""
-    draws = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), resamples)
+    draws = np.random.default_rng(0).multinomial(subjects, np.full(subjects, 1 / subjects), resamples)
     return np.vstack([np.ones(subjects), draws])
 
 

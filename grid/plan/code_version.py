@@ -42,22 +42,22 @@ def source_digest(kind: str, configs: Iterable[Config]) -> str:
 def _digest(roots: frozenset[str]) -> str:
     own = {f"{root.partition('.')[0]}." for root in roots if not root.startswith(FIRST_PARTY)}  # the user's packages
     counted = (*COUNTED, *own)
-    found: set[str] = set()
+    found: dict[str, str] = {}
     waiting = sorted(roots)
     while waiting:
         module = waiting.pop()
-        if module not in found and module.startswith(counted) and not module.startswith(UNCOUNTED) and _file(module):
-            found.add(module)
-            waiting.extend(_syntax(module)[1])
-    text = "\n".join(f"{module} {_syntax(module)[0]}" for module in sorted(found))
+        counts = module not in found and module.startswith(counted) and not module.startswith(UNCOUNTED)
+        if counts and (file := _file(module)):
+            digest, imports = _syntax(file)
+            found[module] = digest
+            waiting.extend(imports)
+    text = "\n".join(f"{module} {digest}" for module, digest in sorted(found.items()))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
-def _syntax(module: str) -> tuple[str, tuple[str, ...]]:
+def _syntax(file: Path) -> tuple[str, tuple[str, ...]]:
     """Digest of a module's syntax without documentation, and the names that it imports, some of which are modules."""
-    file = _file(module)
-    assert file is not None, module
     tree = ast.parse(file.read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if not _describes(node)]
     imports: set[str] = set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import sqlite3
 import time
@@ -39,7 +40,6 @@ def _usable(database: Path) -> bool:
     """Whether the file needs no intervention. A file that holds a run, or is not an MLflow database, is never replaced."""
     if not database.exists() or database.stat().st_size == 0:
         return False
-    from mlflow.store.db.utils import _get_latest_schema_revision
     from mlflow.store.tracking.dbmodels.initial_models import Base
 
     address = f"{database.absolute().as_uri()}?mode=ro"
@@ -51,7 +51,16 @@ def _usable(database: Path) -> bool:
     except sqlite3.Error:
         return True  # MLflow reports what is wrong with it
     others = VERSION not in tables and not tables <= set(Base.metadata.tables)
-    return bool(used) or others or versions == [(_get_latest_schema_revision(),)]
+    return bool(used) or others or versions == [(_last_migration(),)]
+
+
+@functools.cache
+def _last_migration() -> str:
+    """Its number; MLflow finds it by importing all migrations."""
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    number: str = _get_latest_schema_revision()
+    return number
 
 
 def _create(database: Path) -> None:

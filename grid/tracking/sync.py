@@ -76,13 +76,13 @@ def sync_pass(
     return MlflowSync(study, tracking_of(named, study.path), check).once(report, thorough)
 
 
-def sync(study_path: Path, tracking: str | None = None, check: Callable[[], None] = lambda: None) -> SyncResult:
+def sync(study_path: Path, check: Callable[[], None] = lambda: None) -> SyncResult:
     """One thorough pass with the report, for a user who waits for it.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
     """
-    result = sync_pass(study_path, tracking, report=True, thorough=True, check=check)
+    result = sync_pass(study_path, report=True, thorough=True, check=check)
     if result.unreachable:
         raise TrackingUnreachable(result.problems[-1])
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import sys
@@ -44,11 +45,15 @@ def commands(path: Path) -> list[str]:
     return [line[line.index("facegrid ") :] for line in shown if re.match(r"(PYTHONPATH=\S+ )?(\S*/)?facegrid ", line)]
 
 
+@functools.cache
+def program() -> click.Command:
+    return typer.main.get_command(app)
+
+
 def complaint(call: str) -> str | None:
     """What is wrong with a call: its command, an option, or the number of arguments."""
     words = shlex.split(call, comments=True)[1:]
-    group = typer.main.get_command(app)
-    place: click.Command = group
+    place = program()
     while hasattr(place, "commands") and words and not words[0].startswith("-"):
         if words[0] not in place.commands:
             return f"no command {words[0]!r}"
@@ -88,7 +93,7 @@ def test_commands_are_found_in_the_documents() -> None:
 
 
 def test_the_readme_shows_every_command() -> None:
-    group = typer.main.get_command(app)
+    group = program()
     shown = " ".join(commands(ROOT / "README.md"))
     assert isinstance(group, click.Group) or hasattr(group, "commands")
     missing = [command for command in group.commands if f"facegrid {command}" not in shown]

@@ -96,7 +96,7 @@ def finish(figure: Any, name: str, title: str, words: str, protocol: str = "") -
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        figure.draw_without_rendering()
+        figure.get_layout_engine().execute(figure)
     figure.set_layout_engine("none")  # keeps the layout: it would be computed again for each file
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return Plot(slug, title, words, _saved(figure, "svg", {"Date": None, "Creator": None}), figure, protocol)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
-from multiprocessing import get_context
 
+import forked
 import pytest
 import torch.distributed as distributed
 
@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 
 def test_the_sum_over_three_processes_arrives_in_each() -> None:
     port = free_port(HOST)
-    with ProcessPoolExecutor(3, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(3, forked.context()) as pool:
         ends = [pool.submit(sum_over_nodes, rank, 3, HOST, port, "gloo") for rank in range(3)]
         assert [end.result(120) for end in ends] == [None, None, None]
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import forked
+import forked_children
 import psutil
 import pytest
 import torch
@@ -37,9 +39,15 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def none_left() -> Iterator[None]:
+    forked.context()
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+@pytest.fixture
+def forking(monkeypatch: pytest.MonkeyPatch) -> None:
+    forked_children.install(monkeypatch)
 
 
 @pytest.fixture
@@ -69,6 +77,7 @@ def computed_in(grid: Grid, kind: str) -> set[int]:
     return {json.loads(claim.read_text())["pid"] for claim in Path(store_of(grid), kind).glob("*/claims/*.json")}
 
 
+@pytest.mark.usefixtures("forking")
 def test_shards_run_at_the_same_time_and_give_the_table_of_one_process(
     detecting: Any, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +115,7 @@ def test_a_shard_whose_process_was_killed_is_detected_by_another(detecting: Any,
     assert "its process was lost (killed by SIGKILL); it goes on in another one" in line
 
 
+@pytest.mark.usefixtures("forking")
 def test_a_shard_whose_process_always_dies_is_given_up(detecting: Any, tmp_path: Path) -> None:
     (tmp_path / "calls").mkdir()
     lethal = {"name": "components.fragile", "does": "kill", "folder": str(tmp_path / "calls")}
@@ -118,6 +128,7 @@ def test_a_shard_whose_process_always_dies_is_given_up(detecting: Any, tmp_path:
     assert len(list((tmp_path / "calls").iterdir())) == 2
 
 
+@pytest.mark.usefixtures("forking")
 def test_an_error_in_a_shard_is_recorded_with_its_line(detecting: Any, tmp_path: Path) -> None:
     grid, queue = detecting({"name": "components.fragile", "does": "raise", "folder": str(tmp_path)})
     LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store_of(grid))))
@@ -125,6 +136,7 @@ def test_an_error_in_a_shard_is_recorded_with_its_line(detecting: Any, tmp_path:
     assert shards == 3 * ["no such face (components/fragile.py:44)"]
 
 
+@pytest.mark.usefixtures("forking")
 def test_an_interrupt_ends_the_processes_and_frees_their_stages(detecting: Any, tmp_path: Path) -> None:
     (tmp_path / "calls").mkdir()
     grid, queue = detecting({"name": "components.fragile", "does": "wait", "folder": str(tmp_path / "calls")})

@@ -19,7 +19,6 @@ from grid.plan.workload import Workload
 # what the networks of the demo need per operation: EfficientNet-B1 has few operations, and needs much time for them
 FACTOR = {"alexnet": 1.0, "resnet34": 0.8, "efficientnet_b1": 6.0}
 AMOUNT = {"alexnet": 20.0, "resnet34": 60.0, "efficientnet_b1": 14.0}
-RATE = {"pretrain source": 1.0, "train": 0.9, "detect mtcnn": 1.0}
 
 
 def took(group: str, network: str, amount: float | None, seconds: float) -> Duration:

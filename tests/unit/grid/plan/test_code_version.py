@@ -28,21 +28,17 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
     def file(module: str) -> Path | None:
         return edited.get(module) or real(module)
 
-    def forget() -> None:
-        code_version._syntax.cache_clear()
-        code_version._digest.cache_clear()
-
     def edit(module: str, old: str, new: str) -> None:
         text = (edited.get(module) or real(module)).read_text()
         assert old in text
-        edited[module] = tmp_path / f"{module}.py"
+        edited[module] = tmp_path / f"{module}{len(list(tmp_path.iterdir()))}.py"  # a new one: the syntax of files is cached
         edited[module].write_text(text.replace(old, new, 1))
-        forget()
+        code_version._digest.cache_clear()
 
     monkeypatch.setattr(code_version, "_file", file)
-    forget()
+    code_version._digest.cache_clear()
     yield edit  # type: ignore[misc]
-    forget()
+    code_version._digest.cache_clear()
 
 
 def test_a_digest_is_one_for_equal_code() -> None:

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import shutil
 
 import pytest
+from invented_study import build_study
 
 from grid.analysis.analysis import analyze
 from grid.report.analysis_files import matrix, ranked
@@ -11,14 +13,20 @@ from grid.report.build import build
 from grid.results.rows import table
 
 
-@pytest.fixture
-def study(make_study):
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Tests only read it and its ``page``."""
     axes = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"]}
-    return make_study(axes=axes, failed=[{"backbone": "alexnet", "detection": "mtcnn"}], pairs=100, explainers=())
+    failed = [{"backbone": "alexnet", "detection": "mtcnn"}]
+    return build_study(tmp_path_factory.mktemp("analyzed") / "ito2021", axes=axes, failed=failed, pairs=100, explainers=())
 
 
-def test_every_file_has_the_numbers(study):
-    page = build(study)
+@pytest.fixture(scope="module")
+def page(study):
+    return build(study)
+
+
+def test_every_file_has_the_numbers(study, page):
     (found,) = analyze(study, table(study))
     auc = next(one for one in found.metrics if one.column.key == "auc")
     (lines,) = (list(csv.DictReader(page.with_name("comparisons.csv").open())),)
@@ -45,8 +53,7 @@ def test_every_file_has_the_numbers(study):
     }
 
 
-def test_components_are_there_for_statistics_and_for_papers(study):
-    page = build(study)
+def test_components_are_there_for_statistics_and_for_papers(study, page):
     (found,) = analyze(study, table(study))
     lines = list(csv.DictReader(page.with_name("components.csv").open(encoding="utf-8")))
     assert [(one["metric"], one["source"], float(one["deviation"])) for one in lines] == [
@@ -62,16 +69,16 @@ def test_components_are_there_for_statistics_and_for_papers(study):
         assert any(line.startswith(f"{source} & {100 * deviation:.2f} &") for line in body)
 
 
-def test_the_page_has_both_sections(study):
-    text = build(study).read_text()
+def test_the_page_has_both_sections(page):
+    text = page.read_text()
     assert ">backbone + backbone x detection<" in text
     assert text.index('id="table"') < text.index('id="effects"') < text.index('id="comparisons"') < text.index('id="roc"')
     assert 'href="#effects"' in text
     assert "Seeds cannot be judged" in text
 
 
-def test_one_cell_has_no_sections_and_old_files_go(make_study, study):
-    page = build(study)
+def test_one_cell_has_no_sections_and_old_files_go(make_study, page, tmp_path):
+    page = shutil.copytree(page.parent, tmp_path / "report") / page.name
     single = make_study("single", axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
     text = build(single, page.parent).read_text()
     assert 'id="effects"' not in text

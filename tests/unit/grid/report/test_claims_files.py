@@ -12,7 +12,7 @@ from grid.report.build import build
 from grid.spec.grid_file import BadInput
 
 CLAIMS = Path(__file__).resolve().parents[4] / "configs" / "claims"
-AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"]}
+AXES = {"detection": ["none", "mtcnn"]}
 TEXT = """
 source: "[a](b) <i>"
 claims:

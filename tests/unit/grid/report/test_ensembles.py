@@ -225,7 +225,7 @@ def test_a_member_that_is_not_done_is_named(make_study):
 
 
 def test_printed_tables_have_the_ensembles_after_the_cells(make_study, tmp_path):
-    study = make_study(axes=AXES, pairs=100, ensembles=[{"over": "detection"}])
+    study = make_study(axes=AXES, pairs=60, explainers=(), ensembles=[{"over": "detection"}])
     table = table_of(study)
     assert "| alexnet | none + mtcnn |" in markdown(table, study.name)
     lines = list(csv.DictReader(io.StringIO(table_csv(table))))

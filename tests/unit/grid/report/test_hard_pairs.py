@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from invented_study import build_study
 
 from grid.report import hard_pairs
 from grid.report.build import build
@@ -19,9 +20,15 @@ AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"]}
 LFW = "lfw view 2"
 
 
-@pytest.fixture
-def study(make_study):
-    return make_study(axes=AXES, pairs=120, explainers=())
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Tests only read it and its ``page``."""
+    return build_study(tmp_path_factory.mktemp("hard") / "ito2021", axes=AXES, pairs=120, explainers=())
+
+
+@pytest.fixture(scope="module")
+def page(study):
+    return build(study)
 
 
 def scores_of(study, row):
@@ -62,7 +69,8 @@ def test_pairs_are_ranked_by_the_number_of_cells_that_are_wrong(study):
         assert sides == sorted(sides, reverse=True)
 
 
-def test_a_cell_that_dropped_a_pair_does_not_count_for_it(study):
+def test_a_cell_that_dropped_a_pair_does_not_count_for_it(make_study):
+    study = make_study(axes=AXES, pairs=120, explainers=())
     table = rows.table(study)
     (before,) = boards(study, table)
     worst = before.genuine[0]
@@ -84,9 +92,9 @@ def test_long_lists_and_single_cells_have_no_board(study, make_study, monkeypatc
     assert boards(study, rows.table(study)) == []
 
 
-def test_the_page_names_the_pairs(study):
+def test_the_page_names_the_pairs(study, page):
     (board,) = boards(study, rows.table(study))
-    text = build(study).read_text()
+    text = page.read_text()
     section = text[text.index('<section id="pairs">') :].partition("</section>")[0]
     for pair in (*board.genuine[: hard_pairs.SHOWN], *board.impostor[: hard_pairs.SHOWN]):
         assert f"{pair.left} and {pair.right}" in section
@@ -94,9 +102,9 @@ def test_the_page_names_the_pairs(study):
     assert f"{board.counts[0]} pairs are decided wrongly by all 4 cells" in section
 
 
-def test_the_files_have_more_pairs_than_the_page(study):
+def test_the_files_have_more_pairs_than_the_page(study, page):
     (board,) = boards(study, rows.table(study))
-    folder = build(study).parent
+    folder = page.parent
     lines = list(csv.DictReader((folder / "hard_pairs.csv").open(encoding="utf-8")))
     records = json.loads((folder / "report.json").read_text(encoding="utf-8"))["hard_pairs"]
     every = [("genuine", pair) for pair in board.genuine] + [("impostor", pair) for pair in board.impostor]

@@ -56,7 +56,8 @@ def test_each_protocol_has_a_headline_of_its_own(make_study):
 
 
 def test_the_reason_is_about_the_best_cell_under_its_own_metric(make_study):
-    study = make_study(pairs=100, explainers=())
+    axes = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"]}
+    study = make_study(axes=axes, pairs=100, explainers=())
     table = rows.table(study)
     (found,), analyses = headlines(table), analyze(study, table)
     metric = next(one for one in analyses[0].metrics if one.column.key == "ten_fold")

@@ -1,12 +1,12 @@
 """Operating points in the report: numbers, marks, and none where there are none."""
 
 import csv
-import json
+import shutil
 from dataclasses import replace
 
 import pytest
+from invented_study import build_study
 
-from grid.ledger.study import Study
 from grid.report.build import build
 from grid.report.operating import boards
 from grid.results.rows import table
@@ -14,9 +14,15 @@ from grid.results.rows import table
 AXES = {"backbone": ["alexnet", "resnet34"]}
 
 
-@pytest.fixture
-def study(make_study):
-    return make_study(axes=AXES, pairs=200, explainers=())
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Tests only read it and its ``page``."""
+    return build_study(tmp_path_factory.mktemp("operating") / "ito2021", axes=AXES, pairs=200, explainers=())
+
+
+@pytest.fixture(scope="module")
+def page(study):
+    return build(study)
 
 
 def test_the_tables_are_those_of_the_metrics(study):
@@ -39,8 +45,7 @@ def test_what_rests_on_too_few_pairs_is_marked(study):
     assert marks["0.1 %"] == {"†"}
 
 
-def test_page_and_file_have_them_and_older_evaluations_do_without(study):
-    page = build(study)
+def test_page_and_file_have_them_and_older_evaluations_do_without(study, page):
     assert 'id="operating"' in page.read_text()
     assert page.with_name("operating_points.md").read_text().count("\n## ") == 3
     rows = table(study)
@@ -48,8 +53,8 @@ def test_page_and_file_have_them_and_older_evaluations_do_without(study):
     assert boards(replace(rows, rows=older)) == []
 
 
-def test_the_files_for_statistics_and_papers_have_the_metrics(study):
-    page, found = build(study), table(study)
+def test_the_files_for_statistics_and_papers_have_the_metrics(study, page):
+    found = table(study)
     lines = list(csv.DictReader(page.with_name("operating_points.csv").open(encoding="utf-8")))
     assert [float(line["target_fmr"]) for line in lines] == [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
     for line in lines:
@@ -73,13 +78,8 @@ def test_the_files_for_statistics_and_papers_have_the_metrics(study):
             assert fields[2][0] in text
 
 
-def test_the_file_of_a_protocol_that_left_the_grid_is_removed(study):
-    file = build(study).with_name("operating_points.md")
-    assert file.exists()
-    record = json.loads((study.path / "plan.json").read_text())
-    for cell in record["cells"]:
-        cell["config"]["protocols"] = []
-        cell["stages"] = {label: one for label, one in cell["stages"].items() if not label.startswith("evaluate")}
-    (study.path / "plan.json").write_text(json.dumps(record))
-    build(Study(study.path))
-    assert not file.exists()
+def test_the_file_of_a_protocol_that_left_the_grid_is_removed(make_study, page, tmp_path):
+    folder = shutil.copytree(page.parent, tmp_path / "report")
+    assert (folder / "operating_points.md").exists()
+    build(make_study(axes=AXES, protocols=(), explainers=()), folder)
+    assert not (folder / "operating_points.md").exists()

@@ -90,7 +90,7 @@ def study(make_study):
     from grid.ledger.study import Study
 
     axes = {"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1", "2"]}
-    made = make_study(axes=axes)
+    made = make_study(axes=axes, pairs=100, explainers=())
     rule = {
         "at_least": 2, "at_most": 3, "until": {"metric": "auc", "half_width": 0.5, "protocol": None, "of": "pairs"},
         "cells": [{"backbone": "alexnet"}, {"backbone": "resnet34"}], "protocol": "lfw view 2",
@@ -112,7 +112,7 @@ def test_the_report_has_the_section_and_warns_where_tests_do_not_allow_for_it(st
 
 
 def test_a_report_without_it_has_no_such_section(make_study):
-    page = build(make_study(axes={"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1"]}))
+    page = build(make_study(axes={"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1"]}, pairs=60, explainers=()))
     assert 'id="replication"' not in page.read_text(encoding="utf-8")
     assert not page.with_name("replication.md").exists()
     assert "allows for that" not in page.with_name("analysis.md").read_text(encoding="utf-8")

@@ -173,7 +173,7 @@ def test_the_report_has_them_in_all_its_forms(study):
 
 
 def test_a_study_without_scores_has_no_such_section_and_no_such_files(make_study):
-    page = build(make_study(axes=AXES, pairs=60, images=2))
+    page = build(make_study(axes=AXES, protocols=(), images=2))
     assert "Explanations, scored" not in page.read_text()
     assert not list(page.parent.glob("explanations.*"))
 

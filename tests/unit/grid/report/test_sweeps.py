@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 
 import pytest
+from invented_study import build_study
 
 from grid.ledger.study import Study
 from grid.report import console
@@ -14,10 +16,15 @@ from grid.results import rows
 TITLES = {10: "lfw jpeg quality 10", 90: "lfw jpeg quality 90"}
 
 
-@pytest.fixture
-def study(make_study):
-    found = make_study(
-        axes={"backbone": ["alexnet", "resnet34"]}, pairs=200, protocols=["lfw", *TITLES.values()], explainers=()
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Tests only read it and its ``page``."""
+    found = build_study(
+        tmp_path_factory.mktemp("swept") / "ito2021",
+        axes={"backbone": ["alexnet", "resnet34"]},
+        pairs=200,
+        protocols=["lfw", *TITLES.values()],
+        explainers=(),
     )
     record = json.loads((found.path / "plan.json").read_text())
     for cell in record["cells"]:
@@ -25,6 +32,11 @@ def study(make_study):
             protocol["sweep_point"] = {"of": "lfw", "key": "jpeg.quality", "value": value}
     (found.path / "plan.json").write_text(json.dumps(record))
     return Study(found.path)
+
+
+@pytest.fixture(scope="module")
+def page(study):
+    return build(study)
 
 
 def test_a_line_per_cell_and_value_begins_with_the_unchanged_images(study):
@@ -48,8 +60,7 @@ def test_markdown_has_one_table_with_intervals_per_sweep(study):
     assert re.fullmatch(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]", body[2][2])
 
 
-def test_the_report_has_the_table_and_the_figure_once(study):
-    page = build(study)
+def test_the_report_has_the_table_and_the_figure_once(page):
     text = page.read_text()
     assert text.count('id="sweeps"') == 1
     assert text.count("<h2>ROC and DET curves on") == 1  # of the unchanged images alone
@@ -59,14 +70,9 @@ def test_the_report_has_the_table_and_the_figure_once(study):
     assert (page.parent / "sweeps.md").is_file()
 
 
-def test_files_of_a_sweep_that_left_the_grid_are_removed(study):
-    folder = build(study).parent
-    record = json.loads((study.path / "plan.json").read_text())
-    for cell in record["cells"]:
-        for protocol in cell["config"]["protocols"]:
-            protocol.pop("sweep_point", None)
-    (study.path / "plan.json").write_text(json.dumps(record))
-    build(Study(study.path))
+def test_files_of_a_sweep_that_left_the_grid_are_removed(make_study, page, tmp_path):
+    folder = shutil.copytree(page.parent, tmp_path / "report")
+    build(make_study(axes={"backbone": ["alexnet"]}, pairs=60, protocols=["lfw"], explainers=()), folder)
     assert not (folder / "sweeps.md").exists()
     assert not (folder / "trend-lfw-by-jpeg-quality.png").exists()
 

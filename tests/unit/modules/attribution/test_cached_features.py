@@ -77,16 +77,18 @@ def test_a_map_does_not_depend_on_the_other_targets_of_its_batch():
     np.testing.assert_array_equal(gradcams(made, feature, ClassLogit(torch.tensor([3])), 3)[0], other[0])
 
 
-@pytest.mark.parametrize("head", ["gap_bn", "fc_bn", "l2", "gmp"])
-@pytest.mark.parametrize(("detach", "together"), [(True, 1), (False, 2), (True, 3)])
+@pytest.mark.parametrize(
+    ("head", "detach", "together"),
+    [("gap_bn", True, 1), ("gap_bn", False, 2), ("gap_bn", True, 3), ("fc_bn", True, 2), ("l2", False, 2), ("gmp", True, 2)],
+)
 def test_all_pairs_are_what_pair_by_pair_gives(head, detach, together):
     made = network(head, double=True)
-    left, right = images(3, 1, torch.float64), images(4, 2, torch.float64)
+    left, right = images(3, 1, torch.float64), images(2, 2, torch.float64)
     found = all_pairs(made, features(made, left), features(made, right), detach, batch=3, images=together)
     made.eval()
     codes = [torch.cat([made.embed(one[None]) for one in many]).detach() for many in (left, right)]
     for i in range(3):
-        for j in range(4):
+        for j in range(2):
             cosine = float(nn.functional.cosine_similarity(codes[0][i], codes[1][j], dim=0))
             assert found.cosines[i, j] == pytest.approx(cosine, rel=1e-5)
             one = fresh(made, left[i : i + 1], Cosine(codes[1][j : j + 1], detach))[0]

@@ -148,6 +148,12 @@ def embedded(path: Path, backbone: Any, head: Any, images: Tensor, **fields: Any
         return network.embed(images), [*network.backbone.state_dict().values(), *network.head.state_dict().values()]
 
 
+def recognized(path: Path, backbone: Any, layout: Any) -> None:
+    """A file's layout is found by its names."""
+    named, found = (CheckpointConfig(path=path, head=True, layout=one) for one in (layout, "auto"))
+    assert named.content(resolve("backbone", backbone)) == found.content(resolve("backbone", backbone))  # type: ignore[arg-type]
+
+
 def agrees(foreign: nn.Module, given: Tensor, found: tuple[Tensor, list[Tensor]], unused: int = 0) -> None:
     """Equal embeddings, and as many numbers as the foreign network has, but for the ``unused``."""
     with torch.no_grad():
@@ -157,28 +163,39 @@ def agrees(foreign: nn.Module, given: Tensor, found: tuple[Tensor, list[Tensor]]
     assert sum(map(torch.numel, found[1])) == sum(map(torch.numel, foreign.state_dict().values())) - unused
 
 
-@pytest.mark.parametrize("layout", ["adaface", "auto"])
-def test_a_checkpoint_of_adaface_gives_its_embeddings_of_rgb_images(tmp_path: Path, images: Tensor, layout: Any) -> None:
+def test_a_checkpoint_of_adaface_gives_its_embeddings_of_rgb_images(tmp_path: Path, images: Tensor) -> None:
     foreign = ir(UNITS[18])
     state = {f"model.{name}": value for name, value in foreign.state_dict().items()}
     classifier = {"head.kernel": torch.zeros(512, 7), "head.t": torch.zeros(1), "head.batch_mean": torch.ones(1)}
     torch.save({"epoch": 3, "state_dict": state | classifier}, tmp_path / "adaface.ckpt")
     backbone = {"name": "iresnet", "depth": 18, **IR_PARTS[0]}
-    found = embedded(tmp_path / "adaface.ckpt", backbone, IR_PARTS[1], images, layout=layout)
+    found = embedded(tmp_path / "adaface.ckpt", backbone, IR_PARTS[1], images, layout="auto")
     agrees(foreign, images.flip(1), found)  # AdaFace's network takes BGR
+    recognized(tmp_path / "adaface.ckpt", backbone, "adaface")
     unit = functional.normalize(foreign(images.flip(1)).detach())
     torch.testing.assert_close(functional.normalize(found[0]), unit, rtol=0, atol=1e-5)
     with torch.no_grad():
         assert not torch.allclose(found[0], foreign(images), atol=1e-2)
 
 
-@pytest.mark.parametrize("depth", [50, 100])
-def test_units_of_deeper_networks_find_their_stage(tmp_path: Path, images: Tensor, depth: int) -> None:
-    foreign = ir(UNITS[depth])
+def test_units_of_deeper_networks_find_their_stage(tmp_path: Path, images: Tensor) -> None:
+    foreign = ir(UNITS[50])
     torch.save({f"model.{name}": value for name, value in foreign.state_dict().items()}, tmp_path / "deep.pt")
-    backbone = {"name": "iresnet", "depth": depth, **IR_PARTS[0]}
+    backbone = {"name": "iresnet", "depth": 50, **IR_PARTS[0]}
     found = embedded(tmp_path / "deep.pt", backbone, IR_PARTS[1], images, layout="adaface", order="rgb")
     agrees(foreign, images, found)
+
+
+def test_names_and_shapes_of_the_deepest_network_are_ours() -> None:
+    layout = LAYOUTS["adaface"]
+    assert layout is not None
+    parts: list[Any] = [resolve("backbone", {"name": "iresnet", "depth": 100, **IR_PARTS[0]}), resolve("head", IR_PARTS[1])]
+    with torch.device("meta"):
+        foreign = ir(UNITS[100])
+        network = Network(*parts, resolve("loss", "softmax"), 2, 112)  # type: ignore[arg-type]
+    _, state = layout.convert({f"model.{name}": value for name, value in foreign.state_dict().items()})
+    wanted = {name: value.shape for name, value in network.state_dict().items() if not name.startswith("loss.")}
+    assert {name: value.shape for name, value in state.items()} == wanted
 
 
 @pytest.mark.parametrize(("prefix", "order"), [("net.", None), ("model.net.", "bgr")])
@@ -192,11 +209,13 @@ def test_an_ir_network_of_cvlface_is_rgb_unless_stated(tmp_path: Path, images: T
     agrees(foreign, images.flip(1) if order == "bgr" else images, found)
 
 
-@pytest.mark.parametrize(("prefix", "layout"), [("", "insightface"), ("", "auto"), ("net.", "cvlface"), ("net.", "auto")])
-def test_an_iresnet_of_insightface_or_cvlface(tmp_path: Path, images: Tensor, prefix: str, layout: Any) -> None:
-    foreign = iresnet(UNITS[18])
-    torch.save({prefix + name: value for name, value in foreign.state_dict().items()}, tmp_path / "model.pt")
-    agrees(foreign, images, embedded(tmp_path / "model.pt", {"name": "iresnet", "depth": 18}, "fc_bn", images, layout=layout))
+@pytest.mark.parametrize(("prefix", "known"), [("", "insightface"), ("net.", "cvlface")])
+def test_an_iresnet_of_insightface_or_cvlface(tmp_path: Path, images: Tensor, prefix: str, known: Any) -> None:
+    foreign, path = iresnet(UNITS[18]), tmp_path / "model.pt"
+    torch.save({prefix + name: value for name, value in foreign.state_dict().items()}, path)
+    backbone = {"name": "iresnet", "depth": 18}
+    agrees(foreign, images, embedded(path, backbone, "fc_bn", images, layout="auto"))
+    recognized(path, backbone, known)
 
 
 @pytest.mark.parametrize(("layout", "masking", "unused"), [("insightface_vit", 0.1, 0), ("auto", 0, 256)])
@@ -207,22 +226,22 @@ def test_a_vit_of_insightface(tmp_path: Path, images: Tensor, layout: Any, maski
     agrees(foreign, images, embedded(tmp_path / "model.pt", backbone, "tokens", images, layout=layout), unused)
 
 
-@pytest.mark.parametrize("layout", ["cvlface", "auto"])
-def test_a_vit_of_cvlface(tmp_path: Path, images: Tensor, layout: Any) -> None:
+def test_a_vit_of_cvlface(tmp_path: Path, images: Tensor) -> None:
     foreign = vit(512, 12, 8, 5, 8, masked=False)
     torch.save({f"net.{name}": value for name, value in foreign.state_dict().items()}, tmp_path / "model.pt")
     backbone = {"name": "face_vit", "variant": "cvlface_small", "masking": 0}
-    agrees(foreign, images, embedded(tmp_path / "model.pt", backbone, "tokens", images, layout=layout))
+    agrees(foreign, images, embedded(tmp_path / "model.pt", backbone, "tokens", images, layout="auto"))
+    recognized(tmp_path / "model.pt", backbone, "cvlface")
     with pytest.raises(ValueError, match=r"face_vit: .*model\.pt: mask\.token is missing"):
-        embedded(tmp_path / "model.pt", {**backbone, "masking": 0.1}, "tokens", images, layout=layout)
+        embedded(tmp_path / "model.pt", {**backbone, "masking": 0.1}, "tokens", images, layout="auto")
 
 
-@pytest.mark.parametrize("layout", ["edgeface", "auto"])
-def test_a_network_of_edgeface(tmp_path: Path, images: Tensor, layout: Any) -> None:
+def test_a_network_of_edgeface(tmp_path: Path, images: Tensor) -> None:
     foreign = edgeface("edgenext_xx_small", 0.5)
     torch.save(foreign.state_dict(), tmp_path / "edgeface.pt")
     parts = {"name": "edgeface", "variant": "xxs", "gamma": 0.5}, {"name": "gap_ln", "gamma": 0.5}
-    agrees(foreign, images, embedded(tmp_path / "edgeface.pt", *parts, images, layout=layout))
+    agrees(foreign, images, embedded(tmp_path / "edgeface.pt", *parts, images, layout="auto"))
+    recognized(tmp_path / "edgeface.pt", parts[0], "edgeface")
 
 
 def refusal(path: Path, state: dict[str, Tensor], backbone: Any, head: Any, **fields: Any) -> str:

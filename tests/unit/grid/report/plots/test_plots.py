@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from invented_study import build_study
 
 from grid.analysis.analysis import analyze
 from grid.report.build import build
@@ -19,12 +20,13 @@ from grid.results.rows import table
 AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "replicate": ["0", "1"]}
 
 
-@pytest.fixture
-def study(make_study):
-    return make_study("x_$1$", axes=AXES, pairs=200, explainers=())
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Tests only read it."""
+    return build_study(tmp_path_factory.mktemp("plots") / "x_$1$", axes=AXES, pairs=200, explainers=())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def drawn(study):
     shown = table(study)
     return plots(study, shown, analyze(study, shown))
