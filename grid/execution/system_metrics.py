@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from grid.late_thread import LateThread
 from grid.ledger.attempt import Attempt
 from grid.ledger.attempt_log import SYSTEM, AttemptLog
 
@@ -88,12 +89,13 @@ def sampled(attempt: Attempt, accelerator: str, seconds: float = SECONDS) -> Ite
 
         def keep() -> None:
             count, pause = 0, seconds
-            while not stop.wait(pause):
+            while not stop.is_set():
                 log.write("info", SYSTEM, "", **sampler.sample())
                 count += 1
                 pause = pause if count % SAMPLES else 2 * pause
+                stop.wait(pause)
 
-        thread = threading.Thread(target=keep, daemon=True, name="facegrid-system-metrics")
+        thread = LateThread(seconds, keep, "facegrid-system-metrics")
         thread.start()
         try:
             yield
