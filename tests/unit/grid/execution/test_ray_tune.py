@@ -1,7 +1,6 @@
 """What a worker makes of errors that no stage raised."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +11,7 @@ from ray import tune
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
+from grid.execution.perform import packed_units
 from grid.execution.ray_health import RayLost
 from grid.execution.ray_tune import _callback, _enlarged, _fit, _searcher, _trial
 from grid.execution.scheduler import Work, WorkQueue
@@ -37,7 +37,7 @@ def test_a_store_that_cannot_be_written_is_said_and_is_no_lost_process(tmp_path:
     config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
     source = source_digest(stage.kind, stage.config.values())
     job = Job(stage.kind, stage.id, stage.label, {}, stage.identity, config, source, str(file / "store"))
-    _trial({"jobs": json.dumps([asdict(job)])})
+    _trial({"ids": json.dumps(["cell"]), "units": packed_units([[job]])})
     outcome = json.loads(said[-1]["outcomes"])[stage.id]
     assert outcome["ended"] == "failed"
     assert "NotADirectoryError" in outcome["error"]
@@ -60,7 +60,7 @@ def test_a_score_of_an_explanation_that_just_failed_is_left_alone(tmp_path: Path
         Job(one.kind, one.id, one.label, {need: kinds[need] for need in one.needs}, {}, {}, "", str(tmp_path / "store"))
         for one in stages
     ]
-    _trial({"jobs": json.dumps([asdict(job) for job in jobs])})
+    _trial({"ids": json.dumps(["cell"]), "units": packed_units([jobs])})
     assert ran == ["train", "explain:gradcam", "explain:rise", "score:rise:sanity"]
     assert len(json.loads(said[-1]["outcomes"])) == 4
 
@@ -104,7 +104,7 @@ def given(searcher: Any) -> list[str]:
     """What Tune is given until there is nothing for it at the moment."""
     found = []
     while config := searcher.suggest(f"trial {len(found)}"):
-        found.append(config["id"])
+        found += json.loads(config["ids"])
     return found
 
 
@@ -149,7 +149,7 @@ def test_work_whose_process_never_started_is_left_open(tmp_path: Path) -> None:
         searcher.suggest("trial")
         error = tmp_path / "error.txt"
         error.write_text(f"Failure # 1 (occurred at noon)\n{text}\n")
-        trial = SimpleNamespace(config={"id": "0"}, last_result=last, pickled_error_file=None, error_file=str(error))
+        trial = SimpleNamespace(config={"ids": '["0"]'}, last_result=last, pickled_error_file=None, error_file=str(error))
         ledger = Ledger(tmp_path / "store")
         _callback(Session(queue, ledger), Slots({"CPU": 1}, [{"CPU": 1}]), 0).on_trial_error(1, [], trial)
         return queue, ledger
