@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -39,6 +40,7 @@ class Runs:
         self.known: dict[str, Known] = {}
         self.tags = dict(tags)  # of the experiment
         self.writes = 0
+        self.mutex = threading.Lock()  # cells are copied by several threads, each cell by one
         self.created = False  # since ``unite``
         self.has_models = True  # False if the server turns out to have none
 
@@ -214,7 +216,8 @@ class Runs:
         known.status = record.status
 
     def write(self, call: Any, *arguments: Any, **named: Any) -> Any:
-        self.writes += 1
+        with self.mutex:
+            self.writes += 1
         return call(*arguments, **named)
 
 
