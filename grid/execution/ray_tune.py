@@ -336,6 +336,7 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
 
 def forget(trial: Any) -> None:
     """Empties an ended trial of Tune: of its configuration, its results, and the text of both."""
+    trial.config.clear()  # Tune has it under a second, private name, too
     trial.config, trial.evaluated_params, trial.experiment_tag = {}, {}, ""
     known = trial.run_metadata
     known.last_result, known.metric_analysis, known.metric_n_steps = {}, {}, {}
