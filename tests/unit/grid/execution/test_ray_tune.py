@@ -13,7 +13,7 @@ from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
 from grid.execution.perform import packed_outcomes, packed_units
 from grid.execution.ray_health import RayLost
-from grid.execution.ray_tune import _callback, _enlarged, _fit, _searcher, _trial
+from grid.execution.ray_tune import _callback, _enlarged, _fit, _searcher, _trial, forget
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Ledger
@@ -259,3 +259,17 @@ def test_a_process_reports_few_stages_of_short_cells(tmp_path: Path, monkeypatch
     said.clear()
     _trial({"ids": '["a"]', "units": packed_units(jobs[:1])})
     assert [row.get("work") for row in said] == ["a", "a", None], "begin, epoch, end"
+
+
+def test_an_ended_trial_keeps_no_jobs(tmp_path: Path) -> None:
+    from ray.train._internal.storage import StorageContext
+    from ray.tune.experiment import Trial
+    from ray.tune.registry import register_trainable
+
+    register_trainable("nothing", lambda config: None)
+    storage = StorageContext(str(tmp_path), "tune")
+    trial = Trial("nothing", config={"units": "jobs " * 1000}, evaluated_params={"units": "jobs"}, storage=storage)
+    trial.run_metadata.last_result = {"outcomes": "jobs"}
+    assert "jobs" in repr(vars(trial))
+    forget(trial)
+    assert "jobs" not in repr(vars(trial)), "neither under the names that Tune has for itself"
