@@ -17,7 +17,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from grid.execution.job import Outcome
@@ -45,6 +45,7 @@ class Session:
     check: Callable[[], None] = lambda: None  # raises if this launch must not start any more work
     say: Callable[[str], None] = lambda line: None  # prints a line for the user
     limit: SpendingLimit | None = None  # of what the study may spend
+    alone: set[str] = field(default_factory=set)  # ids of work that was lost together with other work
 
     @property
     def finished(self) -> bool:

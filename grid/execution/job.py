@@ -328,7 +328,7 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
     try:
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002 - third-party code may still draw from it
-        torch.manual_seed(seed)
+        _seed(seed)
         torch.set_num_threads(compute.threads if compute else 1)
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
@@ -344,6 +344,16 @@ def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
         torch.use_deterministic_algorithms(deterministic, warn_only=warns)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _seed(seed: int) -> None:
+    """``torch.manual_seed``. Without a GPU, that notes for each call where it came from, for devices that never come."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 def jobs_of(

@@ -162,6 +162,7 @@ def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue
     jobs = {id: replace(job, workload=works[id].record()) for id, job in jobs.items()}
     queue = queue_of(plan, jobs, shards_of(plan, jobs), order.seconds())
     queue.expected, queue.learn = expected, partial(order.ended, Ledger(store_of(plan.grid)))
+    queue.measured = order.alike.seconds
     return queue
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from grid.execution.job import Job
 from grid.execution.scheduler import WorkQueue
+from grid.execution.short_work import MeasuredSeconds
 from grid.ledger.ledger import Ledger
 from grid.plan.history import Duration, duration_of
 from grid.plan.workload import Workload
@@ -99,8 +100,12 @@ class MeasuredOrder:
     works: Mapping[str, Workload]
     measured: list[Duration] = field(default_factory=list)
     clock: Callable[[], float] = time.monotonic
+    alike: MeasuredSeconds = field(default_factory=MeasuredSeconds)
     _known: set[str] = field(default_factory=set)
     _due: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self.alike.learn(self.measured)
 
     def seconds(self) -> dict[str, float]:
         """Stage id -> the seconds that decide about the order."""
@@ -116,6 +121,7 @@ class MeasuredOrder:
         """Like ``ended``, from the durations of the stages."""
         self._known.update(durations)
         self.measured.extend(durations.values())
+        self.alike.learn(durations.values())
         began = self.clock()
         if durations and began >= self._due:
             queue.reorder(self.seconds())

@@ -6,7 +6,7 @@ The ledger records what is done, so a retried unit of work resumes where the los
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -100,6 +100,15 @@ def packed_jobs(jobs: Sequence[Job]) -> str:
 
 def unpacked_jobs(text: str) -> list[Job]:
     return [Job(**row) for row in json.loads(text)]
+
+
+def packed_units(units: Iterable[Sequence[Job]]) -> str:
+    """Serializes the jobs of several units of work as text."""
+    return json.dumps([[asdict(job) for job in jobs] for jobs in units])
+
+
+def unpacked_units(text: str) -> list[list[Job]]:
+    return [[Job(**row) for row in jobs] for jobs in json.loads(text)]
 
 
 def packed_outcomes(outcomes: Mapping[str, Outcome]) -> str:

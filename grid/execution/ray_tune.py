@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from grid.execution.out_of_memory import advice
 from grid.execution.perform import (
     devices_of,
     kinds_of,
-    packed_jobs,
     packed_outcomes,
+    packed_units,
     perform,
-    unpacked_jobs,
     unpacked_outcomes,
+    unpacked_units,
     usable_devices_of,
 )
 from grid.execution.ray_health import RayHealth, RayLost
@@ -30,14 +31,17 @@ from grid.execution.ray_helpers import RayHelpers
 from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost, ray_error_in, reason_of
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
+from grid.execution.short_work import MOST, SHARES, in_turn, own, together
 from grid.execution.slots import KINDS, Memory, Slots, held, slot_words
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
 from grid.spec.stage_name import TRAIN
+from grid.terminal import counted
 
 RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in uninterruptible calls, and terminates the process after 60
+LOOKED_AT = 4096  # ready units of work, when their number decides how many go together
 REPORT_SECONDS = 1.0  # minimum time between two live reports of a trial
 
 
@@ -131,7 +135,7 @@ def _fit(tuner: Any) -> None:
 
 
 def _trial(config: dict[str, Any]) -> None:
-    """Runs one unit of work in a worker process.
+    """Runs a unit of work, or several short ones, in a worker process.
 
     Raises:
         RankLost: a process of a training on several devices was lost; the work is tried again.
@@ -139,14 +143,16 @@ def _trial(config: dict[str, Any]) -> None:
     import ray
     from ray import tune
 
+    ids, units = json.loads(config["ids"]), unpacked_units(config["units"])
     last = [0.0]
     node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
 
-    def report(label: str, row: Mapping[str, Any]) -> None:
+    def report(id: str, label: str, row: Mapping[str, Any]) -> None:
         now = time.monotonic()
-        if not row or now - last[0] >= REPORT_SECONDS or row.keys() & {"finished_epoch", "waiting"}:
+        alone = len(ids) == 1 and (not row or "finished_epoch" in row)  # each report waits for the driver
+        if alone or now - last[0] >= REPORT_SECONDS or "waiting" in row:
             last[0] = now
-            tune.report({"stage": label, "row": json.dumps(row), "node": node})
+            tune.report({"work": id, "stage": label, "row": json.dumps(row), "node": node})
 
     options = RunOptions(
         accelerator=accelerator(),
@@ -156,7 +162,7 @@ def _trial(config: dict[str, Any]) -> None:
         devices=config.get("devices", 1),
         reserved=held(json.loads(config.get("slot", "{}")), config.get("devices", 1)),
     )
-    outcomes = perform(unpacked_jobs(config["jobs"]), report, options)
+    outcomes = in_turn(dict(zip(ids, units, strict=True)), lambda id, jobs: perform(jobs, partial(report, id), options))
     tune.report({"outcomes": packed_outcomes(outcomes)})
 
 
@@ -188,15 +194,31 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         if launch.address is not None:
             return ready
         free = [dict(node) for node in slots.nodes]
-        waiting = [id for id in session.queue.running if place(taken[id], free) is None]
+        waiting = [id for id in session.queue.running if id in taken and place(taken[id], free) is None]
         return (work for work in islice(ready, PENDING) if not waiting or place(piece(work), [dict(one) for one in free]))
+
+    def also(first: Work) -> Iterator[Work]:
+        """Marks short units of work that join the first one as running."""
+        if session.limit is not None or taken[first.id].devices > 1 or first.id in session.alone:
+            return  # a limit decides about each unit when it starts
+        slot, room = slots.of(first.id), slots.room(first.id)
+        processes = min(room, launch.concurrency or room)
+        ready = list(islice(session.queue.ready(), min(MOST * SHARES * processes, LOOKED_AT)))
+        share = (1 + len(ready)) / (SHARES * processes)
+
+        def alike(work: Work) -> bool:
+            return work.id not in session.alone and (piece(work).slot, piece(work).devices) == (slot, 1)
+
+        for work in list(together(first, ready, session.queue.seconds, alike, share)):
+            session.start(work)
+            yield work
 
     class Ready(Searcher):  # type: ignore[misc]
         """Suggests ready work; None while all of it waits for other work."""
 
         def __init__(self) -> None:
             super().__init__(metric="ended", mode="max")
-            self.trials: dict[str, Work] = {}
+            self.trials: dict[str, list[Work]] = {}
 
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
@@ -204,25 +226,32 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
             work = session.take(reserved, startable())
             if work is None:
                 return None
-            self.trials[trial_id] = work
             taken[work.id] = piece(work)
+            works = self.trials[trial_id] = [work, *also(work)]
             needed = devices_of(work.jobs, session.ledger)
             return {  # as text, since Tune flattens mappings
-                "id": work.id,
-                "jobs": packed_jobs(work.jobs),
+                "ids": json.dumps([one.id for one in works]),
+                "units": packed_units(one.jobs for one in works),
                 "devices": taken[work.id].devices,  # each has a bundle of its own, all of them reserved at once
                 "slot": json.dumps(slots.of(work.id)),
                 "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, needed)]),
             }
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-            work = self.trials.pop(trial_id, None)
-            taken.pop(work.id if work else "", None)
-            if error or work is None or work.id not in session.queue.running:
-                return  # of an error, Watch knows more
+            works = self.trials.pop(trial_id, [])
+            for work in works:
+                taken.pop(work.id, None)
             outcomes = unpacked_outcomes((result or {}).get("outcomes") or "{}")
-            if not outcomes:
+            for work in works:
+                if not error and work.id in session.queue.running:  # of an error, Watch knows more
+                    self.ended(work, own(work, outcomes), lost=not outcomes)
+
+        def ended(self, work: Work, outcomes: Mapping[str, Outcome], lost: bool) -> None:
+            if lost:
                 session.lose(work)
+                return
+            if not outcomes:
+                session.again(work)  # not begun, since those before it took longer than expected
                 return
             for memory, ended in NO_MEMORY.items():
                 if any(outcome.ended == ended for outcome in outcomes.values()):
@@ -251,15 +280,24 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
             self.losses: dict[str, int] = {}  # of each unit of work, not counting lost nodes and memory
 
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
-            work = session.queue.running.get(trial.config.get("id"))
+            work = session.queue.running.get(result.get("work", ""))
             if work and result.get("stage"):
                 session.report(work, result["stage"], json.loads(result["row"]))
 
         def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            work = session.queue.running.get(trial.config.get("id"))
-            if work is None:
+            ids = json.loads(trial.config.get("ids", "[]"))
+            works = [session.queue.running[id] for id in ids if id in session.queue.running]
+            if not works:
                 return
             error = error_of(trial)
+            if len(works) > 1:  # which one was the cause is unknown, and counts when it is lost alone
+                said = f" ({reason})" if (reason := reason_of(error)) else ""
+                session.say(f"{counted(len(works), 'unit')} of work: their process or node was lost{said}; each goes on alone")
+                for work in reversed(works):
+                    session.alone.add(work.id)
+                    session.again(work)
+                return
+            work = works[0]
             began = "stage" in trial.last_result
             if killed_for_memory(error):
                 if not _enlarged(session, slots, work, "host"):
@@ -298,6 +336,7 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
 
 def forget(trial: Any) -> None:
     """Empties an ended trial of Tune: of its configuration, its results, and the text of both."""
+    trial.config.clear()  # Tune has it under a second, private name, too
     trial.config, trial.evaluated_params, trial.experiment_tag = {}, {}, ""
     known = trial.run_metadata
     known.last_result, known.metric_analysis, known.metric_n_steps = {}, {}, {}

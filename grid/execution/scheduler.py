@@ -42,6 +42,7 @@ class WorkQueue:
     expected: Mapping[str, float | None] = field(default_factory=dict)  # stage id -> seconds; None: never measured
     placed: set[str] = field(default_factory=set)  # ids of work that was put back to a certain place
     learn: Callable[[WorkQueue, Sequence[Job]], None] = lambda queue, jobs: None  # gets what was computed, and may reorder
+    measured: Callable[[Job], float | None] = lambda job: None  # seconds that alike stages took, if they were measured
     promotions: Promotions = field(default_factory=Promotions)  # which trials of asynchronous searches may go on
     closed: str | None = None  # why no more work is started, see ``grid.execution.spending_limit``
 
@@ -66,6 +67,12 @@ class WorkQueue:
         """Marks waiting work as running."""
         del self.waiting[work.id]
         self.running[work.id] = work
+
+    def seconds(self, work: Work) -> float | None:
+        """What the missing stages of a unit of work are expected to take, if alike ones were measured."""
+        found = [self.measured(job) for job in work.jobs if job.id in self.missing]
+        known = [one for one in found if one is not None]
+        return sum(known) if len(known) == len(found) else None
 
     @property
     def stages_to_run(self) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from grid.late_thread import LateThread
 from grid.ledger.attempt import Attempt
 from grid.ledger.attempt_log import SYSTEM, AttemptLog
 
@@ -55,8 +58,11 @@ class Sampler:
 
     def _cpu_of_processes(self) -> tuple[float, int]:
         """Percent of one core since the last call, and resident bytes; processes that end meanwhile are left out."""
-        alive = {self._own.pid: self._own, **{child.pid: child for child in self._own.children(recursive=True)}}
-        self._processes = {pid: self._processes.get(pid, process) for pid, process in alive.items()}
+        known, self._processes = self._processes, {self._own.pid: self._own}
+        for pid in descendants(self._own.pid):
+            with contextlib.suppress(self._psutil.Error):
+                process = known.get(pid)
+                self._processes[pid] = process if process and process.is_running() else self._psutil.Process(pid)
         cpu, resident = 0.0, 0
         for process in self._processes.values():
             try:
@@ -65,6 +71,35 @@ class Sampler:
             except self._psutil.Error:
                 continue
         return cpu, resident
+
+
+def descendants(pid: int) -> list[int]:
+    """The ids of the processes that a process has started, and of those that they have.
+
+    Linux lists the children of each thread. Where it does not, psutil looks at every process of the machine, which takes
+    longer than all else that is sampled.
+    """
+    try:
+        files = list(Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:
+        files = []
+    if not files:
+        return _children(pid)
+    found = []
+    for file in files:
+        with contextlib.suppress(OSError):  # the thread has ended
+            for child in map(int, file.read_text(encoding="ascii").split()):
+                found += [child, *descendants(child)]
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    import psutil
+
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def _gpu_memory() -> dict[str, float]:
@@ -88,12 +123,13 @@ def sampled(attempt: Attempt, accelerator: str, seconds: float = SECONDS) -> Ite
 
         def keep() -> None:
             count, pause = 0, seconds
-            while not stop.wait(pause):
+            while not stop.is_set():
                 log.write("info", SYSTEM, "", **sampler.sample())
                 count += 1
                 pause = pause if count % SAMPLES else 2 * pause
+                stop.wait(pause)
 
-        thread = threading.Thread(target=keep, daemon=True, name="facegrid-system-metrics")
+        thread = LateThread(seconds, keep, "facegrid-system-metrics")
         thread.start()
         try:
             yield

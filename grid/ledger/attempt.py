@@ -100,8 +100,9 @@ class Attempt:
             environment: the device and the library versions that computed it
         """
         outputs = {}
-        for name in sorted(set(keep)):
-            self.ledger.store.upload(self.path / name, f"{self.prefix}/{name}")
+        files = sorted(set(keep))
+        self.ledger.store.upload_all(self.path, self.prefix, files)
+        for name in files:
             found = self.ledger.store.stat(f"{self.prefix}/{name}")
             assert found is not None, name
             outputs[name] = {"sha256": file_digest(self.path / name), "bytes": found.size, "stamp": found.stamp}

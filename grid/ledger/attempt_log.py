@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+from grid.late_thread import LateThread
 from grid.ledger.store_interface import Store
 
 FOLDER, SYSTEM = "log", "system"
@@ -36,7 +37,7 @@ class AttemptLog:
         self._written = self._count = 0
         self._mutex = threading.Lock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-log")
+        self._thread = LateThread(seconds, self._keep, "facegrid-log")
 
     def __enter__(self) -> AttemptLog:
         self._thread.start()
@@ -74,8 +75,9 @@ class AttemptLog:
                 self._lines.clear()
 
     def _keep(self) -> None:
-        while not self._stop.wait(self.seconds):
+        while not self._stop.is_set():
             self.flush()
+            self._stop.wait(self.seconds)
 
 
 def read_log(store: Store, prefix: str, folder: str = FOLDER) -> Iterator[dict[str, Any]]:

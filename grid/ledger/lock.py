@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any
 
 from grid.abort import LaunchAborted
+from grid.late_thread import LateThread
 from grid.ledger.sealed import Damaged, seal, unseal
 from grid.ledger.store_interface import Store
 
@@ -74,6 +75,7 @@ class Lock:
         self._beaten = 0.0  # when the last heartbeat was written, in the seconds of `_clock`
         self._mutex = threading.Lock()
         self._stop = threading.Event()
+        self._beats = LateThread(beat, self._keep, "facegrid-lock")
 
     def __enter__(self) -> Lock:
         while True:
@@ -82,11 +84,12 @@ class Lock:
                 raise Held(f"{self.what} is in use: {_words(holder)}; wait for it or stop it")
             if self._take(newest + 1):
                 break
-        threading.Thread(target=self._keep, daemon=True, name="facegrid-lock").start()
+        self._beats.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop.set()
+        self._beats.cancel()
         with self._mutex, contextlib.suppress(OSError):  # on a full disk: the process ends, and its lock with it
             self.store.create(f"{self.prefix}/{self.number:06d}.free", b"")
 
@@ -107,7 +110,7 @@ class Lock:
                 raise self._lost
 
     def _keep(self) -> None:
-        while not self._stop.wait(self.beat):
+        while True:
             with self._mutex:
                 if self._stop.is_set():
                     return
@@ -118,6 +121,7 @@ class Lock:
                 if self._on_lost is not None:
                     self._on_lost(lost)
                 return
+            self._stop.wait(self.beat)
 
     def _renew(self, beat: bool) -> None:
         """Renews the lease, or records that the lock is lost."""

@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -25,8 +25,9 @@ from grid.ledger.store_interface import Stat, Store
 from grid.spec.grid_file import BadInput
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # file systems without hard links
-# what need not survive a power failure: locks, since no holder survives it either, and log lines
-PASSING = re.compile(r"(^|/)(lock|lease|log|system)/[^/]+$")
+# what need not survive a power failure: locks and claims, since no holder survives it either (the number of an attempt is known
+# from its folder, too); identities, which the next plan writes again; and log lines
+PASSING = re.compile(r"(^|/)((lock|lease|log|system|claims)/[^/]+|identity\.json)$")
 ABANDONED = 3600.0  # seconds; a temporary file not written for this long was left by a dead process
 
 
@@ -165,6 +166,18 @@ class LocalStore(Store):
         return open(self.root / key, "rb")
 
     def upload(self, path: Path, key: str) -> None:
+        self._upload(path, key)
+        _sync((self.root / key).parent)
+
+    def upload_all(self, folder: Path, prefix: str, names: Iterable[str]) -> None:
+        keys = {name: f"{prefix}/{name}" for name in names}
+        for name, key in keys.items():
+            self._upload(folder / name, key)
+        if keys:
+            for parent in sorted({self.root / prefix, *((self.root / key).parent for key in keys.values())}):
+                _sync(parent)  # once, not for each file
+
+    def _upload(self, path: Path, key: str) -> None:
         target = self.root / key
         if path != target:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -176,7 +189,6 @@ class LocalStore(Store):
             finally:
                 written.unlink(missing_ok=True)
         _sync(target)
-        _sync(target.parent)
 
     def materialize(self, key: str) -> Path:
         path = self.root / key

@@ -11,7 +11,7 @@ import io
 import os
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -93,6 +93,11 @@ class Store(ABC):
     def upload(self, path: Path, key: str) -> None:
         """Uploads a local file as the object ``key``, durably; an existing object is replaced."""
         self.put(key, path.read_bytes())
+
+    def upload_all(self, folder: Path, prefix: str, names: Iterable[str]) -> None:
+        """Uploads files of a local folder as objects under a prefix, like ``upload``."""
+        for name in names:
+            self.upload(folder / name, f"{prefix}/{name}")
 
     def materialize(self, key: str) -> Path:
         """A local, read-only file with the object's content.

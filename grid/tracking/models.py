@@ -72,8 +72,9 @@ def ensure_model(runs: Runs, known: Known, wanted: Model | None, thorough: bool)
     except Exception as error:
         if not is_unknown_endpoint(error):
             raise
-        runs.has_models = False
-        return UNSUPPORTED
+        with runs.mutex:
+            first, runs.has_models = runs.has_models, False
+        return UNSUPPORTED if first else None
     if str(kept.status) != "READY":
         runs.write(runs.client.finalize_logged_model, kept.model_id, "READY")
     if kept.model_id not in (() if known.mine else _outputs(runs, known)):

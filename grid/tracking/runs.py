@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -39,6 +41,9 @@ class Runs:
         self.known: dict[str, Known] = {}
         self.tags = dict(tags)  # of the experiment
         self.writes = 0
+        self._datasets: set[tuple[str, str]] = set()  # name and digest of those that the experiment surely has
+        self._new_dataset = threading.Lock()
+        self.mutex = threading.Lock()  # cells are copied by several threads, each cell by one
         self.created = False  # since ``unite``
         self.has_models = True  # False if the server turns out to have none
 
@@ -160,11 +165,18 @@ class Runs:
         self._batches(known, params, tags, change)
         missing = [seen for seen in record.datasets if (seen.name, seen.digest, seen.context) not in known.datasets]
         if missing:
-            self.write(self.client.log_inputs, known.run_id, [_input(seen) for seen in missing])
+            self._log_inputs(known, missing)
             known.datasets |= {(seen.name, seen.digest, seen.context) for seen in missing}
         if ERROR not in record.tags and record.status != "FAILED":
             self.unmark(known, ERROR)
         self._finish(known, record)
+
+    def _log_inputs(self, known: Known, missing: Sequence[Seen]) -> None:
+        """Logs datasets. MLflow refuses one of two runs that log the same new dataset of an experiment at once."""
+        wanted = {(seen.name, seen.digest) for seen in missing}
+        with contextlib.nullcontext() if wanted <= self._datasets else self._new_dataset:
+            self.write(self.client.log_inputs, known.run_id, [_input(seen) for seen in missing])
+            self._datasets |= wanted
 
     def _tags(self, known: Known, record: Record) -> dict[str, str]:
         """Tags that differ. A finished run keeps the revision that it ran under, regardless of later launches."""
@@ -214,7 +226,8 @@ class Runs:
         known.status = record.status
 
     def write(self, call: Any, *arguments: Any, **named: Any) -> Any:
-        self.writes += 1
+        with self.mutex:
+            self.writes += 1
         return call(*arguments, **named)
 
 

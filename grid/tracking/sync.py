@@ -11,7 +11,7 @@ import contextlib
 import json
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from grid.tracking.artifacts import files_of, lost_stages
 from grid.tracking.experiment import columns_of, open_experiment, page_of_report, tags_of_experiment
 from grid.tracking.groups import copy_groups, under_group
 from grid.tracking.models import ensure_model, model_of
+from grid.tracking.parallel import each, threads_for
 from grid.tracking.record import KIND, LAYOUT, REPORT, VERSION, Record, record_of
 from grid.tracking.run import Known, Replace
 from grid.tracking.runs import Runs
@@ -116,10 +117,8 @@ class MlflowSync:
                 if report:
                     self._begin_report(study, [record.start for record in wanted.values() if record], problems, said)
                 records: dict[str, Record] = {}
-                for cell in study.cells:
-                    self.check()
-                    if record := wanted[cell.id]:
-                        self._cell(study, cell, record, records, problems, said)
+                begun = [(cell, record) for cell in study.cells if (record := wanted[cell.id])]
+                self._cells(study, begun, records, problems, said)
                 columns = columns_of(study)
                 with self._noting("replicates", problems):
                     said += copy_groups(study, self._runs, records, columns, thorough, page_of_report(self._runs))
@@ -150,16 +149,40 @@ class MlflowSync:
                 _note(self.path, found)
             return found
 
-    def _cell(
-        self, study: Study, cell: CellView, record: Record, records: dict[str, Record], problems: list[str], said: list[str]
+    def _cells(
+        self,
+        study: Study,
+        cells: Sequence[tuple[CellView, Record]],
+        records: dict[str, Record],
+        problems: list[str],
+        said: list[str],
     ) -> None:
-        """Copies a cell, and adds its record to ``records`` if it has a run. A hidden cell gets no new run."""
+        """Copies cells, and adds the records of those that have a run to ``records``. A hidden cell gets no new run."""
+        assert self._runs is not None
+        todo: list[tuple[CellView, Record]] = []
+        for cell, record in cells:
+            assert cell.id is not None
+            if cell.hidden and cell.id not in self._runs.known:
+                continue  # never copied, or deleted by ``facegrid prune --mlflow``
+            self.check()
+            with self._noting(cell.title, problems):
+                records[cell.id] = found = under_group(study, self._runs, cell, record)
+                todo.append((cell, found))
+
+        def copy(work: tuple[CellView, Record]) -> tuple[list[str], list[str]]:
+            self.check()
+            found: tuple[list[str], list[str]] = ([], [])
+            self._cell(study, *work, *found)
+            return found
+
+        for own_problems, own_said in each(copy, todo, threads_for(self.tracking)):
+            problems += own_problems
+            said += own_said
+
+    def _cell(self, study: Study, cell: CellView, record: Record, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None
         assert cell.id is not None
-        if cell.hidden and cell.id not in self._runs.known:
-            return  # never copied, or deleted by ``facegrid prune --mlflow``
         with self._noting(cell.title, problems):
-            records[cell.id] = record = under_group(study, self._runs, cell, record)
             known = self._runs.known.get(cell.id)
             if known is not None:
                 try:

@@ -1,7 +1,8 @@
 """What a launch costs beyond its stages: cells that compute nothing, against trials of a plain Ray Tune that compute nothing.
 
 Both reuse their processes, in the same run, one after the other. A cell also has a stage in the ledger: claimed, logged, and
-finished durably. The first ``WARM`` cells, which wait for processes to start, count in neither. ``CELLS``: the number of cells.
+finished durably. The first ``WARM`` cells, which wait for processes to start, count in neither, nor does the import of MLflow; what the launch
+copies to MLflow meanwhile counts. ``CELLS``: the number of cells.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ tune.Tuner(
 measured(int(sys.argv[3]))
 """
 CELL = """
+import mlflow.tracking  # once in a launch, by the thread that copies to MLflow: after the 100th cell, or before
 from grid.execution.executor import Session
 end = Session.end
 def counted(self, work, outcomes):

@@ -25,7 +25,7 @@ from launching import GRIDS, KINDS, PROGRAM, Store, prepare, sound
 EVERY_KIND = GRIDS / "every_kind.yaml"
 Moment = Literal["before", "within", "after"]  # within: written beside its place, but not put in place
 LAUNCH = "import boundaries; boundaries.arm({number}, {moment!r}, {form!r})\n" + PROGRAM
-WRITES = ("put", "create", "upload", "delete")
+WRITES = ("put", "create", "_upload", "delete")
 TRAININGS = ("pretrain", "trial", "train")
 WRITTEN = "writes.txt"  # in the working directory: the writes so far, one a line
 
@@ -49,11 +49,11 @@ def arm(number: int, moment: Moment, form: str = "") -> None:
         @functools.wraps(method)
         def write(self: LocalStore, *words: Any) -> Any:
             nonlocal due
-            key = str(words[1] if name == "upload" else words[0])
+            key = str(words[1] if name == "_upload" else words[0])
             if threading.current_thread() is not main:
                 return method(self, *words)
             now = re.search(form, key) is not None and next(count) == number
-            print(f"{name} {key}", file=log, flush=True)
+            print(f"{name.removeprefix('_')} {key}", file=log, flush=True)
             if now and moment == "before":
                 die()
             due = now

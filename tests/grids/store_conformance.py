@@ -121,11 +121,13 @@ class StoreConformance:
         (scratch / "model.bin").write_bytes(b"weights")
         (scratch / "sub").mkdir()
         (scratch / "sub/one").write_bytes(b"1")
+        (scratch / "two").write_bytes(b"2")
         store.upload(scratch / "model.bin", "a/attempt/model.bin")
-        store.upload(scratch / "sub/one", "a/attempt/sub/one")
+        store.upload_all(scratch, "a/attempt", ("sub/one", "two"))
         store.discard(scratch)
         assert store.get("a/attempt/model.bin") == b"weights"
-        assert sorted(store.walk("a/attempt")) == ["model.bin", "sub/one"]
+        assert store.get("a/attempt/sub/one") == b"1"
+        assert sorted(store.walk("a/attempt")) == ["model.bin", "sub/one", "two"]
 
     def test_messages_name_the_place_of_an_object(self, store: Store) -> None:
         assert store.place("a/b").endswith("a/b")

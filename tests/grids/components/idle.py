@@ -1,13 +1,14 @@
 """No augmentation. A process that imports this computes nothing in a training: it sleeps, and what else is spent is overhead.
 
 FACEGRID_TEST_SPANS is a folder: each training leaves a file with its node, the GPUs that Ray gave it, CUDA_VISIBLE_DEVICES, and
-when it began and ended.
+when it began and ended. FACEGRID_TEST_FATAL is the number of a cell whose training kills its process.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 import uuid
 from collections.abc import Mapping
@@ -41,6 +42,8 @@ def unchanged(image: np.ndarray, seed: int) -> np.ndarray:
 def run(config: Mapping[str, Any], context: Context) -> Result:
     """Leaves what reports read of a training without epochs."""
     began = time.time()
+    if str(config["training"].augmentation.number) == os.environ.get("FACEGRID_TEST_FATAL"):
+        os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(config["training"].augmentation.seconds)
     (context.attempt.path / "history.json").write_text("[]", encoding="utf-8")
     save_file({"weight": torch.zeros(1)}, context.attempt.path / "model.safetensors")

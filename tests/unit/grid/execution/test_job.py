@@ -76,7 +76,7 @@ def test_a_stage_that_meets_an_error_of_the_store_is_unfinished(
 ) -> None:
     grid = make(axes={}, protocols=[], explainers=[])
     (stage,) = make_plan(grid).stages
-    work, upload = jobs_of([stage], store_of(grid))[stage.id], LocalStore.upload
+    work, upload = jobs_of([stage], store_of(grid))[stage.id], LocalStore._upload
 
     def broken(self: LocalStore, path: Path, key: str) -> None:
         if "checkpoints" not in key:
@@ -84,7 +84,7 @@ def test_a_stage_that_meets_an_error_of_the_store_is_unfinished(
         upload(self, path, key)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalStore, "upload", broken)
+        patch.setattr(LocalStore, "_upload", broken)
         outcome = run(work, RunOptions())
     assert outcome.ended == "failed"
     assert "cannot be read or written (TimeoutError: " in str(outcome.error)
@@ -193,3 +193,17 @@ def test_a_stage_runs_without_tf32_and_deterministically_whatever_the_process_ha
         assert torch.backends.cudnn.allow_tf32
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_stages_without_a_gpu_leave_no_notes_in_torch() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("only without a GPU")
+    noted = len(torch.cuda._queued_calls)
+    drawn = []
+    for _ in range(2):
+        with fresh_process_state({}):
+            drawn.append(torch.rand(3))
+    torch.manual_seed(0)
+    assert torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[0], torch.rand(3))
+    assert len(torch.cuda._queued_calls) <= noted + 2, "those of the call in this test"

@@ -1,7 +1,6 @@
 """What a worker makes of errors that no stage raised."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +11,9 @@ from ray import tune
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
+from grid.execution.perform import packed_outcomes, packed_units
 from grid.execution.ray_health import RayLost
-from grid.execution.ray_tune import _callback, _enlarged, _fit, _searcher, _trial
+from grid.execution.ray_tune import _callback, _enlarged, _fit, _searcher, _trial, forget
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Ledger
@@ -37,7 +37,7 @@ def test_a_store_that_cannot_be_written_is_said_and_is_no_lost_process(tmp_path:
     config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
     source = source_digest(stage.kind, stage.config.values())
     job = Job(stage.kind, stage.id, stage.label, {}, stage.identity, config, source, str(file / "store"))
-    _trial({"jobs": json.dumps([asdict(job)])})
+    _trial({"ids": json.dumps(["cell"]), "units": packed_units([[job]])})
     outcome = json.loads(said[-1]["outcomes"])[stage.id]
     assert outcome["ended"] == "failed"
     assert "NotADirectoryError" in outcome["error"]
@@ -60,7 +60,7 @@ def test_a_score_of_an_explanation_that_just_failed_is_left_alone(tmp_path: Path
         Job(one.kind, one.id, one.label, {need: kinds[need] for need in one.needs}, {}, {}, "", str(tmp_path / "store"))
         for one in stages
     ]
-    _trial({"jobs": json.dumps([asdict(job) for job in jobs])})
+    _trial({"ids": json.dumps(["cell"]), "units": packed_units([jobs])})
     assert ran == ["train", "explain:gradcam", "explain:rise", "score:rise:sanity"]
     assert len(json.loads(said[-1]["outcomes"])) == 4
 
@@ -104,7 +104,7 @@ def given(searcher: Any) -> list[str]:
     """What Tune is given until there is nothing for it at the moment."""
     found = []
     while config := searcher.suggest(f"trial {len(found)}"):
-        found.append(config["id"])
+        found += json.loads(config["ids"])
     return found
 
 
@@ -149,7 +149,7 @@ def test_work_whose_process_never_started_is_left_open(tmp_path: Path) -> None:
         searcher.suggest("trial")
         error = tmp_path / "error.txt"
         error.write_text(f"Failure # 1 (occurred at noon)\n{text}\n")
-        trial = SimpleNamespace(config={"id": "0"}, last_result=last, pickled_error_file=None, error_file=str(error))
+        trial = SimpleNamespace(config={"ids": '["0"]'}, last_result=last, pickled_error_file=None, error_file=str(error))
         ledger = Ledger(tmp_path / "store")
         _callback(Session(queue, ledger), Slots({"CPU": 1}, [{"CPU": 1}]), 0).on_trial_error(1, [], trial)
         return queue, ledger
@@ -168,3 +168,108 @@ def test_work_whose_process_never_started_is_left_open(tmp_path: Path) -> None:
     assert failure is not None
     assert failure.error == queue.failed["0"]
     assert not failure.deterministic
+
+
+def short(tmp_path: Path, count: int, slots: Slots, **launch: Any) -> tuple[Any, WorkQueue, Session]:
+    """Like ``searching``, with cells that take a hundredth of a second."""
+    searcher, queue = searching(tmp_path, count, slots, **launch)
+    queue.measured = lambda job: 0.01
+    session = next(cell.cell_contents for cell in searcher.suggest.__closure__ if isinstance(cell.cell_contents, Session))
+    return searcher, queue, session
+
+
+def units(searcher: Any, *trials: str) -> list[str]:
+    """The units of work of each trial; empty if there is nothing for it."""
+    return ["".join(json.loads((searcher.suggest(trial) or {"ids": "[]"})["ids"])) for trial in trials]
+
+
+def test_short_cells_go_together_as_far_as_every_process_has_its_share(tmp_path: Path) -> None:
+    searcher, queue, _ = short(tmp_path, 10, Slots({"CPU": 1}, [{"CPU": 2}]))
+    assert units(searcher, "x", "y", "z") == ["01", "23", "4"]
+    assert list(queue.running) == list("01234")
+    done = {id: Outcome("done") for id in "01"}
+    searcher.on_trial_complete("x", {"outcomes": packed_outcomes(done)})
+    assert list(queue.done) == ["0", "1"]
+    assert list(queue.running) == ["2", "3", "4"]
+
+
+def test_cells_that_were_not_begun_wait_again_and_go_first(tmp_path: Path) -> None:
+    searcher, queue, _ = short(tmp_path, 8, Slots({"CPU": 1}, [{"CPU": 1}]))
+    assert units(searcher, "x") == ["0123"]
+    searcher.on_trial_complete("x", {"outcomes": packed_outcomes({"0": Outcome("done"), "1": Outcome("failed", "no")})})
+    assert (queue.done, queue.failed) == (["0"], {"1": "no"})
+    assert sorted(list(queue.waiting)[:2]) == ["2", "3"]
+
+
+def test_cells_of_other_slots_and_with_a_limit_of_spending_go_alone(tmp_path: Path) -> None:
+    slots = Slots({"CPU": 1}, [{"CPU": 2}])
+    slots._slots["1"] = {"CPU": 2.0}
+    searcher, _, _ = short(tmp_path, 8, slots)
+    assert units(searcher, "x") == ["0"]
+    searcher, _, session = short(tmp_path, 8, Slots({"CPU": 1}, [{"CPU": 2}]))
+    limit = SimpleNamespace(allows=lambda *words: True, begin=lambda *words: None)
+    object.__setattr__(session, "limit", limit)
+    assert units(searcher, "x") == ["0"]
+
+
+def test_of_cells_whose_process_was_lost_each_goes_on_alone_and_no_loss_counts(tmp_path: Path) -> None:
+    slots, said = Slots({"CPU": 1}, [{"CPU": 1}]), list[str]()
+    searcher, queue, session = short(tmp_path, 8, slots)
+    object.__setattr__(session, "say", said.append)
+    watch = _callback(session, slots, 0)
+    assert units(searcher, "x") == ["0123"]
+    error = tmp_path / "error.txt"
+    error.write_text("Failure # 1 (occurred at noon)\nThe actor died\n")
+
+    def lose(trial: str, ids: str) -> None:
+        config = {"ids": json.dumps(list(ids))}
+        last = {"stage": "train", "node": None}
+        watch.on_trial_error(
+            1, [], SimpleNamespace(config=config, last_result=last, pickled_error_file=None, error_file=str(error))
+        )
+        searcher.on_trial_complete(trial, error=True)
+
+    lose("x", "0123")
+    assert (list(queue.waiting), queue.failed) == (list("01234567"), {})
+    assert len(said) == 1
+    assert said[0].startswith("4 units of work: their process or node was lost")
+    assert said[0].endswith("; each goes on alone")
+    assert units(searcher, "y") == ["0"]
+    lose("y", "0")
+    assert list(queue.failed) == ["0"], "lost alone, with no retry left"
+    searcher.on_trial_complete("y", error=True)
+    for trial, id in (("a", "1"), ("b", "2"), ("c", "3")):
+        assert units(searcher, trial) == [id]
+        searcher.on_trial_complete(trial, {"outcomes": packed_outcomes({id: Outcome("done")})})
+    assert units(searcher, "d") == ["45"], "those that were not there go together"
+
+
+def test_a_process_reports_few_stages_of_short_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(job: Job, around: Any) -> Outcome:
+        around.report({"finished_epoch": 1})
+        return Outcome("done")
+
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(tune, "report", said.append)
+    monkeypatch.setattr("grid.execution.perform.run", run)
+    jobs = [[Job("train", id, id, {}, {}, {}, "", str(tmp_path / "store"))] for id in "abc"]
+    _trial({"ids": '["a", "b", "c"]', "units": packed_units(jobs)})
+    assert [row.get("work") for row in said] == ["a", None]
+    assert list(json.loads(said[-1]["outcomes"])) == ["a", "b", "c"]
+    said.clear()
+    _trial({"ids": '["a"]', "units": packed_units(jobs[:1])})
+    assert [row.get("work") for row in said] == ["a", "a", None], "begin, epoch, end"
+
+
+def test_an_ended_trial_keeps_no_jobs(tmp_path: Path) -> None:
+    from ray.train._internal.storage import StorageContext
+    from ray.tune.experiment import Trial
+    from ray.tune.registry import register_trainable
+
+    register_trainable("nothing", lambda config: None)
+    storage = StorageContext(str(tmp_path), "tune")
+    trial = Trial("nothing", config={"units": "jobs " * 1000}, evaluated_params={"units": "jobs"}, storage=storage)
+    trial.run_metadata.last_result = {"outcomes": "jobs"}
+    assert "jobs" in repr(vars(trial))
+    forget(trial)
+    assert "jobs" not in repr(vars(trial)), "neither under the names that Tune has for itself"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from grid.execution import system_metrics
-from grid.execution.system_metrics import Sampler, sampled
+from grid.execution.system_metrics import Sampler, descendants, sampled
 from grid.ledger.attempt_log import SYSTEM, read_log
 from grid.ledger.ledger import Ledger
 
@@ -69,3 +70,27 @@ def test_an_error_of_the_stage_is_raised_and_leaves_a_last_sample(tmp_path: Path
     with pytest.raises(ValueError, match="no"), sampled(attempt, "cpu"):
         raise ValueError("no")
     assert len(list(read_log(attempt.ledger.store, attempt.prefix, SYSTEM))) == 1
+
+
+FAMILY = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import sys; print(0, flush=True); sys.stdin.read()'])"
+
+
+def test_descendants_are_those_that_psutil_finds_also_of_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, started = psutil.Process(), []
+    before = set(descendants(here.pid))
+    thread = threading.Thread(
+        target=lambda: started.append(
+            subprocess.Popen([sys.executable, "-c", FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        )
+    )
+    thread.start()
+    thread.join()
+    (parent,) = started
+    parent.stdout.readline()
+    found = set(descendants(here.pid)) - before
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))  # a kernel that does not list them
+    assert set(descendants(here.pid)) - before == found
+    (child,) = psutil.Process(parent.pid).children()
+    parent.communicate(b"")
+    assert found == {parent.pid, child.pid}
+    assert descendants(parent.pid) == []

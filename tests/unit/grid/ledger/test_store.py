@@ -140,12 +140,13 @@ def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "synced"),
     [
-        ("train/1/done-000.json", 2), ("train/1/claims/000001.json", 2), ("train/1/000001-ab/events/3.json", 2),
+        ("train/1/done-000.json", 2), ("train/1/claims/000001.json", 0), ("train/1/000001-ab/events/3.json", 2),
+        ("train/1/identity.json", 0), ("train/1/failed-000001.json", 2), ("train/1/void-000.json", 2),
         ("train/lock/identity.json/x", 2), ("plan.json", 2), ("train/1/lease/000001.json", 0), ("lock/000001.beat", 0),
         ("train/1/000001-ab/log/000001.jsonl", 0), ("train/1/000001-ab/system/000001.jsonl", 0),
     ],
 )  # fmt: skip
-def test_records_are_durable_and_locks_and_log_lines_need_not_be(
+def test_results_are_durable_and_claims_identities_locks_and_log_lines_need_not_be(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch, key: str, synced: int
 ) -> None:
     """The file and its folder are synced, or neither."""
@@ -157,3 +158,24 @@ def test_records_are_durable_and_locks_and_log_lines_need_not_be(
     store.put(key, b"y")
     assert len(calls) == 2 * synced
     assert store.get(key) == b"y"
+
+
+def test_the_outputs_of_an_attempt_and_then_their_folders_are_synced_each_once(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = store.scratch("train/1/000001-ab")
+    (folder / "maps").mkdir()
+    for name in ("model", "history", "maps/a", "maps/b"):
+        (folder / name).write_bytes(name.encode())
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.readlink(f"/proc/self/fd/{handle}")))
+    store.upload_all(folder, "train/1/000001-ab", ("model", "history", "maps/a", "maps/b"))
+    files = [str(folder / name) for name in ("model", "history", "maps/a", "maps/b")]
+    assert synced == [*files, str(folder), str(folder / "maps")]
+
+
+def test_outputs_from_another_folder_are_copied(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "model").write_bytes(b"weights")
+    store.upload_all(tmp_path / "other", "train/1/000001-ab", ("model",))
+    assert store.get("train/1/000001-ab/model") == b"weights"
