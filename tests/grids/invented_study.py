@@ -48,6 +48,7 @@ def build_study(
     design: Sequence[str] = (),
     explained: Iterable[Levels] = ({},),
     sources: Sequence[Mapping[str, Any]] = (),
+    named: bool = False,
 ) -> Study:
     """A study on disk.
 
@@ -58,8 +59,9 @@ def build_study(
         pairs: per protocol, half of them genuine.
         explained: the cells with explanations, meant in the same way; default: all.
         design: what the plan says about the design; see ``design_lines``.
+        named: an image's folder is its subject, as in a real protocol; by default the keys of a pair tell nothing.
     """
-    make = _Maker(folder, protocols, explainers, pairs, images, epochs)
+    make = _Maker(folder, protocols, explainers, pairs, images, epochs, named)
     cells: list[dict[str, Any]] = []
     left: list[dict[str, Any]] = []
     for levels in (dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())):
@@ -101,11 +103,18 @@ class _Maker:
     """Runs the stages of cells by invention."""
 
     def __init__(
-        self, folder: Path, protocols: Sequence[str], explainers: Sequence[str], pairs: int, images: int, epochs: int
+        self,
+        folder: Path,
+        protocols: Sequence[str],
+        explainers: Sequence[str],
+        pairs: int,
+        images: int,
+        epochs: int,
+        named: bool,
     ) -> None:
         self.ledger = Ledger(folder / "store")
         self.protocols, self.explainers = protocols, explainers
-        self.pairs, self.images, self.epochs = pairs, images, epochs
+        self.pairs, self.images, self.epochs, self.named = pairs, images, epochs, named
         self.stages: dict[str, dict[str, Any]] = {}
 
     def cell(self, levels: Levels, state: str, error: str, explained: bool = True) -> dict[str, Any]:
@@ -235,13 +244,17 @@ class _Maker:
         same = np.arange(self.pairs) < half
         fold = np.arange(self.pairs) % 10
         scores = np.where(same, 0.22 + 0.07 * _skill(levels), 0.0) + generator.normal(size=self.pairs) * 0.12
-        keys = [f"subject_{row}/subject_{row}_0001.jpg" for row in range(self.pairs)]
-        columns = {"left": keys, "right": keys[::-1], "same": same, "fold": fold, "score": scores}
-        _table(attempt.path / "scores.parquet", columns)
-        found = verification(scores, same, fold, resamples=100)
-        found["modes"] = all_modes(scores, same, fold)
         who = np.arange(self.pairs) % (self.pairs // 4)
         other = np.where(same, who, (who + 1) % (self.pairs // 4))
+        left = [f"subject_{row}/subject_{row}_0001.jpg" for row in range(self.pairs)]
+        right = left[::-1]
+        if self.named:
+            left, right = (
+                [f"subject_{one}/{row}_{side}.jpg" for row, one in enumerate(sides)] for side, sides in enumerate((who, other))
+            )
+        _table(attempt.path / "scores.parquet", {"left": left, "right": right, "same": same, "fold": fold, "score": scores})
+        found = verification(scores, same, fold, resamples=100)
+        found["modes"] = all_modes(scores, same, fold)
         found["operating_points"] = operating_points(scores, same, who, other, (0.1, 0.01, 0.001))
         found["failure_to_enroll"] = failure_to_enroll(who[: self.pairs // 4] < 3, who[: self.pairs // 4])
         (attempt.path / "metrics.json").write_text(json.dumps(found))
