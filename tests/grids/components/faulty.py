@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from grid.ledger.store import LocalStore
 
 CALLS, ERRORS = itertools.count(1), itertools.count()
-READS, X
+READS, WRITES = ("get", "names", "stat", "open_input"), ("put", "create", "upload", "upload_all", "delete")
 
 
 class Faulty(LocalStore):

@@ -88,7 +88,9 @@ def test_each_problem_is_told_in_the_order_of_the_cells(new_study: Make, tmp_pat
     study = new_study(axes={"backbone": ["a", "b", "c", "d"]}, explainers=(), pairs=20)
     titles = [cell.title for cell in study.cells]
 
-    def fails(self: syncing.MlflowSync, study: object, cell: object, record: object, problems: list[str], said: list[str]) -> None:
+    def fails(
+        self: syncing.MlflowSync, study: object, cell: object, record: object, problems: list[str], said: list[str]
+    ) -> None:
         time.sleep(0.05 * (4 - titles.index(cell.title)))  # type: ignore[attr-defined]
         problems.append(f"{cell.title}: no")  # type: ignore[attr-defined]
 
