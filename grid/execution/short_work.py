@@ -84,4 +84,3 @@ def in_turn(
 def own(work: Work, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """The outcomes of the stages of a unit of work; empty if it was not begun."""
     return {job.id: outcomes[job.id] for job in work.jobs if job.id in outcomes}
-

@@ -1,8 +1,8 @@
 """What a launch costs beyond its stages: cells that compute nothing, against trials of a plain Ray Tune that compute nothing.
 
 Both reuse their processes, in the same run, one after the other. A cell also has a stage in the ledger: claimed, logged, and
-finished durably. The first ``WARM`` cells, which wait for processes to start, count in neither, nor does the import of MLflow; what the launch
-copies to MLflow meanwhile counts. ``CELLS``: the number of cells.
+finished durably. The first ``WARM`` cells, which wait for processes to start, count in neither, nor does the import of MLflow;
+what the launch copies to MLflow meanwhile counts. ``CELLS``: the number of cells.
 """
 
 from __future__ import annotations
