@@ -142,3 +142,14 @@ def test_the_front_has_no_cell_that_another_dominates():
     naive = {(c, v) for c, v in points if not any((d <= c and w >= v and (d, w) != (c, v)) for d, w in points)}
     assert set(pareto(points)) == naive
     assert pareto([(1, 5), (2, 4), (3, 6)], lower_is_better=True) == [(1, 5), (2, 4)]
+
+
+def test_a_finished_figure_is_laid_out_so_that_nothing_sticks_out():
+    figure, ((axes,),) = new(3, 2)
+    axes.set_yticks([0, 1], ["a long name of a level", "b"])
+    finish(figure, "a", "a", "a")
+    box = figure.get_tightbbox()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= 3
+    assert box.y1 <= 2
