@@ -11,9 +11,8 @@ from grid.analysis import observations
 from grid.report.build import build
 
 CELLS = int(os.environ.get("CELLS", "500"))
-PAIRS = int(
-    os.environ.get("PAIRS", "0")
-)  # with known subjects, a quarter as many; 0: 600 with unknown ones, whose comparisons take less
+# of known subjects, a quarter as many; 0: 600 of unknown subjects, whose comparisons take less
+PAIRS = int(os.environ.get("PAIRS", "0"))
 
 
 class Subjects(dict[str, str]):
