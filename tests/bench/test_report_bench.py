@@ -46,7 +46,7 @@ def test_a_report_of_hundreds_of_cells_is_small_and_usable(tmp_path, monkeypatch
     known = f"{PAIRS} pairs of known subjects" if PAIRS else "600 pairs of unknown subjects"
     print(f"\n{CELLS} cells, {known}: {seconds:.1f} s of processor, page {size:.1f} MB, other files {rest:.1f} MB")
     assert size < (50 if CELLS <= 500 else 60)
-    assert seconds < (180 if PAIRS else 60) * CELLS / 500
+    assert seconds < (120 if PAIRS else 60) * CELLS / 500
     chromium()
     with running(tmp_path) as browser:
         tab = browser.tab()
