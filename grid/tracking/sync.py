@@ -159,8 +159,10 @@ class MlflowSync:
     ) -> None:
         """Copies cells, and adds the records of those that have a run to ``records``. A hidden cell gets no new run."""
         assert self._runs is not None
-        known, grouping = self._runs.known, threading.Lock()
-        todo = [(cell, record) for cell, record in cells if not cell.hidden or cell.id in known]  # else deleted by ``prune``
+        runs, grouping = self._runs, threading.Lock()
+        todo = [
+            (cell, record) for cell, record in cells if not cell.hidden or cell.id in runs.known
+        ]  # else deleted by ``prune``
 
         def copy(work: tuple[CellView, Record]) -> tuple[Record | None, list[str], list[str]]:
             self.check()
@@ -168,7 +170,7 @@ class MlflowSync:
             found = None
             with self._noting(cell.title, troubles):
                 with grouping:
-                    found = under_group(study, self._runs, cell, record)
+                    found = under_group(study, runs, cell, record)
                 self._cell(study, cell, found, troubles, words)
             return found, troubles, words
 
