@@ -159,40 +159,40 @@ class MlflowSync:
     ) -> None:
         """Copies cells, and adds the records of those that have a run to ``records``. A hidden cell gets no new run."""
         assert self._runs is not None
-        todo: list[tuple[CellView, Record]] = []
-        for cell, record in cells:
-            assert cell.id is not None
-            if cell.hidden and cell.id not in self._runs.known:
-                continue  # never copied, or deleted by ``facegrid prune --mlflow``
-            self.check()
-            with self._noting(cell.title, problems):
-                records[cell.id] = found = under_group(study, self._runs, cell, record)
-                todo.append((cell, found))
+        runs, grouping = self._runs, threading.Lock()
+        todo = [
+            (cell, record) for cell, record in cells if not cell.hidden or cell.id in runs.known
+        ]  # else deleted by ``prune``
 
-        def copy(work: tuple[CellView, Record]) -> tuple[list[str], list[str]]:
+        def copy(work: tuple[CellView, Record]) -> tuple[Record | None, list[str], list[str]]:
             self.check()
-            found: tuple[list[str], list[str]] = ([], [])
-            self._cell(study, *work, *found)
-            return found
+            (cell, record), troubles, words = work, list[str](), list[str]()
+            found = None
+            with self._noting(cell.title, troubles):
+                with grouping:
+                    found = under_group(study, runs, cell, record)
+                self._cell(study, cell, found, troubles, words)
+            return found, troubles, words
 
-        for own_problems, own_said in each(copy, todo, threads_for(self.tracking)):
+        for (cell, _), (found, own_problems, own_said) in zip(todo, each(copy, todo, threads_for(self.tracking)), strict=True):
+            if found is not None:
+                records[str(cell.id)] = found
             problems += own_problems
             said += own_said
 
     def _cell(self, study: Study, cell: CellView, record: Record, problems: list[str], said: list[str]) -> None:
         assert self._runs is not None
         assert cell.id is not None
-        with self._noting(cell.title, problems):
-            known = self._runs.known.get(cell.id)
-            if known is not None:
-                try:
-                    self._fill(study, cell, record, known, problems, said)
-                    return
-                except Replace as conflict:
-                    self._runs.delete(cell.id)
-                    said.append(f"{cell.title}: the run {known.run_id} was replaced, because {conflict}")
-            known = self._runs.create(cell.id, record)
-            self._fill(study, cell, record, known, problems, said)
+        known = self._runs.known.get(cell.id)
+        if known is not None:
+            try:
+                self._fill(study, cell, record, known, problems, said)
+                return
+            except Replace as conflict:
+                self._runs.delete(cell.id)
+                said.append(f"{cell.title}: the run {known.run_id} was replaced, because {conflict}")
+        known = self._runs.create(cell.id, record)
+        self._fill(study, cell, record, known, problems, said)
 
     @contextlib.contextmanager
     def _noting(self, what: str, problems: list[str]) -> Iterator[None]:
