@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bucket import new_bucket, s3_server
-from launching import Facegrid, Store, gone, here, sound
+from launching import Facegrid, Store, facegrid, gone, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -28,7 +28,7 @@ def test_a_killed_driver_costs_no_finished_stage_in_a_bucket(undisturbed: Any, t
     done, before = store.contents(), store.attempts()
     assert ("train", half) not in done
     hold.unlink()
-    here(tmp_path, "launch", undisturbed.grid, where, "launch.executor=local")
+    facegrid(tmp_path, "launch", undisturbed.grid, where, "launch.concurrency=1")
     after = store.attempts()
     assert {key: after[key] for key in done} == {key: before[key] for key in done}
     assert store.contents() == undisturbed.contents, "the numbers of a launch with its ledger on a disk"
