@@ -217,7 +217,8 @@ def test_the_process_that_drivers_are_forked_from_belongs_to_no_family(tmp_path:
         "import os; os.environ.update(FACEGRID_TEST_FAMILY='mine', OF_A_TEST='mine')\n"
         "import forked\n"
         "forked.HEAVY, forked.LAUNCH = [], []\n"
-        "print(forked.run('import os; print(os.environ.keys() & {\"FACEGRID_TEST_FAMILY\", \"OF_A_TEST\"})', forked.Path('.')))\n"
+        'asked = \'import os; print(os.environ.keys() & {"FACEGRID_TEST_FAMILY", "OF_A_TEST"})\'\n'
+        "print(forked.run(asked, forked.Path('.')))\n"
         "from launching import TAG, family\n"
         "print(TAG, os.environ['OF_A_TEST'], family('mine'))"
     )
