@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A process of pytest-xdist takes one file after the other. The longest come first, so that the processes end together.
 LONGEST = (
-    "integration/test_devices.py", "cluster/test_nodes.py", "integration/test_mlflow_questions.py", "chaos/test_kill.py",
-    "integration/test_launch.py", "chaos/test_bucket.py", "integration/test_slurm.py", "chaos/test_interrupt.py",
-    "chaos/test_lost_ray.py", "chaos/test_stopped_driver.py", "integration/test_asha.py", "chaos/test_boundaries.py",
+    "integration/test_devices.py", "cluster/test_nodes.py", "chaos/test_kill.py", "integration/test_launch.py",
+    "cluster/test_preflight.py", "integration/test_damage.py", "integration/test_slurm.py", "integration/test_quick_checks.py",
+    "chaos/test_boundaries.py", "integration/test_mlflow_questions.py", "chaos/test_interrupt.py", "integration/test_judge.py",
+    "cluster/test_starting_processes.py", "chaos/test_bucket.py", "chaos/test_stopped_driver.py", "integration/test_asha.py",
 )  # fmt: skip
 ORDER = ("chaos", "cluster", "integration", "golden", "unit")  # then those of these folders
 
