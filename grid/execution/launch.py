@@ -311,7 +311,7 @@ def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQ
     """Prints the table and the output locations; returns the exit code."""
     from grid.report.console import table
 
-    console.print(table(study))
+    console.print(table(study, without=frozenset(["failed"])))  # printed in full below
     shown = [cell for cell in study.cells if not cell.hidden]
     failed = [cell for cell in shown if cell.state == "failed"]
     for cell in failed:

@@ -28,15 +28,19 @@ COLORS = {
 }
 
 
-def table(study: Study) -> Group:
-    """The headline numbers of every cell: a table per task, with a line per protocol. The page has the other numbers."""
+def table(study: Study, without: frozenset[str] = frozenset()) -> Group:
+    """The headline numbers of every cell: a table per task, with a line per protocol. The page has the other numbers.
+
+    Args:
+        without: states of cells whose reasons are not listed below, such as "failed"
+    """
     every = with_ensembles(study, rows.table(study))
     found = combined(every)
     tasks = dict.fromkeys(column.task for column in found.columns)
     groups = [list(dict.fromkeys(column.protocol for column in found.columns if column.task == task)) for task in tasks]
     tables = [_table(study.name, found, protocols) for protocols in groups or [[""]]]
     more = [*(_swept(found, sweep) for sweep in found.sweeps), *map(_searched, searches(study))]
-    return Group(*map(FittingTable, [*tables, *more]), _caption(every, found.replicated))
+    return Group(*map(FittingTable, [*tables, *more]), _caption(every, found.replicated, without))
 
 
 def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
@@ -114,7 +118,7 @@ def _shown(column: Column | None, value: Result | None) -> Text:
     return text
 
 
-def _caption(found: rows.Table, replicated: bool) -> Text:
+def _caption(found: rows.Table, replicated: bool, without: frozenset[str]) -> Text:
     said = [found.states]
     said += [f"✓ in {factor.title} is {factor.tick}" for factor in found.factors if factor.tick]
     said += [f"{found.hidden} cells left the grid file"] if found.hidden else []
@@ -124,7 +128,8 @@ def _caption(found: rows.Table, replicated: bool) -> Text:
             "; the one in the first line is over test items, that of seeds over replicates; each replicate is in results.csv"
         )
     said += [f"{units_note(found.columns)}; {noise}"]
-    why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in found.lines if row.reason and row.state != "done"]
+    reasons = [row for row in found.lines if row.reason and row.state not in {"done", *without}]
+    why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in reasons]
     lost = [
         _short(f"added, and failed: {row.title}: {label}: {why_not}")
         for row in found.rows
