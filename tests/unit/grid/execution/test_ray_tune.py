@@ -163,6 +163,9 @@ def test_work_whose_process_never_started_is_left_open(tmp_path: Path) -> None:
     queue, ledger = ended({}, "killed due to the node running low on memory")
     assert queue.failed["0"].startswith("out of memory with 1 CPU")
     assert ledger.failure("train", "0") is None
+    queue, _ = ended({"stage": "train"}, "The actor died because its node has died. Node Id: ab")
+    assert queue.failed == {}, "the loss of a node does not count"
+    assert "0" in queue.waiting
     queue, ledger = ended({"stage": "train"}, "The actor is not schedulable")
     failure = ledger.failure("train", "0")
     assert failure is not None
