@@ -29,8 +29,32 @@ PATIENCE = 600.0  # seconds
 READ_AT_IMPORT = {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}  # environment variables, by PyTorch and by rich
 
 
-class Program:
-    """A program in a session of its own, which looks like a ``subprocess.Popen``; its output goes to one file.
+class Forked:
+    """A forked process that looks like a ``subprocess.Popen``."""
+
+    def __init__(self, target: Any, words: tuple[Any, ...]) -> None:
+        self._process = _started(target, words)
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit code, -9 if it was killed by SIGKILL; None while it runs."""
+        return self._process.exitcode
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; raises ``subprocess.TimeoutExpired``."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("a forked process", timeout or 0.0)
+        return self._process.exitcode
+
+
+class Program(Forked):
+    """A program in a session of its own; its output goes to one file.
 
     Only its command line and the environment in /proc are not its own: they are those of the process that it is forked from.
 
@@ -49,28 +73,10 @@ class Program:
         path: Sequence[str] = (),
     ) -> None:
         words = (program, str(folder), list(arguments), dict(environment), str(log), list(path))
-        self._process = _started(_run_alone, words)
-        pid = self._process.pid
-        assert pid is not None
-        self.pid: int = pid
+        super().__init__(_run_alone, words)
         with contextlib.suppress(ProcessLookupError):  # it has ended
-            while os.getsid(pid) != pid:
+            while os.getsid(self.pid) != self.pid:
                 time.sleep(0.001)
-
-    def poll(self) -> int | None:
-        """The exit code, -9 if it was killed by SIGKILL; None while it runs."""
-        return self._process.exitcode
-
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """The exit code; raises ``subprocess.TimeoutExpired``."""
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired("a forked program", timeout or 0.0)
-        return self._process.exitcode
 
 
 def run(program: str, folder: Path, arguments: Sequence[str] = (), path: Sequence[str] = ()) -> str:
@@ -157,14 +163,19 @@ def _run(
             raise
 
 
-def _run_alone(
-    program: str, folder: str, arguments: list[str], environment: Mapping[str, str], log: str, path: list[str]
-) -> None:
-    """As Python runs ``-c program`` in a new session."""
+def new_session() -> None:
+    """Leaves the session of the process that this one was forked from, and its signal handlers."""
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _run_alone(
+    program: str, folder: str, arguments: list[str], environment: Mapping[str, str], log: str, path: list[str]
+) -> None:
+    """As Python runs ``-c program`` in a new session."""
+    new_session()
     os.chdir(folder)
     with open(log, "wb") as file:
         for stream in (1, 2):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,30 +24,15 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-class Child:
+class Child(forked.Forked):
     """What ``child_process`` and its users need of a ``subprocess.Popen`` of ``python -c PROGRAM`` with pipes of text."""
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str], **_: Any) -> None:
         (theirs_in, ours_in), (ours_out, theirs_out) = os.pipe(), os.pipe()
-        words = (command[-1], _Passed(theirs_in), _Passed(theirs_out), dict(env))
-        self._process = forked.context().Process(target=_run, args=words)
-        self._process.start()
+        super().__init__(_run, (command[-1], _Passed(theirs_in), _Passed(theirs_out), dict(env)))
         for end in (theirs_in, theirs_out):
             os.close(end)
-        self.stdin, self.stdout, self.pid = os.fdopen(ours_in, "w"), os.fdopen(ours_out), self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired("a forked child", timeout or 0.0)
-        return self._process.exitcode
+        self.stdin, self.stdout = os.fdopen(ours_in, "w"), os.fdopen(ours_out)
 
     def send_signal(self, number: int) -> None:
         if self._process.exitcode is None:
@@ -73,10 +57,7 @@ def _received(passed: Any) -> int:
 
 
 def _run(program: str, stdin: int, stdout: int, environment: Mapping[str, str]) -> None:
-    os.setsid()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    forked.new_session()
     os.environ.clear()
     os.environ.update(environment)
     os.dup2(stdin, 0)

@@ -45,7 +45,7 @@ PartitionName=main Nodes=ALL Default=YES State=UP
 
 
 # Jobs see no process of this machine: `ray symmetric-run` refuses a node on which any Ray runs, such as that of another test.
-# The shell reaps orphans: where nobody does, `ray stop` waits 16 s for processes that have ended.
+# The shell reaps orphans: where no process does, `ray stop` waits 16 s for processes that have ended.
 OWN_PROCESSES = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", '"$@" & wait', "sh"]
 
 
