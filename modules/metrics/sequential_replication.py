@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from modules.metrics.group_sequential import Contrast, half_width, nominal_levels, p_value, welch
+from modules.metrics.group_sequential import Contrast, common_variance, half_width, nominal_levels, p_value, welch
 
 State = Literal["differs", "narrow", "open", "waiting"]
 
@@ -60,7 +60,8 @@ def replicated(
 ) -> Replicated:
     """Follows every contrast from look to look, on equally many replicates of both cells, until it is closed.
 
-    A contrast depends on its own two cells only, so the result does not depend on the order in which values came.
+    A contrast depends on the values of its own two cells, and on the scatter of all cells at the first look: not on the order
+    in which values came.
 
     Args:
         values: of each cell, by replicate; None where there is none (yet). Values after a missing one, or of more replicates
@@ -70,7 +71,9 @@ def replicated(
     """
     levels = nominal_levels(len(values), tuple(contrasts), tuple(looks))
     known = [_before_gap(one) for one in values]
-    found = tuple(_followed(known, contrast, looks, levels, width) for contrast in contrasts)
+    started = [one[: looks[0]] for one in known if len(one) >= looks[0]]
+    common = common_variance(np.stack(started)) if started else None
+    found = tuple(_followed(known, contrast, looks, levels, width, common) for contrast in contrasts)
     counts, final = [looks[0]] * len(values), [True] * len(values)
     for judged in found:
         for cell in (cell for cell in judged.contrast if cell is not None):
@@ -80,7 +83,12 @@ def replicated(
 
 
 def _followed(
-    known: Sequence[np.ndarray], contrast: Contrast, looks: Sequence[int], levels: Sequence[float], width: float
+    known: Sequence[np.ndarray],
+    contrast: Contrast,
+    looks: Sequence[int],
+    levels: Sequence[float],
+    width: float,
+    common: np.ndarray | None,
 ) -> Judged:
     one, other = contrast
     most = len(known[one]) if other is None else min(len(known[one]), len(known[other]))
@@ -89,7 +97,7 @@ def _followed(
         if count > most:
             break
         cells = [known[cell][:count] for cell in contrast if cell is not None]
-        moments = welch(np.stack(cells), [0], None if other is None else [1])
+        moments = welch(np.stack(cells), [0], None) if other is None else welch(np.stack(cells), [0], [1], common)
         value, error, degrees = (float(moment[0]) for moment in moments)
         half = half_width(error, degrees, level)
         state: State = "open"

@@ -6,9 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from launching import Facegrid, Store, cells, here
-from scipy import stats
+from moderated_welch import interval
 from small import write
 
 from modules.metrics.group_sequential import nominal_levels
@@ -44,14 +45,15 @@ def values(study: Path) -> dict[str, list[float]]:
 
 
 def naive(found: dict[str, list[float]]) -> dict[str, int]:
-    """The replicates that each level needs: all pairs are judged after each round, with scipy."""
+    """The replicates that each level needs: all pairs are judged after each round."""
     pairs = list(itertools.combinations(range(3), 2))
     rows = list(found.values())
     needed, open_ = [LOOKS[0]] * 3, set(pairs)
+    common = float(np.mean([np.var(row[: LOOKS[0]], ddof=1) for row in rows]))
     for count, level in zip(LOOKS, nominal_levels(3, tuple(pairs), LOOKS), strict=True):
         for one, other in list(open_):
-            interval = stats.ttest_ind(rows[one][:count], rows[other][:count], equal_var=False).confidence_interval(1 - level)
-            if interval.low > 0 or interval.high < 0 or (interval.high - interval.low) / 2 <= WIDTH:
+            low, high = interval(rows[one][:count], rows[other][:count], common, level)
+            if low > 0 or high < 0 or (high - low) / 2 <= WIDTH:
                 open_.remove((one, other))
             elif count < LOOKS[-1]:
                 needed[one] = needed[other] = count + 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from modules.metrics.group_sequential import half_width, nominal_levels, p_value, welch
+from modules.metrics.group_sequential import common_variance, half_width, nominal_levels, p_value, welch
 
 VALUES = np.random.default_rng(3).normal(size=(3, 6)) * np.array([[1.0], [3.0], [0.2]])
 PAIRS = tuple(combinations(range(3), 2))
@@ -47,16 +47,39 @@ def test_one_look_at_many_replicates_is_tukey_s_test():
     assert level == pytest.approx(2 * stats.t.sf(critical, 4 * 39), rel=0.08)  # known to about 2 %
 
 
+def moderated_p(one, other, common):
+    """By scipy's Welch test: two degrees of freedom more are two values more, with the standard errors left as they are."""
+    count = one.shape[-1]
+    moments = []
+    for values in (one, other):
+        variance = (2 * common + (count - 1) * values.var(-1, ddof=1)) / (count + 1)
+        moments += [values.mean(-1), (variance * (count + 2) / count) ** 0.5, count + 2]
+    return stats.ttest_ind_from_stats(*moments, equal_var=False).pvalue
+
+
+def test_variances_are_averaged_with_the_common_one_of_the_first_look():
+    common = common_variance(VALUES[:, :3])
+    assert common == pytest.approx(np.mean([np.var(row[:3], ddof=1) for row in VALUES]))
+    first, second = zip(*PAIRS, strict=True)
+    p = p_value(*welch(VALUES, list(first), list(second), common))
+    known = [moderated_p(VALUES[[one]], VALUES[[other]], common)[0] for one, other in PAIRS]
+    assert p == pytest.approx(known)
+    assert abs(p - p_value(*welch(VALUES, list(first), list(second)))).min() > 1e-3, "it differs from Welch's"
+
+
+def test_two_cells_have_no_common_variance():
+    assert common_variance(VALUES[:2]) is None
+
+
 def test_the_error_is_spent_as_the_spending_function_says():
     looks = (3, 4, 5, 6, 7, 8)
     levels = nominal_levels(3, PAIRS, looks)
     values = np.random.default_rng(8).normal(size=(6000, 3, 8))
+    common = values[:, :, :3].var(-1, ddof=1).mean(-1)
     rejected, shares = np.zeros(6000, bool), []
     for count, level in zip(looks, levels, strict=True):
         for one, other in PAIRS:
-            rejected |= (
-                stats.ttest_ind(values[:, one, :count], values[:, other, :count], axis=1, equal_var=False).pvalue < level
-            )
+            rejected |= moderated_p(values[:, one, :count], values[:, other, :count], common) < level
         shares.append(rejected.mean())
     assert shares == pytest.approx([0.05 * (count / 8) ** 2 for count in looks], abs=0.0085)  # three standard errors at 5 %
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from moderated_welch import interval
 from scipy import stats
 
 from modules.metrics.group_sequential import nominal_levels
@@ -16,11 +17,11 @@ PAIRS = tuple(itertools.combinations(range(4), 2))
 def naive(values, width):
     """Cells in rounds: all that need another replicate get it, then all open pairs are judged."""
     levels = nominal_levels(len(values), PAIRS, LOOKS)
+    common = np.mean([np.var(row[: LOOKS[0]], ddof=1) for row in values])
     has, state = [LOOKS[0]] * len(values), dict.fromkeys(PAIRS, "open")
     for count, level in zip(LOOKS, levels, strict=True):
         for one, other in (pair for pair in PAIRS if state[pair] == "open"):
-            test = stats.ttest_ind(values[one][:count], values[other][:count], equal_var=False)
-            low, high = test.confidence_interval(1 - level)
+            low, high = interval(values[one][:count], values[other][:count], common, level)
             if low > 0 or high < 0:
                 state[one, other] = "differs"
             elif (high - low) / 2 <= width:
@@ -67,6 +68,25 @@ def test_a_missing_value_holds_up_its_own_cell_alone():
     found = replicated(values, pairs, LOOKS, 0.001)
     assert [one.state for one in found.contrasts] == ["waiting", "waiting", "open"]
     assert (found.counts, found.final) == ((3, 4, 4), (False, False, False))
+
+
+def test_two_cells_alone_have_welch_s_interval():
+    values = [[0.0, 0.1, -0.1, 0.3], [0.05, 0.9, 0.02, -0.5]]
+    (one,) = replicated(values, ((0, 1),), LOOKS, 0.001).contrasts
+    test = stats.ttest_ind(*values, equal_var=False)
+    level = nominal_levels(2, ((0, 1),), LOOKS)[1]
+    assert (one.low, one.high) == pytest.approx(test.confidence_interval(1 - level))
+
+
+def test_cells_whose_values_are_all_equal_take_no_part_in_the_common_variance_and_keep_none():
+    """A network that is not trained has no scatter between seeds; it says nothing about that of the others."""
+    varied = [[0.0, 0.1, -0.1], [0.05, 0.2, 0.02], [0.4, 0.3, 0.1]]
+    pairs = tuple(itertools.combinations(range(3), 2))
+    level = nominal_levels(5, (*pairs, (3, 4)), LOOKS)[0]
+    found = replicated([*varied, [0.5] * 3, [0.7] * 3], (*pairs, (3, 4)), LOOKS, 0.001)
+    common = np.mean([np.var(row, ddof=1) for row in varied])
+    assert (found.contrasts[0].low, found.contrasts[0].high) == pytest.approx(interval(*varied[:2], common, level))
+    assert found.contrasts[3].low is None
 
 
 def test_equal_values_are_no_evidence():
