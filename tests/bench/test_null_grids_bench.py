@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from grid.analysis.comparisons import comparisons
+from grid.analysis.comparisons import MOST_CELLS, comparisons
 from grid.analysis.effects import effects
 from modules.metrics.paired_bootstrap import paired_bootstrap
 from modules.metrics.paired_tests import equivalence
@@ -19,14 +19,14 @@ LEVELS = [{"a": a, "b": b} for a in "xy" for b in "pq"]
 AXES = {"a": ("x", "y"), "b": ("p", "q")}
 
 
-def null_grid(rng):
-    """Scores of four networks: each pair and subject is equally hard for all, and each network has subjects of its own."""
+def null_grid(rng, cells=4):
+    """Scores of equally good networks: a pair or subject is equally hard for all, and each network has subjects of its own."""
     same = np.arange(N) % 2 == 0
     left = rng.integers(0, PEOPLE, N)
     right = np.where(same, left, (left + 1 + rng.integers(0, PEOPLE - 1, N)) % PEOPLE)
     ease = rng.normal(size=PEOPLE) * 0.5
     scores = []
-    for _ in LEVELS:
+    for _ in range(cells):
         mine = ease + rng.normal(size=PEOPLE) * 0.5
         scores.append(1.5 * same + mine[left] * np.where(same, 1, 0.7) + mine[right] * np.where(same, 0, 0.7))
         scores[-1] = scores[-1] + rng.normal(size=N) * 0.6
@@ -104,6 +104,28 @@ def test_the_size_of_comparisons_with_replicates():
         wrong.append(found.difference.p < 0.05)
     print(f"comparisons of means over 3 seeds: {np.mean(wrong):.1%}")
     assert np.mean(wrong) < 0.065
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(7200)
+def test_any_wrong_difference_among_the_best_of_60_equal_cells():
+    """Only the best ``MOST_CELLS`` are compared, and p is corrected for these pairs: they were chosen by the same scores."""
+    rng = np.random.default_rng(5)
+    wrong = {"auc": [], "eer": []}
+    for number in range(GRIDS // 4):
+        scores, same, left, right, folds = null_grid(rng, 60)
+        drawn = paired_bootstrap(scores, same, (left, right), folds=folds, fars=(), resamples=200, seed=number)
+        curves = [Curve.of(row, same) for row in scores]
+        values = {"auc": [curve.auc() for curve in curves], "eer": [curve.eer()[0] for curve in curves]}
+        about = {"scores": scores, "same": same, "folds": folds, "subjects": (left, right)}
+        for key, found in values.items():
+            groups = [[cell] for cell in range(60)]
+            compared = comparisons(key, groups, found, drawn, lower_is_better=key == "eer", **about)
+            assert len(compared.pairs) == MOST_CELLS * (MOST_CELLS - 1) // 2
+            wrong[key].append(any(pair.differs for pair in compared.pairs))
+    for key, found in wrong.items():
+        print(f"{key}: any difference among the best {MOST_CELLS} of 60 equal cells in {np.mean(found):.1%} of grids")
+        assert np.mean(found) < 0.08
 
 
 @pytest.mark.bench
