@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import marshal
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from configs.component import canonical, digest
@@ -20,11 +21,13 @@ def seal(value: Mapping[str, Any], indent: int | None = None) -> bytes:
     return (text + "\n").encode("ascii")
 
 
-def unseal(data: bytes | None, name: object) -> dict[str, Any]:
+def unseal(data: bytes | None, name: object, shared: bool = False) -> dict[str, Any]:
     """The value that was passed to ``seal``. Objects from versions that wrote no digest are accepted.
 
     Args:
         name: of the object, for the message
+        shared: equal objects within it that contain no others are one object in memory, so they must not be changed. The
+            settings of many cells need a fraction of the memory.
 
     Raises:
         Damaged: the object is absent, not JSON, or does not match its digest.
@@ -32,7 +35,7 @@ def unseal(data: bytes | None, name: object) -> dict[str, Any]:
     if data is None:
         raise Damaged(f"{name} is missing")
     try:
-        value = json.loads(data)
+        value = json.loads(data, object_hook=_sharing() if shared else None)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{name} is not valid JSON ({error})") from error
     if not isinstance(value, dict):
@@ -45,3 +48,17 @@ def unseal(data: bytes | None, name: object) -> dict[str, Any]:
     if not same:
         raise Damaged(f"{name} was changed after it was written (its digest differs)")
     return value
+
+
+def _sharing() -> Callable[[dict[str, Any]], dict[str, Any]]:
+    known: dict[bytes, dict[str, Any]] = {}
+
+    def share(found: dict[str, Any]) -> dict[str, Any]:
+        if any(isinstance(value, dict) for value in found.values()):
+            return found
+        try:
+            return known.setdefault(marshal.dumps(found, 2), found)  # version 2: equal bytes of equal objects
+        except ValueError:  # nested too deeply
+            return found
+
+    return share

@@ -44,7 +44,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         if (data := store.get(name)) is None:
             continue
         try:
-            record = unseal(data, folder / name)
+            record = unseal(data, folder / name, shared=True)
         except Damaged as error:
             errors.append(str(error))
             continue

@@ -33,3 +33,14 @@ def test_every_flipped_bit_is_damage_or_leaves_the_value_alone() -> None:
 def test_what_is_no_sealed_object_is_damage(data: bytes | None) -> None:
     with pytest.raises(Damaged, match="some/key"):
         unseal(data, "some/key")
+
+
+def test_equal_objects_can_be_one_in_memory() -> None:
+    value = {
+        "cells": [{"n": n, "config": {"a": 1, "b": [1, 2]}, "own": {"x": x}} for n, x in enumerate((0.0, -0.0, 1, 1.0, True))]
+    }
+    found = unseal(seal(value), "x", shared=True)
+    assert repr(found) == repr(unseal(seal(value), "x")), "numbers of other types and signs are not taken for equal"
+    assert len({id(cell["config"]) for cell in found["cells"]}) == 1
+    assert len({id(cell["own"]) for cell in found["cells"]}) == 5
+    assert len({id(cell["config"]) for cell in unseal(seal(value), "x")["cells"]}) == 5
