@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import requires
@@ -18,7 +19,7 @@ from cluster.node_facts import gpu_facts, node_facts
 from grid.execution.nodes import Node, Nodes, Unanswered, clock_offset, now
 from grid.execution.ray_start import connected
 from grid.ledger.store import LocalStore, open_store
-from grid.ledger.store_probe import read_probe, write_probe
+from grid.ledger.store_probe import VISIBLE, read_probe, write_probe
 from grid.secrets import masked
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
@@ -141,7 +142,9 @@ def _store(nodes: Nodes, place: str) -> Iterator[Finding]:
         written = {name: _answer(end, first=False) for name, end in written.items()}
         able = [name for name, end in written.items() if not end["error"]]
         # the nodes read first: an object that the driver's read has brought into a cache would prove nothing
-        read = {**nodes.each(read_probe, place, prefix, able), DRIVER: read_probe(place, prefix, able)}
+        limit = time.monotonic() + VISIBLE
+        read = nodes.each(read_probe, place, prefix, able, VISIBLE)
+        read[DRIVER] = read_probe(place, prefix, able, max(0.0, limit - time.monotonic()))
         yield from findings.store(masked(place), written, {name: _answer(end, seen=()) for name, end in read.items()})
     finally:
         nodes.each(forget_probe, place, prefix)  # on each: they may be different disks

@@ -2,18 +2,26 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ray_nodes import Nodes
+from ray_nodes import Cluster, Nodes
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[Cluster]:
+    """The head that the tests of a file share."""
+    cluster = Cluster()
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """``nodes()``: a Ray cluster of several nodes on this machine, closed after the test; ``more`` is its environment."""
+def nodes(monkeypatch: pytest.MonkeyPatch, head: Cluster) -> Iterator[Any]:
+    """``nodes()``: nodes of the shared head, removed after the test; ``more`` is their environment."""
     made: list[Nodes] = []
 
     def make(**more: str) -> Nodes:
-        made.append(Nodes(monkeypatch, **more))
+        made.append(Nodes(monkeypatch, head, **more))
         return made[0]
 
     yield make
-    for cluster in made:
-        cluster.close()
+    for each in made:
+        each.close()

@@ -9,28 +9,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import GRIDS, ROOT, TINY
+from launching import GRIDS, ROOT, TINY, here_any
 from loopback import free_port
 from ray_nodes import Nodes
+
+from grid.execution import cluster_preflight
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def preflight(*arguments: object) -> tuple[int, list[dict[str, Any]]]:
+def preflight(folder: Path, *arguments: object) -> tuple[int, list[dict[str, Any]]]:
     """Exit code and findings."""
-    command = [sys.executable, "-c", "from facegrid import main; main()", "cluster", "preflight", str(TINY), "--json"]
-    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode in (0, 1), done.stderr
-    found = json.loads(done.stdout)
-    assert found["ok"] is (done.returncode == 0)
-    assert "Traceback" not in done.stderr
-    return done.returncode, found["findings"]
+    code, said = here_any(folder, "cluster", "preflight", TINY, "--json", *arguments)
+    assert code in (0, 1), said
+    assert "Traceback" not in said
+    errors, brace, rest = said.partition("{\n")
+    assert all(line.startswith(("connecting to Ray at ", "Ray on ")) for line in errors.splitlines()), errors
+    found = json.loads(brace + rest)
+    assert found["ok"] is (code == 0)
+    return code, found["findings"]
 
 
 def wrong(found: list[dict[str, Any]], check: str) -> list[dict[str, Any]]:
@@ -51,18 +52,11 @@ class OwnDisk:
             ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs own {store} && exec {start}"],
             env={**os.environ, **more}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        import ray
-
         limit = time.monotonic() + 90
-        with redirect_stdout(StringIO()):
-            ray.init(address=cluster.address, log_to_driver=False)
-        try:
-            while len([node for node in ray.nodes() if node["Alive"]]) < 3:
-                assert self.process.poll() is None
-                assert time.monotonic() < limit
-                time.sleep(0.5)
-        finally:
-            ray.shutdown()
+        while cluster.alive() < 3:
+            assert self.process.poll() is None
+            assert time.monotonic() < limit
+            time.sleep(0.1)
 
     def read_only(self) -> None:
         """From now on the node cannot write at the store's path."""
@@ -70,19 +64,22 @@ class OwnDisk:
         subprocess.run(command, check=True)
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    made = Nodes(monkeypatch)
-    made.add(num_cpus=1)
-    yield made
-    made.close()
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Nodes]:
+    """A head and a node."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        made = Nodes(patch)
+        made.add(num_cpus=1)
+        yield made
+        made.close()
 
 
 def test_a_sound_cluster_passes_and_its_store_is_left_as_it_was(cluster: Nodes, tmp_path: Path) -> None:
-    cluster.add(num_cpus=1)
+    second = cluster.add(num_cpus=1)
     study = tmp_path / "studies" / "tiny"
-    code, found = preflight(f"launch.study={study}", "--address", cluster.address)
+    code, found = preflight(tmp_path, f"launch.study={study}", "--address", cluster.address)
+    cluster.remove(second)
     assert code == 0, found
     checks = [one["check"] for one in found]
     assert set(checks) == {"versions", "gpu", "network", "store", "clock", "disk", "tracking"}
@@ -96,13 +93,16 @@ def test_a_sound_cluster_passes_and_its_store_is_left_as_it_was(cluster: Nodes, 
 
 
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="a node with a disk of its own needs root")
-def test_faults_of_one_node_are_named_with_the_node_and_what_to_do(cluster: Nodes, tmp_path: Path) -> None:
+def test_faults_of_one_node_are_named_with_the_node_and_what_to_do(
+    cluster: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_preflight, "VISIBLE", 1.0)
     study, store = tmp_path / "study", tmp_path / "store"
     store.mkdir()
     node = OwnDisk(cluster, store, tmp_path / "packages")
     closed = f"http://127.0.0.1:{free_port()}"
     settings = (f"launch.study={study}", f"launch.store={store}", f"launch.tracking={closed}", "--address", cluster.address)
-    code, found = preflight(*settings)
+    code, found = preflight(tmp_path, *settings)
     assert code == 1
     (gpu,) = wrong(found, "gpu")
     assert "Ray offers 1, torch sees 0" in gpu["text"]
@@ -121,7 +121,7 @@ def test_faults_of_one_node_are_named_with_the_node_and_what_to_do(cluster: Node
     assert list(store.iterdir()) == []
 
     node.read_only()
-    code, found = preflight(*settings)
+    code, found = preflight(tmp_path, *settings)
     assert code == 1
     (unwritable,) = wrong(found, "store")
     assert unwritable["node"] == culprit
@@ -130,11 +130,11 @@ def test_faults_of_one_node_are_named_with_the_node_and_what_to_do(cluster: Node
 
 
 def test_this_machine_alone_needs_no_ray(tmp_path: Path) -> None:
-    code, found = preflight(f"launch.study={tmp_path / 'study'}")
+    code, found = preflight(tmp_path, f"launch.study={tmp_path / 'study'}")
     assert code == 0, found
     assert {one["check"] for one in found} == {"versions", "gpu", "store", "disk", "tracking"}
     blocked = tmp_path / "file"
     blocked.write_text("")
-    code, found = preflight(f"launch.study={tmp_path / 'study'}", f"launch.store={blocked}/store")
+    code, found = preflight(tmp_path, f"launch.study={tmp_path / 'study'}", f"launch.store={blocked}/store")
     assert code == 1
     assert {one["node"] for one in wrong(found, "store")} == {"driver"}

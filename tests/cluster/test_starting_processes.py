@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from launching import GRIDS, ROOT, Facegrid, Store, facegrid, grid, here
+from ray_nodes import Nodes
 
 pytestmark = pytest.mark.timeout(600)
 STUDY = Path("studies", "tiny")
@@ -38,8 +40,16 @@ def test_processes_that_are_killed_for_memory_while_they_start_are_no_failure(tm
     left_open(tmp_path, file)
 
 
-def test_an_environment_that_a_node_cannot_set_up_is_named(nodes: Any, tmp_path: Path) -> None:
-    cluster = nodes()
+@pytest.fixture
+def own_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    """A cluster that shares its head with no other test."""
+    made = Nodes(monkeypatch)
+    yield made
+    made.close()
+
+
+def test_an_environment_that_a_node_cannot_set_up_is_named(own_nodes: Nodes, tmp_path: Path) -> None:
+    cluster = own_nodes
     cluster.add(num_cpus=1)
     folder = Path(cluster.cluster.head_node.get_session_dir_path(), "runtime_resources", "working_dir_files")
     folder.rmdir()  # where nodes unpack the code that the driver sends
