@@ -12,7 +12,7 @@ import pytest
 from launching import Store, environment, facegrid, grid, here, here_any, runs
 from ray_nodes import Nodes
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("no_report")]
+pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 LOCAL = "launch.executor=local"
 
