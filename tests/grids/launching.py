@@ -25,6 +25,7 @@ import psutil
 import pytest
 import yaml
 from loopback import free_port
+from typer_commands import command_of
 
 from grid.ledger.ledger import Ledger, Marker
 
@@ -182,6 +183,7 @@ def here_any(folder: Path, *arguments: object) -> tuple[int, str]:
     environment = dict(os.environ)  # a launch sets Ray's token mode, which later processes would inherit
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setenv("COLUMNS", "200")
+        patch.setattr("typer.main.get_command", command_of)
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["facegrid", *map(str, arguments)])
         patch.setattr(sys, "excepthook", sys.excepthook)  # debug sets it

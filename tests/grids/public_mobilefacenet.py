@@ -19,7 +19,7 @@ from grid.results.model_loader import find
 from modules.shape_inference import feature_shape
 
 SIZE = (112, 96)
-SUBJECTS, EACH = 40, 4  # images
+SUBJECTS, EACH = 20, 4  # images
 FMR = 0.05
 
 

@@ -10,6 +10,9 @@ import pytest
 from command import Run, Said
 from small import write
 
+from grid.ledger.study import Study
+from grid.results.rows import table
+
 AXES = {"rate": {"low": {"recipe.lr": 0.01}, "high": {"recipe.lr": 0.2}}}
 
 
@@ -44,3 +47,17 @@ def grid(tmp_path: Path, study: Path) -> Callable[..., Path]:
         return write(tmp_path / "grid.yaml", base, **{"launch": {"study": str(study)}, "axes": AXES, **parts})
 
     return grid
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A launch in this process reads all that its report is made of, and draws nothing, which takes seconds."""
+    from grid.execution import launch
+
+    monkeypatch.setattr(launch, "build", light_report)
+
+
+def light_report(study: Study, *more: Any) -> Path:
+    """In place of ``grid.report.build.build``."""
+    table(study)
+    return study.path / "report/index.html"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import empty_database
 import pytest
 import yaml
 from launching import here_any
@@ -136,7 +137,8 @@ def metrics(study: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    place = tmp_path_factory.mktemp("prepared")
+    place = tmp_path_factory.mktemp("all") / "prepared"
+    empty_database.place(place)
     grid = read(write_grid(place, Path(folder(place / "faces", 40))), [])
     quiet = Console(quiet=True)
 
@@ -202,12 +204,6 @@ def killed_long_ago(study: Path, number: str, ended: bool) -> None:
         (study / f"lock/{number}.free").unlink()
 
 
-def light(study: Study, *more: Any) -> Path:
-    """In place of ``build``: reads all that the page is made of, and draws nothing, which takes seconds."""
-    table(study)
-    return study.path / "report/index.html"
-
-
 DRAWN = (  # kinds whose cases draw the page
     "page", "history", "timing", "marker of a training", "metrics", "scores", "maps", "manifest of an explanation",
     "images of an explanation",
@@ -222,10 +218,10 @@ def test_damage_is_healed_and_no_number_changes(
     prepared: Prepared,
     study: Path,
     monkeypatch: pytest.MonkeyPatch,
+    no_report: None,
 ) -> None:
-    monkeypatch.setattr(execution, "build", light)
     if kind not in DRAWN:
-        monkeypatch.setattr("grid.report.build.build", light)
+        monkeypatch.setattr("grid.report.build.build", execution.build)  # by ``no_report``
     if kind == "crops":  # so that somebody reads them
         for stage in Study(study).record["stages"]:
             if stage["stage"] in ("train", "evaluate", "explain"):

@@ -31,7 +31,7 @@ class Launched:
 def launched(tmp_path_factory: pytest.TempPathFactory) -> Launched:
     """The whole grid, launched once, undisturbed; tests only read it."""
     folder = tmp_path_factory.mktemp("launched")
-    return Launched(folder, facegrid(folder, "launch", TINY, fresh=True))
+    return Launched(folder, facegrid(folder, "launch", TINY))
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ def test_every_cell_has_one_finished_run_and_none_was_replaced(launched: Launche
     sound(launched.study, undisturbed=True)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_launched_again_nothing_runs(launched: Launched) -> None:
     before = launched.store.attempts()
     said = here(launched.folder, "launch", TINY, "--json")
@@ -80,6 +81,7 @@ def test_launched_again_nothing_runs(launched: Launched) -> None:
     sound(launched.study, undisturbed=True)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_one_more_level_runs_its_own_cells_alone(twin: Launched) -> None:
     before = twin.store.attempts()
 
@@ -121,6 +123,7 @@ def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
     assert (twin.study / "report" / "sheet-pairs.png").is_file()
 
 
+@pytest.mark.usefixtures("no_report")
 def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(launched: Launched, tmp_path: Path) -> None:
     """Also shows --where: the first launch runs the last cells, the second one the rest, both in this process."""
 
@@ -223,6 +226,7 @@ def test_a_decoder_alone_leaves_the_network_as_it_is_and_explains_it(tmp_path: P
     assert sorted((found or {}).get("code", "") for found in refusals) == ["", "no_classifier"]
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -> None:
     """One model was cut short, which its size tells; one has another byte, which shows when somebody needs it."""
     contents, attempts = twin.store.contents(), twin.store.attempts()
@@ -245,6 +249,7 @@ def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -
     sound(twin.study)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"]["head"], tree["axes"]["pretraining"], tree["axes"]["detection"], tree["skip"]

@@ -1,6 +1,6 @@
 """LFW's View 2 with a public face-trained MobileFaceNet, through our detection and five-point alignment.
 
-By default every second pair of two folds of the ten is measured; FACEGRID_LFW_FOLDS=10 measures all, and prints the numbers
+By default every fourth pair of two folds of the ten is measured; FACEGRID_LFW_FOLDS=10 measures all, and prints the numbers
 (pytest -s).
 """
 
@@ -23,8 +23,8 @@ from modules.metrics.verification import verification
 
 FOLDS = int(os.environ.get("FACEGRID_LFW_FOLDS", "2"))
 BATCH = 8  # larger ones spend half their time on memory
-EVERY = 1 if FOLDS == 10 else 2  # pairs
-ACCURACY, AUC = (0.985, 0.997) if FOLDS == 10 else (0.975, 0.996)  # 0.005 is the standard error of 600 pairs
+EVERY = 1 if FOLDS == 10 else 4  # pairs
+ACCURACY, AUC = (0.985, 0.997) if FOLDS == 10 else (0.965, 0.996)  # 0.005 is the standard error of 600 pairs, 0.007 of 300
 
 
 class Pairs:

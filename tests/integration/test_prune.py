@@ -13,7 +13,7 @@ from launching import Store, cells, here
 from grid.ledger.study import read_record, write_record
 from grid.ledger.study_identity import home_of
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("no_report")]
 STUDY = Path("studies", "tiny")
 
 

@@ -103,11 +103,21 @@ def finish(figure: Any, name: str, title: str, words: str, protocol: str = "") -
 
 
 def _saved(figure: Any, kind: str, metadata: Mapping[str, Any]) -> bytes:
+    """What ``figure.savefig`` writes; that draws every figure twice, which only a layout still to be computed needs."""
     import matplotlib
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    data = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(data, format=kind, metadata=metadata)
+    data, canvas, dpi = io.BytesIO(), figure.canvas, figure.dpi
+    try:
+        with matplotlib.rc_context(STYLE):
+            if kind == "pdf":
+                FigureCanvasPdf(figure).print_pdf(data, metadata=metadata)
+            else:
+                FigureCanvasSVG(figure).print_svg(data, metadata=metadata)
+    finally:
+        figure.set_canvas(canvas)
+        figure.dpi = dpi
     return data.getvalue()
 
 
