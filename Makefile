@@ -46,8 +46,9 @@ gpu: ## CUDA against the CPU, then a table of speeds: on a machine with a GPU; i
 	OMP_NUM_THREADS=2 $(GPU_PYTHON) -m pytest tests/gpu --ignore=tests/gpu/test_throughput.py --numprocesses 6; \
 		correct=$$?; $(GPU_PYTHON) -m pytest tests/gpu/test_throughput.py -s -q && exit $$correct
 
-chaos: $(READY) ## hours of kills: at every write of a launch, at 25 random moments, of 200 workers; 10,000 pruned histories; long stops; a quick check of every small grid
+chaos: $(READY) ## hours of kills: at every write of a launch, at 25 random moments, of 200 workers; 10,000 pruned histories; long stops; a quick check of every small grid; a report of each damaged study
 	$(BIN)/python -m pytest tests/chaos/loops
+	FACEGRID_TEST_REPORTS=all $(BIN)/python -m pytest tests/integration/test_damage.py
 
 bench: $(READY) ## measurements, as ratios
 	$(BIN)/python -m pytest tests/bench -s
