@@ -37,11 +37,13 @@ def verdict(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
         return "No test is possible: every cell was trained once, and there are no scored pairs to resample."
     clear = [term for term in found.terms if term.adjusted is not None and term.adjusted < LEVEL]
     if not clear:
-        return f"No factor has a significant effect on {metric.column.title}{_whose(found.terms)}."
+        whose = " for both other test subjects and other seeds" if _both(found.terms) else _whose(found.terms)
+        return f"No factor has a significant effect on {metric.column.title}{whose}."
     clear.sort(key=lambda term: -term.deviation)
     parts = [_effect(metric.column, term) for term in clear]
     others = len(found.terms) - len(clear)
-    rest = f" The other {others} of {len(found.terms)} terms are not significant." if others else ""
+    least = "significant for one of the two at most" if _both(found.terms) else "not significant"
+    rest = f" The other {others} of {len(found.terms)} terms are {least}." if others else ""
     return f"By {metric.column.title}, {'; '.join(parts)}. This holds{_whose(clear)}.{rest}"
 
 
@@ -62,7 +64,7 @@ def ranking(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
     rivals = len(found.compared) - 1
     share = f"all {rivals}" if beaten == rivals else f"{beaten} of the {rivals}"
     ahead = f"The best cell ({best}) is significantly better than {share} others{' that are compared' if chosen else ''}"
-    return f"{ahead}; of all {count} differences, {differ} are significant.{chosen}"
+    return f"{ahead}; of all {count} differences, {differ} {'is' if differ == 1 else 'are'} significant.{chosen}"
 
 
 def compared(found: Comparisons) -> str:
@@ -195,10 +197,15 @@ def contributions(metric: MetricAnalysis, levels: Mapping[str, str], value: floa
     )
 
 
+def _both(terms: Sequence[TermEffect]) -> bool:
+    """Whether each is tested over subjects and over seeds; it is significant if both tests say so."""
+    return all(term.items and term.seeds for term in terms)
+
+
 def _whose(terms: Sequence[TermEffect]) -> str:
-    subjects, seeds = all(term.items for term in terms), all(term.seeds for term in terms)
-    if subjects and seeds:
+    if _both(terms):
         return " for other test subjects and for other seeds"
+    subjects = all(term.items for term in terms)
     return " for other test subjects, with these trained networks" if subjects else " for other seeds, on these test items"
 
 

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # control, format (bidirectional overrides), surrogate, unassigned, ...
 FORMULA = "=+-@＝＋－＠"
 
@@ -46,6 +48,8 @@ def csv_text(lines: Iterable[Iterable[str]]) -> str:
 
 def csv_field(value: Any) -> str:
     """Numbers at full precision, texts as ``spreadsheet``; None is empty."""
+    if isinstance(value, np.generic):
+        value = value.item()  # numpy's numbers are printed with their type
     return "" if value is None else spreadsheet(value) if isinstance(value, str) else repr(value)
 
 
