@@ -28,10 +28,17 @@ def _deciding(one: Judged) -> str:
     assert step.estimate is not None
     column = one.evidence.column
     low, high = (words.difference(column, end) for end in (step.estimate.low, step.estimate.high))
-    value = words.difference(column, step.value) + words.unit(column)
+    value = words.difference(column, step.value) + words.unit(column) + _side(one)
     if len(one.steps) == 1:
         return f"{value} [{low}, {high}]."
     return f"What decides: {step.name}, {value} [{low}, {high}]."
+
+
+def _side(one: Judged) -> str:
+    """Where a positive difference lies, for a claim about a limit."""
+    if one.claim.order:
+        return ""
+    return " below the limit" if one.claim.below is not None else " above the limit"
 
 
 def decisive(one: Judged) -> Step:

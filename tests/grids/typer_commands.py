@@ -1,4 +1,4 @@
-"""The commands of an app of Typer, made once: Typer makes all of them anew for each call, which takes 50 ms of CPU."""
+"""The commands of an app of Typer, made once: Typer builds all of them for each call, which takes 50 ms of CPU."""
 
 from __future__ import annotations
 

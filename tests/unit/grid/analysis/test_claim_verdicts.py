@@ -92,6 +92,12 @@ def test_the_mirror_of_a_limit():
     assert verdict(evidence(RISING), above=0.95).verdict == "contradicted"
 
 
+def test_a_number_says_on_which_side_of_the_limit_it_is():
+    low = evidence([0.01] * 6, key="eer", lower=True)
+    assert ", +0.090 below the limit [+" in reasons(verdict(low, below=0.1))
+    assert ", +0.200 above the limit [+" in reasons(verdict(evidence([0.7] * 6), above=0.5))
+
+
 def test_more_claims_need_stronger_evidence():
     """The same doubtful claim, alone and beside nine others."""
     weak = Claim(claim="weak", order=[{"net": "b"}, {"net": "a"}], where={"detection": ["none"]})
