@@ -75,7 +75,24 @@ def analysis_markdown(found: Sequence[ProtocolAnalysis], name: str) -> str:
                 lines += ["", plain(words.ranking(one, metric)), ""]
                 lines += [f"{place}. {plain(text)}" for place, text in enumerate(ranked(one, metric), 1)]
                 lines += ["", f"By rank: {plain('; '.join(words.tied(metric.comparisons)))}."]
+                lines += _significant(one, metric)
     return "\n".join(lines) + "\n"
+
+
+def _significant(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> list[str]:
+    """The pairs of cells that differ, the largest differences first: lines of Markdown."""
+    found = _compared(metric)
+    pairs = [pair for pair in found.pairs if pair.differs]
+    if not pairs:
+        return []
+    lines = ["", "Significant differences (p with Holm's correction, intervals without):", ""]
+    for pair in sorted(pairs, key=lambda pair: -abs(pair.difference.value))[:SHOWN]:
+        better, other = (cell_name(protocol.cells[cell]) for cell in (pair.first, pair.second))
+        by = words.difference(metric.column, pair.difference.value) + words.unit(metric.column)
+        low, high = (words.difference(metric.column, end) for end in (pair.difference.low, pair.difference.high))
+        p = words.probability(pair.adjusted)
+        lines.append(f"* {plain(f'{better} better than {other}: {by}, 95 % interval {low} to {high}; p {p}')}")
+    return lines + ([f"* {len(pairs) - SHOWN} more in comparisons.csv"] if len(pairs) > SHOWN else [])
 
 
 EFFECT_HEAD = ["Factor", "Effects of its levels", "Spread", "Share", "p, other subjects", "p, other seeds"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from grid.analysis import words
 from grid.analysis.result_changes import SAME, ResultChange
 from grid.analysis.setup_changes import Change
+from grid.results.columns import Column
+from grid.terminal import counted
 
 KINDS = {"version": "Versions", "cells": "Cells", "settings": "Settings", "data": "Data", "code": "Code"}
 LONG = 60  # characters of a value
@@ -25,8 +27,10 @@ def changes_text(names: tuple[str, str], setup: Sequence[Change], results: Seque
     lines += ["", "Results"]
     if not results:
         return "\n".join([*lines, "  no cell of both has a result under a protocol of both"])
-    for column in dict.fromkeys(change.column for change in results):
-        lines += _results([change for change in results if change.column == column])
+    by_column = {column: [change for change in results if change.column == column] for column in _columns(results)}
+    lines += _unchanged({column for column, own in by_column.items() if all(change.method == SAME for change in own)}, results)
+    for own in by_column.values():
+        lines += _results(own) if any(change.method != SAME for change in own) else []
     notes = [f"  Differences {change.method}." for change in results if change.estimate]
     lines += ["", *dict.fromkeys(notes)]
     if any(change.estimate for change in results) and not all(change.seeds for change in results if change.estimate):
@@ -41,6 +45,25 @@ def _setup(change: Change) -> str:
 
 def _short(value: str) -> str:
     return value if len(value) <= LONG else value[: LONG - 3] + "..."
+
+
+def _columns(results: Sequence[ResultChange]) -> list[Column]:
+    return list(dict.fromkeys(change.column for change in results))
+
+
+def _unchanged(columns: Collection[Column], results: Sequence[ResultChange]) -> list[str]:
+    """A line per protocol with such metrics.
+
+    Args:
+        columns: metrics that are the same computation in all cells
+    """
+    lines = []
+    for protocol in dict.fromkeys(column.protocol for column in _columns(results) if column in columns):
+        own = [change for change in results if change.column.protocol == protocol and change.column in columns]
+        metrics, every = _columns(own), len(_columns([change for change in results if change.column.protocol == protocol]))
+        what = f"all {every} metrics" if len(metrics) == every > 1 else ", ".join(column.title for column in metrics)
+        lines.append(f"  {what} on {protocol}: the same computation in {counted(len(own) // len(metrics), 'cell')}")
+    return lines
 
 
 def _results(own: Sequence[ResultChange]) -> list[str]:

@@ -72,7 +72,7 @@ def summary(values: Sequence[float], share: bool = False) -> Summary:
     from scipy.special import stdtrit
 
     found = np.asarray(values, np.float64)
-    mean, n = float(found.mean()), len(found)
+    mean, n = float(f"{found.mean():.12g}"), len(found)  # not 0.9349999999999999
     if n < 2 or float(np.ptp(found)) == 0:
         return Summary(mean, None, None, n)
     half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * found.std(ddof=1) / n**0.5)

@@ -89,6 +89,11 @@ def test_each_cell_has_the_replicates_that_its_open_differences_need(undisturbed
     assert " go on to 3 replicates" in undisturbed.said
 
 
+def test_a_plan_says_what_runs_first(tmp_path: Path) -> None:
+    said = " ".join(here(tmp_path, "plan", file(tmp_path)).split())
+    assert f"would first run {3 * LOOKS[0]} train" in said
+
+
 def test_every_training_ran_once(undisturbed: Any) -> None:
     assert set(undisturbed.store.attempts().values()) == {1}
     assert len(cells(undisturbed.study)) == sum(naive(values(undisturbed.study)).values())

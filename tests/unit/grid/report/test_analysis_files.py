@@ -53,6 +53,22 @@ def test_every_file_has_the_numbers(study, page):
     }
 
 
+def test_significant_pairs_are_listed_the_better_cell_first(make_study):
+    """On the page they are the fields of the matrix."""
+    study = make_study("two", axes={"detection": ["none", "mtcnn"]}, pairs=400, explainers=())
+    build(study)
+    (found,) = analyze(study, table(study))
+    text = (study.path / "report/analysis.md").read_text()
+    for metric in found.metrics:
+        section = text.partition(f"### {metric.column.title}\n")[2].partition("\n### ")[0]
+        (pair,) = metric.comparisons.pairs
+        assert ("Significant differences" in section) == pair.differs
+        if metric.column.key == "auc":
+            assert pair.differs
+            names = [found.cells[one]["detection"] for one in metric.comparisons.order]
+            assert f"* {names[0]} better than {names[1]}: +{pair.difference.value:.3f}, 95 % interval +" in section
+
+
 def test_components_are_there_for_statistics_and_for_papers(study, page):
     (found,) = analyze(study, table(study))
     lines = list(csv.DictReader(page.with_name("components.csv").open(encoding="utf-8")))

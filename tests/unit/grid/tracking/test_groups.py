@@ -51,6 +51,10 @@ def test_a_combination_has_the_mean_over_seeds_its_interval_and_the_number_of_se
     assert parents == {**{f"{name} / {seed}": ids[name] for name in ids for seed in range(3)}, "none": None, "mtcnn": None}
 
 
+def test_a_mean_has_no_digits_of_rounding() -> None:
+    assert summary([0.92, 0.94, 0.945]).mean == 0.935
+
+
 def test_a_second_pass_writes_nothing(new_study: Make) -> None:
     study = new_study(**SEEDS)
     sync_pass(study.path)
