@@ -8,6 +8,13 @@ from small import SMALL
 
 AXES = {"rate [bold]": {"\x1b[31mlow": {"recipe.lr": 0.01}, "hö[/bold]h": {"recipe.lr": 0.2}}}
 BASE = {**SMALL["base"], "recipe": {"name": "one_cycle", "lr": 0.1, "epochs": 1}}
+ON_ASCII = """
+import sys
+sys.stdout.reconfigure(encoding="ascii", errors="strict")
+sys.stderr.reconfigure(encoding="ascii", errors="backslashreplace")
+from facegrid import main
+main()
+"""  # as under PYTHONIOENCODING=ascii
 PROTOCOLS = [{"name": "drawn", "subjects": 20, "shots": 8, "folds": 5, "label": "[/red] 顔"}]
 
 
@@ -16,7 +23,7 @@ def test_a_launch_and_its_report_on_an_ascii_terminal(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid), encoding="utf-8")
     launch = ["launch", "grid.yaml", "launch.executor=local"]
     for words in (["plan", "grid.yaml"], launch, ["status", "studies/small"], ["report", "studies/small"]):
-        with Facegrid(tmp_path, *words, fresh=True, PYTHONIOENCODING="ascii", PYTHONUTF8="0") as run:
+        with Facegrid(tmp_path, *words, program=ON_ASCII) as run:
             assert run.wait() == 0, run.said
         said = run.log.read_bytes()
         assert said.isascii()

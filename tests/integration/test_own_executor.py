@@ -39,7 +39,7 @@ class PoolExecutor(Executor):
 def test_an_executor_of_a_user_s_own_runs_a_launch_end_to_end(undisturbed: Any, tmp_path: Path) -> None:
     (tmp_path / "my_pool.py").write_text(POOL)
     path = f"{tmp_path}:{GRIDS}:{ROOT}"
-    said = facegrid(tmp_path, "launch", undisturbed.grid, "launch.executor=my_pool.PoolExecutor", fresh=True, PYTHONPATH=path)
+    said = facegrid(tmp_path, "launch", undisturbed.grid, "launch.executor=my_pool.PoolExecutor", PYTHONPATH=path)
     assert "10 stages to run with my_pool.PoolExecutor" in said
     assert "Ray" not in said
     store = Store(tmp_path / STUDY / "store")
