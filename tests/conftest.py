@@ -87,6 +87,13 @@ def _reset_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def place_of_the_empty_database(tmp_path_factory: pytest.TempPathFactory) -> None:
+    import empty_database
+
+    empty_database.FACTORY[:] = [tmp_path_factory]
+
+
 @pytest.fixture(autouse=True, scope="module")
 def own_environment() -> Iterator[None]:
     """No file of tests inherits environment variables that another has set: ray.init, for one, sets Ray's token mode."""

@@ -1,22 +1,26 @@
-"""An MLflow database that has its tables and no runs: MLflow takes seconds to make one."""
+"""An MLflow database that has its tables and no runs: MLflow takes seconds to make one, so all processes of a run share it."""
 
 from __future__ import annotations
 
 import functools
-import tempfile
 from pathlib import Path
 
+import pytest
+from once import once
+
 NAME = "mlflow.db"
+FACTORY: list[pytest.TempPathFactory] = []  # that of this process, which tests/conftest.py appends
 
 
 @functools.cache
 def _content() -> bytes:
+    return (once(FACTORY[0], "empty_database", _make) / NAME).read_bytes()
+
+
+def _make(folder: Path) -> None:
     from grid.tracking.uri import connect
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / NAME
-        connect(f"sqlite:///{path}")
-        return path.read_bytes()
+    connect(f"sqlite:///{folder / NAME}")
 
 
 def place(folder: Path) -> None:
