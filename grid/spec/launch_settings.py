@@ -52,7 +52,7 @@ class Launch(Config):
     stage_resources: dict[str, StageResources] = Field(default_factory=dict)  # kind of stage -> what differs for it
     devices: int | None = Field(None, ge=1)  # for cells with compute.devices above 1, instead of that number
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: up to 8 on GPUs, else 0
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: measured on GPUs, else 0
     retries: int = Field(3, ge=0, le=3)  # after the loss of a process; that of a node does not count
     crop_cache_gib: float = Field(8.0, ge=0)
     checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch

@@ -41,6 +41,8 @@ class Context:
     detected: Sequence[Marker] = ()  # all upstream detections: an explanation may use two datasets
     accelerator: str = "cpu"  # "cpu" or "gpu"
     workers: int = 0  # loader processes
+    measured: bool = False  # a training chooses another number of them by measuring, where it can
+    cpus: float | None = None  # that are reserved for this unit of work; None: not known
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
     devices: int = 1  # that share each batch of a training

@@ -101,6 +101,7 @@ def fitted(
         until: epochs after which it ends, if that is before the recipe ends
     """
     from datamodules.datamodule import FaceDataModule  # these import Lightning, which other stages do not need
+    from grid.stages.measured_loader import loader_callbacks
     from modules.training.checkpointing import Checkpointing
     from modules.training.recognizer import Recognizer
 
@@ -151,13 +152,14 @@ def fitted(
             tf32=training.compute.tf32,
             checkpoint=context.ledger.store.materialize(checkpoint) if checkpoint else None,
             callbacks=[
+                *loader_callbacks(context, training.compute, devices),
                 Checkpointing(
                     saves.save,
                     minutes=context.checkpoint_minutes,
                     progress=lambda epoch, step, steps, metrics: context.report(
                         {"epoch": epoch, "epochs": until or recipe.epochs, "step": step, "steps": steps, **metrics}
                     ),
-                )
+                ),
             ],
             limit_batches=1 if context.fast else None,
             until=until,
