@@ -15,7 +15,9 @@ from grid.abort import Aborter
 from grid.execution.executor import LOST, Executor, Session
 from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
 from grid.execution.makespan import PENDING, Piece, place
+from grid.execution.measurements import Measurements
 from grid.execution.out_of_memory import advice
+from grid.execution.peaks import Peaks
 from grid.execution.perform import (
     devices_of,
     kinds_of,
@@ -29,6 +31,7 @@ from grid.execution.perform import (
 from grid.execution.ray_health import RayHealth, RayLost
 from grid.execution.ray_helpers import RayHelpers
 from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost, ray_error_in, reason_of
+from grid.execution.ray_probes import RayProbes
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
 from grid.execution.short_work import MOST, SHARES, in_turn, own, together
@@ -68,7 +71,7 @@ class RayExecutor(Executor):
                 self.launch,
                 slots,
                 scratch,
-                _searcher(session, slots, self.launch),
+                _searcher(session, slots, self.launch, _measurements(session, slots, self.launch)),
                 _callback(session, slots, self.launch.retries),
             )
             # at the end Tune lists the trials that were lost, also those that were retried
@@ -166,7 +169,14 @@ def _trial(config: dict[str, Any]) -> None:
     tune.report({"outcomes": packed_outcomes(outcomes)})
 
 
-def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
+def _measurements(session: Session, slots: Slots, launch: Launch) -> Measurements | None:
+    """None if no resource is measured."""
+    if not launch.measures:
+        return None
+    return Measurements(Peaks(session.study), RayProbes(), slots, session.ledger, session.say)
+
+
+def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Measurements | None = None) -> Any:
     from ray.tune.search import Searcher
 
     sized: set[str] = set()
@@ -175,7 +185,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
 
     def piece(work: Work) -> Piece:
         if work.id not in sized:  # a limit may ask again and again
-            slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
+            peak = None if measurements is None else measurements.peak(work)
+            slots.prepare(work.id, kinds_of(work.jobs, session.ledger), peak)
             sized.add(work.id)
         devices = usable_devices_of(work.jobs, session.ledger, slots.room(work.id))
         return Piece(work.id, work.needs, slots.of(work.id), devices)
@@ -190,7 +201,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         The rest stays in the queue, whose order follows what is measured meanwhile. On a cluster Tune gets more of it, because
         nodes are added for work that waits there.
         """
-        ready = session.queue.ready()
+        ready = session.queue.ready() if measurements is None else measurements.known(session.queue.ready())
         if launch.address is not None:
             return ready
         free = [dict(node) for node in slots.nodes]
@@ -207,6 +218,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         share = (1 + len(ready)) / (SHARES * processes)
 
         def alike(work: Work) -> bool:
+            if measurements is not None and not measurements.ready(work):
+                return False
             return work.id not in session.alone and (piece(work).slot, piece(work).devices) == (slot, 1)
 
         for work in list(together(first, ready, session.queue.seconds, alike, share)):

@@ -47,6 +47,7 @@ class Context:
     checkpoint_minutes: float = 10.0
     devices: int = 1  # that share each batch of a training
     report: Callable[[dict[str, Any]], None] = lambda row: None  # live progress
+    measuring: Callable[[], None] | None = None  # a training ends with this after a few steps, and saves nothing
     fast: bool = False  # a quick check: one training batch, a few images and pairs
     host: Callable[[], str] = lambda: "127.0.0.1"  # the address of this process for the other ranks of a training
     start_helpers: Callable[[Sequence[Helper]], Team] = no_helpers  # starts the other ranks of a training
