@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 
 from grid.execution.job import Job
@@ -17,16 +17,13 @@ from grid.ledger.ledger import Ledger
 LOOKED_AT = 64  # ready units of work at once; more wait while so many are measured
 
 
-class Probes(ABC):
-    """Runs ``grid.execution.memory_probe.peak_of_task`` in other processes."""
+@dataclass(frozen=True)
+class Probe:
+    """A training to measure: ``key`` of all that are like it, and the resources to reserve meanwhile."""
 
-    @abstractmethod
-    def start(self, key: str, job: Job, slot: Mapping[str, float]) -> None:
-        """Starts a probe that reserves these resources; returns at once."""
-
-    @abstractmethod
-    def ended(self) -> Mapping[str, Peak | str]:
-        """The probes that have ended since the last call, by key: what they measured, or why they did not."""
+    key: str
+    job: Job
+    slot: Mapping[str, float]
 
 
 class Measurements:
@@ -36,35 +33,52 @@ class Measurements:
 
     Args:
         peaks: those that are known
-        probes: runs the measurements, at most as many at once as there is room for
-        slots: those of the nodes
+        slots: of the units of work
         say: called with lines for the user
     """
 
-    def __init__(self, peaks: Peaks, probes: Probes, slots: Slots, ledger: Ledger, say: Callable[[str], None]) -> None:
-        self.peaks, self.probes, self.slots, self.ledger, self.say = peaks, probes, slots, ledger, say
+    def __init__(self, peaks: Peaks, slots: Slots, ledger: Ledger, say: Callable[[str], None]) -> None:
+        self.peaks, self.slots, self.ledger, self.say = peaks, slots, ledger, say
         self._trainings: dict[str, tuple[str, Job] | None] = {}  # work id -> key and training that is to run
         self._running: dict[str, Work] = {}  # by key
         self._failed: set[str] = set()
 
     def known(self, works: Iterable[Work]) -> Iterator[Work]:
         """The first of these ready units of work, without those whose training is measured now or waits for that."""
-        self._collect()
         return filter(self.ready, islice(works, LOOKED_AT))
 
     def ready(self, work: Work) -> bool:
-        """Whether it is known what the work takes, or that it cannot be known; otherwise a measurement is started if there is
-        room for one."""
+        """Whether it is known what the work takes, or that it cannot be known."""
         found = self._training(work)
-        if found is None or found[0] in self._failed or self.peaks.get(found[0]) is not None:
-            return True
-        key, job = found
-        slot = self._slot(work)
-        if key not in self._running and len(self._running) < max(1, room(slot, self.slots.nodes)):
-            self._running[key] = work
+        return found is None or found[0] in self._failed or self.peaks.get(found[0]) is not None
+
+    def begin(self, works: Iterable[Work]) -> Probe | None:
+        """The next training to measure, of these ready units of work; call ``end`` with its key.
+
+        None if there is none, or if so many are measured already as there is room for.
+        """
+        for work in islice(works, LOOKED_AT):
+            found = None if self.ready(work) else self._training(work)
+            if found is None or found[0] in self._running:
+                continue
+            slot = self._slot(work)
+            if len(self._running) >= max(1, room(slot, self.slots.nodes)):
+                return None
+            self._running[found[0]] = work
             self.say(f"{work.title}: measuring the memory of its training")
-            self.probes.start(key, job, slot)
-        return False
+            return Probe(*found, slot)
+        return None
+
+    def end(self, key: str, found: Peak | str) -> None:
+        """Records a peak, or says why there is none."""
+        work = self._running.pop(key)
+        if isinstance(found, Peak):
+            self.peaks.put(key, found)
+            slot = self.slots.suited(kinds_of(work.jobs, self.ledger), found)
+            self.say(f"{work.title}: its training took {found.words}; such work reserves {slot_words(slot)}")
+        else:
+            self._failed.add(key)
+            self.say(f"{work.title}: not measured ({found}); it reserves {slot_words(self._slot(work))}")
 
     def peak(self, work: Work) -> Peak | None:
         """What the training of the work was measured to take; None if there is none, or it cannot be measured."""
@@ -82,15 +96,3 @@ class Measurements:
     def _slot(self, work: Work) -> dict[str, float]:
         """What the work reserves without a measurement."""
         return self.slots.suited(kinds_of(work.jobs, self.ledger))
-
-    def _collect(self) -> None:
-        for key, found in self.probes.ended().items():
-            work = self._running.pop(key)
-            if isinstance(found, Peak):
-                self.peaks.put(key, found)
-                kinds = kinds_of(work.jobs, self.ledger)
-                slot = slot_words(self.slots.suited(kinds, found))
-                self.say(f"{work.title}: its training took {found.words}; such work reserves {slot}")
-            else:
-                self._failed.add(key)
-                self.say(f"{work.title}: not measured ({found}); it reserves {slot_words(self._slot(work))}")

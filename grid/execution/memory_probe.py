@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from grid.execution.job import Begun, Job, RunOptions, accelerator, fresh_process_state
+from grid.execution.job import Begun, Job, RunOptions, fresh_process_state
 from grid.execution.memory_peak import Peak
 from grid.execution.peaks import measurable
 from grid.execution.system_metrics import descendants
@@ -15,7 +13,6 @@ from grid.ledger.ledger import Attempt, Ledger
 from grid.ledger.scratch import own_temporary_files
 from grid.spec.stage_kind import stage_kind
 from grid.spec.training import Training
-from grid.tracebacks import error_line
 
 KIB = 1 << 10
 
@@ -86,15 +83,3 @@ def _unshared(pid: int) -> int:
         return int(psutil.Process(pid).memory_full_info().uss)
     except psutil.Error:
         return 0
-
-
-def peak_of_task(task: Mapping[str, Any]) -> dict[str, Any]:
-    """``measured_peak`` of plain data, on the device that this process sees: the peak as JSON, or ``error``, one line.
-
-    Args:
-        task: ``job`` and ``cpus``
-    """
-    try:
-        return measured_peak(Job(**task["job"]), accelerator(), task["cpus"]).record()
-    except Exception as error:  # one of the training's own: the training itself will say so
-        return {"error": error_line(error)}

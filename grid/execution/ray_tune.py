@@ -16,6 +16,7 @@ from grid.execution.executor import LOST, Executor, Session
 from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
 from grid.execution.makespan import PENDING, Piece, place
 from grid.execution.measurements import Measurements
+from grid.execution.memory_peak import Peak
 from grid.execution.out_of_memory import advice
 from grid.execution.peaks import Peaks
 from grid.execution.perform import (
@@ -31,7 +32,6 @@ from grid.execution.perform import (
 from grid.execution.ray_health import RayHealth, RayLost
 from grid.execution.ray_helpers import RayHelpers
 from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost, ray_error_in, reason_of
-from grid.execution.ray_probes import RayProbes
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
 from grid.execution.short_work import MOST, SHARES, in_turn, own, together
@@ -146,6 +146,9 @@ def _trial(config: dict[str, Any]) -> None:
     import ray
     from ray import tune
 
+    if "measure" in config:
+        tune.report({"peak": _measured(config)})
+        return
     ids, units = json.loads(config["ids"]), unpacked_units(config["units"])
     last = [0.0]
     node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
@@ -169,11 +172,20 @@ def _trial(config: dict[str, Any]) -> None:
     tune.report({"outcomes": packed_outcomes(outcomes)})
 
 
+def _measured(config: dict[str, Any]) -> str:
+    """The peak of a training as JSON, or why there is none."""
+    from grid.execution.memory_process import peak_of
+
+    ((job,),) = unpacked_units(config["measure"])
+    found = peak_of(job, json.loads(config["slot"]).get(CPU))
+    return json.dumps(found if isinstance(found, str) else found.record())
+
+
 def _measurements(session: Session, slots: Slots, launch: Launch) -> Measurements | None:
     """None if no resource is measured."""
     if not launch.measures:
         return None
-    return Measurements(Peaks(session.study), RayProbes(), slots, session.ledger, session.say)
+    return Measurements(Peaks(session.study), slots, session.ledger, session.say)
 
 
 def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Measurements | None = None) -> Any:
@@ -232,10 +244,15 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
         def __init__(self) -> None:
             super().__init__(metric="ended", mode="max")
             self.trials: dict[str, list[Work]] = {}
+            self.probes: dict[str, str] = {}  # trial -> key of the training that it measures
 
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
                 return Searcher.FINISHED
+            session.check()
+            if measurements is not None and (probe := measurements.begin(session.queue.ready())) is not None:
+                self.probes[trial_id] = probe.key
+                return {"measure": packed_units([[probe.job]]), "slot": json.dumps(probe.slot)}
             work = session.take(reserved, startable())
             if work is None:
                 return None
@@ -251,6 +268,10 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
             }
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+            if measurements is not None and trial_id in self.probes:
+                found = json.loads((result or {}).get("peak") or '"its process was lost"')
+                measurements.end(self.probes.pop(trial_id), found if isinstance(found, str) else Peak.of(found))
+                return
             works = self.trials.pop(trial_id, [])
             for work in works:
                 taken.pop(work.id, None)

@@ -19,7 +19,7 @@ from grid.execution.slots import Slots, room
 from grid.ledger.attempt_times import CPU, GPU
 from grid.plan.durations import Durations, Fit, on_device
 from grid.plan.history import Duration, measured
-from grid.plan.plan import BLOCKED, PENDING, Plan, PlannedStage, store_of
+from grid.plan.plan import BLOCKED, PENDING, Plan, store_of
 from grid.plan.workload import Workload, workloads
 from grid.spec.cell_filter import which
 from grid.spec.cluster_shape import parse_shape

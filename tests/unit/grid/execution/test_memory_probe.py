@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from grid.execution import memory_probe
 from grid.execution.job import Job, jobs_of
 from grid.execution.memory_peak import GIB
-from grid.execution.memory_probe import measured_peak, peak_of_task
+from grid.execution.memory_probe import measured_peak
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 from modules.network import Network
@@ -83,19 +83,6 @@ def test_a_large_array_is_in_the_peak_even_after_it_is_gone(make: Callable[..., 
 
     monkeypatch.setattr(Network, "loss_of", hungry)
     assert measured_peak(training(make), "cpu").memory > before.memory
-
-
-def test_an_error_of_the_training_is_one_line(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> Any:
-        raise ValueError("no such loss")
-
-    monkeypatch.setattr(Network, "loss_of", broken)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    job = training(make)
-    found = peak_of_task({"job": asdict(job), "cpus": 1.0})
-    assert list(found) == ["error"]
-    assert "no such loss" in found["error"]
-    assert [name for name in files(job) if not name.startswith(("crops/", "scans/"))] == []
 
 
 def test_what_trains_nothing_is_refused_before_it_runs(make: Callable[..., Grid]) -> None:
