@@ -22,6 +22,8 @@ STUDY = Path("studies", "tiny")
 
 def two_cells(tree: dict[str, Any]) -> None:
     del tree["skip"], tree["explainers"]
+    tree["protocols"] = []
+    tree["base"]["backbone"] = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
     tree["base"]["recipe"]["epochs"] = 1
     tree["base"]["detector"] = {"name": "components.placed"}
     tree["axes"] = {
@@ -57,6 +59,7 @@ def test_it_is_reserved_where_it_is_measured_and_elsewhere_the_training_shows_it
     assert f"its training took {peak.words}; such work reserves 1 CPU, {peak.memory_needed / GIB:.3g} GiB" in said
     built = [json.loads(line) for line in (shares / "detect").read_text().splitlines()]
     assert peak.memory_needed in {bundles[0].get("memory") for bundles in built if bundles}
+    assert (tmp_path / STUDY / "memory.json").is_file()
     shown = here(tmp_path, "plan", file, "recipe.epochs=2")
     assert f"1 training: took {peak.words}, so {peak.memory_needed / GIB:.1f} GiB is reserved" in shown
     assert "1 training: memory measured at launch" in shown, "the broken one"
