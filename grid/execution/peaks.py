@@ -72,15 +72,15 @@ def first_training(jobs: Sequence[Job]) -> Job | None:
 
 
 def key_of(job: Job) -> str:
-    """Equal for trainings that take the same memory: their settings are equal but for seed, initial weights and rates.
+    """Equal for trainings that take the same memory: of the same code, with settings that differ in seed, weights and rates only.
 
-    Of a recipe, its numbers of epochs and which fractions it has count as little as their values: a rate of 0.1 or of 0.2. That
-    one is zero counts, since optimizers keep nothing for a momentum of zero. The head that a search chooses is known by the
-    search.
+    Of a recipe, the number of epochs does not count, nor do the values of fractions: a rate of 0.1 or of 0.2. That one is zero
+    counts, since optimizers keep nothing for a momentum of zero. The head that a search chooses is known by the search.
     """
     training = {key: value for key, value in job.config["training"].items() if key not in UNRELATED}
     training["recipe"] = {key: _rough(value) for key, value in training["recipe"].items() if key != "epochs"}
-    return digest({"kind": job.kind, "training": training, "search": job.inputs.get(SEARCH), "workers": job.workers})
+    about = {"kind": job.kind, "source": job.source, "search": job.inputs.get(SEARCH), "workers": job.workers}
+    return digest({**about, "training": training})
 
 
 def _rough(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,11 @@ def test_seeds_rates_and_lengths_take_the_same_memory(tmp_path: Path, changes: d
 )
 def test_what_changes_the_memory_is_measured_apart(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert key(tmp_path, **changes) != key(tmp_path)
+
+
+def test_other_code_is_measured_again(tmp_path: Path) -> None:
+    job = next(job for job in jobs(tmp_path) if job.kind == "train")
+    assert key_of(replace(job, source="other")) != key_of(job) == key_of(replace(job, id="other", label="other"))
 
 
 def test_an_optimizer_without_momentum_keeps_less(tmp_path: Path) -> None:
