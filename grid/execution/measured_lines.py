@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
-from grid.execution.job import jobs_of
+from grid.execution.job import accelerator, jobs_of
 from grid.execution.memory_peak import GIB, Peak
 from grid.execution.peaks import Peaks, key_of, measurable
 from grid.plan.plan import Plan, store_of
@@ -16,7 +16,8 @@ from grid.terminal import counted
 def measured_lines(plan: Plan) -> list[str]:
     """A line for each amount that was measured, and one for what is measured at launch; none if the grid measures nothing."""
     launch = plan.grid.spec.launch
-    open_stages = [stage for stage in plan.open if stage.stage in MEASURED and launch.measured(stage.stage)]
+    without = {"GPU"} if launch.address is None and accelerator() == "cpu" else set[str]()  # nothing of it is measured there
+    open_stages = [stage for stage in plan.open if stage.stage in MEASURED and launch.measured(stage.stage) - without]
     if not open_stages:
         return []
     kinds = {stage.id: stage.stage for stage in plan.stages}

@@ -56,8 +56,8 @@ class Peak:
     @property
     def gpu_part(self) -> float:
         """The part of a GPU to reserve: 1/n, rounded down to the 1/10,000 that Ray knows, so that n fit; 1 above a half."""
-        fit = min(TOGETHER, int(self.gpu_total // max(1.0, _with_margin(self.gpu))))
-        return 1.0 if fit <= 1 else math.floor(10_000 / fit) / 10_000
+        fit = max(1, min(TOGETHER, int(self.gpu_total // _with_margin(self.gpu))))
+        return math.floor(10_000 / fit) / 10_000
 
     @property
     def words(self) -> str:

@@ -17,12 +17,13 @@ from grid.spec.training import Training
 KIB = 1 << 10
 
 
-def measured_peak(job: Job, device: str, cpus: float | None = None) -> Peak:
+def measured_peak(job: Job, device: str, cpus: float | None = None, held: int = 0) -> Peak:
     """Runs the first steps of a training in this process, which should be a fresh one: its own peak is part of the result.
 
     Args:
         device: "gpu" or "cpu"
         cpus: that the training will have
+        held: bytes of the GPU that other processes hold
 
     Raises:
         ValueError: the job is no training, or has no step.
@@ -40,7 +41,7 @@ def measured_peak(job: Job, device: str, cpus: float | None = None) -> Peak:
     options = RunOptions(accelerator=device, reserved=None if cpus is None else {"CPU": cpus})
     context = Begun(job, configs, inputs, attempt).context(options)
     peaks: list[Peak] = []
-    context.measuring = lambda: peaks.append(_peak(device))
+    context.measuring = lambda: peaks.append(_peak(device, held))
     try:
         with own_temporary_files(), fresh_process_state(configs):
             stage_kind(job.kind).run(configs, context)
@@ -52,7 +53,7 @@ def measured_peak(job: Job, device: str, cpus: float | None = None) -> Peak:
     raise ValueError(f"{job.label} has no step to measure")
 
 
-def _peak(device: str) -> Peak:
+def _peak(device: str, held: int) -> Peak:
     memory = _own() + sum(map(_unshared, descendants(os.getpid())))
     if device != "gpu":
         return Peak(memory, 0, 0, "cpu")
@@ -60,7 +61,7 @@ def _peak(device: str) -> Peak:
 
     torch.cuda.synchronize()
     free, total = torch.cuda.mem_get_info()
-    outside = max(0, total - free - torch.cuda.memory_reserved())
+    outside = max(0, total - free - torch.cuda.memory_reserved() - held)
     return Peak(memory, torch.cuda.max_memory_reserved() + outside, total, torch.cuda.get_device_name())
 
 

@@ -13,6 +13,7 @@ from grid.execution.child_process import answers, kill, on_lines, start
 from grid.execution.job import Job, accelerator
 from grid.execution.memory_peak import Peak
 from grid.execution.memory_probe import measured_peak
+from grid.execution.out_of_memory import free_gpu_memory
 from grid.tracebacks import error_line
 
 
@@ -24,7 +25,8 @@ def peak_of(job: Job, cpus: float | None) -> Peak | str:
     Args:
         cpus: that the training will have; None: not known
     """
-    process = start("grid.execution.memory_process", {"job": asdict(job), "cpus": cpus})
+    free_gpu_memory()
+    process = start("grid.execution.memory_process", {"job": asdict(job), "cpus": cpus, "held": _held()})
     try:
         assert process.stdout is not None
         said = process.stdout.read()
@@ -35,6 +37,16 @@ def peak_of(job: Job, cpus: float | None) -> Peak | str:
         return f"its process ended with exit code {code}" if code >= 0 else f"its process was killed by signal {-code}"
     found = json.loads(said)
     return str(found["error"]) if "error" in found else Peak.of(found)
+
+
+def _held() -> int:
+    """Bytes of the GPU that are in use without the new process, such as for this one's own context; 0 if it has none."""
+    import torch
+
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return 0
+    free, total = torch.cuda.mem_get_info()
+    return int(total - free)
 
 
 def main(task: Mapping[str, Any]) -> None:
@@ -49,6 +61,6 @@ def main(task: Mapping[str, Any]) -> None:
 def answer(task: Mapping[str, Any]) -> dict[str, Any]:
     """The peak as JSON, or ``error``."""
     try:
-        return measured_peak(Job(**task["job"]), accelerator(), task["cpus"]).record()
+        return measured_peak(Job(**task["job"]), accelerator(), task["cpus"], task["held"]).record()
     except Exception as error:  # one of the training's own: the training itself will say so
         return {"error": error_line(error)}

@@ -72,7 +72,7 @@ def first_training(jobs: Sequence[Job]) -> Job | None:
 
 
 def key_of(job: Job) -> str:
-    """Equal for trainings that take the same memory: of the same code, with settings that differ in seed, weights and rates only.
+    """Equal for trainings that take the same memory: of the same code, with settings that differ in seed and rates only.
 
     Of a recipe, the number of epochs does not count, nor do the values of fractions: a rate of 0.1 or of 0.2. That one is zero
     counts, since optimizers keep nothing for a momentum of zero. The head that a search chooses is known by the search.

@@ -249,10 +249,11 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
                 return Searcher.FINISHED
-            session.check()
-            if measurements is not None and (probe := measurements.begin(session.queue.ready())) is not None:
-                self.probes[trial_id] = probe.key
-                return {"measure": packed_units([[probe.job]]), "slot": json.dumps(probe.slot)}
+            if measurements is not None:
+                session.check()
+                if (probe := measurements.begin(session.queue.ready())) is not None:
+                    self.probes[trial_id] = probe.key
+                    return {"measure": packed_units([[probe.job]]), "slot": json.dumps(probe.slot)}
             work = session.take(reserved, startable())
             if work is None:
                 return None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from small import finish, stages
 
 from grid.execution.job import jobs_of
@@ -38,6 +39,14 @@ def know(plan: Plan, peak: Peak) -> None:
 
 def test_nothing_where_nothing_is_measured(planned: Callable[..., Plan]) -> None:
     assert measured_lines(planned(gpus=0.5, memory_gib=3)) == []
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_parts_of_gpus_are_measured_where_there_are_gpus(
+    gpu: bool, planned: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert bool(measured_lines(planned(gpus="measured"))) is gpu
 
 
 def test_what_is_known_and_what_a_launch_measures(planned: Callable[..., Plan]) -> None:

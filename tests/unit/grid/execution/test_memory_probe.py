@@ -102,5 +102,6 @@ def test_of_a_gpu_what_torch_reserved_and_what_lies_outside_count(monkeypatch: p
     }
     for name, answer in answers.items():
         monkeypatch.setattr(torch.cuda, name, lambda answer=answer: answer)
-    peak = memory_probe._peak("gpu")
+    peak = memory_probe._peak("gpu", held=0)
     assert (peak.gpu, peak.gpu_total, peak.device) == (27 * GIB, 80 * GIB, "NVIDIA H100")
+    assert memory_probe._peak("gpu", held=GIB).gpu == 26 * GIB

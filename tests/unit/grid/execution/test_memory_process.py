@@ -48,7 +48,7 @@ def test_an_error_of_the_training_is_one_line(job: Job, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Network, "loss_of", broken)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    found = answer({"job": asdict(job), "cpus": 1.0})
+    found = answer({"job": asdict(job), "cpus": 1.0, "held": 0})
     assert list(found) == ["error"]
     assert "no such loss" in found["error"]
 
