@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from grid.execution import memory_probe
-from grid.execution.job import Job, jobs_of
+from grid.execution.job import Job, RunOptions, jobs_of, run
 from grid.execution.memory_peak import GIB
 from grid.execution.memory_probe import measured_peak
 from grid.plan.plan import make_plan, store_of
@@ -49,6 +49,24 @@ def test_a_few_steps_are_made_and_nothing_is_written(make: Callable[..., Grid], 
     assert [name for name in files(job) if not name.startswith(("crops/", "scans/"))] == []
 
 
+def test_a_checkpoint_of_the_training_stays_its_own(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
+    job, steps, forward = training(make), list[int](), Network.loss_of
+
+    def failing(self: Any, *args: Any) -> Any:
+        steps.append(1)
+        if len(steps) > 9:  # in the second epoch of six batches
+            raise ValueError("no such loss")
+        return forward(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Network, "loss_of", failing)
+        assert run(job, RunOptions()).ended == "failed"
+    before = sorted(files(job))
+    assert [name for name in before if name.endswith(".ckpt")]
+    measured_peak(job, "cpu")
+    assert sorted(files(job)) == before
+
+
 def test_an_epoch_of_two_batches_ends_with_the_second(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
     steps, forward = list[int](), Network.loss_of
 
@@ -75,14 +93,14 @@ def test_loader_processes_count_with_what_is_their_own(make: Callable[..., Grid]
 
 
 def test_a_large_array_is_in_the_peak_even_after_it_is_gone(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
-    before, forward, large = measured_peak(training(make), "cpu"), Network.loss_of, memory_probe._own() + (1 << 28)
+    forward, large = Network.loss_of, memory_probe._own() + (1 << 28)
 
     def hungry(self: Any, *args: Any) -> Any:
         torch.ones(large // 4)
         return forward(self, *args)
 
     monkeypatch.setattr(Network, "loss_of", hungry)
-    assert measured_peak(training(make), "cpu").memory > before.memory
+    assert measured_peak(training(make), "cpu").memory > large
 
 
 def test_what_trains_nothing_is_refused_before_it_runs(make: Callable[..., Grid]) -> None:
