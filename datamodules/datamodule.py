@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -180,6 +180,19 @@ class FaceDataModule(pl.LightningDataModule):
         if world > 1:
             sampler = Share(sampler, self.batch_size, rank, world)
         return self._loader(self.train_faces, sampler=sampler, drop_last=sampler.drop_last)
+
+    def batches_here(self) -> Iterator[Any]:
+        """The training batches from the current position on, each prepared in the calling thread when it is asked for."""
+        sampler = self.sampler()
+        collate = to_pixels if self._on_gpu else to_batch
+        yield from DataLoader(
+            self.train_faces,
+            self.batch_size,
+            sampler=sampler,
+            drop_last=sampler.drop_last,
+            collate_fn=collate,
+            generator=torch.Generator(),
+        )
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         if not len(self.validation_rows):

@@ -103,15 +103,21 @@ def plan(
         from grid.execution.spending_estimate import estimate, estimate_lines
 
         spending = estimate(replace(found, costs=costs), spec.spec.launch.cluster)
+    measured = []
+    if spec.spec.launch.measures:
+        from grid.execution.measured_lines import measured_lines
+
+        measured = measured_lines(found)
     if as_json:
         said: dict[str, Any] = {"left_out": remarks(found), "design": design_lines(found)}
         said |= {"power": power_lines(found, resolver), "spending": spending and spending.record()}
+        said |= {"measured": measured} if spec.spec.launch.measures else {}
         print(json.dumps({**found.record(), "cost": costs, **said}, indent=1))
     else:
         out.print(plan_table(found, costs))
         for remark in remarks(found):
             out.print(f"left out {remark}")
-        for line in [*design_lines(found), *power_lines(found, resolver)]:
+        for line in [*design_lines(found), *power_lines(found, resolver), *measured]:
             out.print(line, markup=False, highlight=False)
         for line in estimate_lines(spending, str(grid)) if spending else []:
             out.print(line, soft_wrap=True)

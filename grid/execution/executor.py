@@ -18,6 +18,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from grid.execution.job import Outcome
@@ -46,6 +47,7 @@ class Session:
     say: Callable[[str], None] = lambda line: None  # prints a line for the user
     limit: SpendingLimit | None = None  # of what the study may spend
     alone: set[str] = field(default_factory=set)  # ids of work that was lost together with other work
+    study: Path | None = None  # its folder, where measured memory is kept; None: nowhere
 
     @property
     def finished(self) -> bool:

@@ -22,6 +22,7 @@ from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory
 from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
 from grid.execution.system_metrics import sampled
+from grid.ledger.attempt_times import CPU
 from grid.ledger.ledger import Attempt, Damaged, Fenced, Ledger, Marker
 from grid.ledger.lock import Held, Lock
 from grid.ledger.storage_errors import out_of_space, store_failed
@@ -161,6 +162,8 @@ class Begun:
             detected=tuple(marker for marker in self.inputs if marker.kind == DETECT),
             accelerator=options.accelerator,
             workers=loader_workers(self.job.workers, options.accelerator),
+            measured=self.job.workers == "auto" and options.accelerator == "gpu",
+            cpus=(options.reserved or {}).get(CPU),
             crop_cache_bytes=self.job.crop_cache_bytes,
             checkpoint_minutes=self.job.checkpoint_minutes,
             devices=max(self.job.devices, min(self.job.usable_devices, options.devices or self.job.usable_devices)),

@@ -179,7 +179,7 @@ def spending_limit(limits: Limits, study: Study, launch: Launch, queue: WorkQueu
     if not limits.given:
         return None
     gpus = launch.resources.gpus
-    slot = {CPU: launch.resources.cpus, GPU: float(gpus if gpus != "auto" else accelerator() == "gpu")}
+    slot = {CPU: launch.resources.cpus, GPU: float(accelerator() == "gpu" if isinstance(gpus, str) else gpus)}
     return SpendingLimit(
         study, limits, launch.prices, queue.expected, lambda work: held(slot, max(job.devices for job in work.jobs))
     )
@@ -209,7 +209,7 @@ def carry_out(
     with BackgroundSync(study, tracking, live=bool(queue.waiting), check=lock.check) as background_sync:
         if queue.waiting:
             with Display(queue, console, *cells) as display:
-                executor.run(Session(queue, ledger, display.watch, display.ended, lock.check, display.say, limit))
+                executor.run(Session(queue, ledger, display.watch, display.ended, lock.check, display.say, limit, study=study))
         lock.check()
         report = build(Study(study))
         problems = background_sync.finish()

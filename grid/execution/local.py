@@ -158,6 +158,7 @@ class LocalExecutor(Executor):
 
     def where(self) -> str:
         unused = "; launch.stage_resources is not used by executor: local" if self.launch.stage_resources else ""
+        unused += "; nothing is reserved, so no memory is measured" if self.launch.measures else ""
         return f"in this process on {device_words(self.options.accelerator)}{unused}"
 
 

@@ -67,7 +67,7 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
             resources = reserved(launch.resources, nodes)
             _check_resources("launch.resources", resources, nodes)
             say(resource_words(resources, len(nodes)))
-            yield Slots(resources, nodes, of_kinds(launch, resources, nodes))
+            yield Slots(resources, nodes, of_kinds(launch, resources, nodes), launch.measured)
         finally:
             ray.shutdown()
 
@@ -242,14 +242,18 @@ def _answers(address: str) -> None:
 
 
 def reserved(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The resources that Ray reserves for one unit of work; ``nodes`` lists the resources of each node."""
+    """The resources that Ray reserves for one unit of work; of what is measured, those that it has without a measurement.
+
+    Args:
+        nodes: the resources of each node
+    """
     gpus = wanted.gpus
-    if gpus == "auto":
+    if gpus in ("auto", "measured"):
         gpus = 1 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0
     found: dict[str, float] = {"CPU": wanted.cpus}
     if gpus:
-        found["GPU"] = gpus
-    if wanted.memory_gib:
+        found["GPU"] = float(gpus)
+    if isinstance(wanted.memory_gib, float):
         found["memory"] = wanted.memory_gib * 2**30
     return {**found, **wanted.custom}
 

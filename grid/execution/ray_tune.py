@@ -15,7 +15,10 @@ from grid.abort import Aborter
 from grid.execution.executor import LOST, Executor, Session
 from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
 from grid.execution.makespan import PENDING, Piece, place
+from grid.execution.measurements import Measurements
+from grid.execution.memory_peak import Peak
 from grid.execution.out_of_memory import advice
+from grid.execution.peaks import Peaks
 from grid.execution.perform import (
     devices_of,
     kinds_of,
@@ -68,7 +71,7 @@ class RayExecutor(Executor):
                 self.launch,
                 slots,
                 scratch,
-                _searcher(session, slots, self.launch),
+                _searcher(session, slots, self.launch, _measurements(session, slots, self.launch)),
                 _callback(session, slots, self.launch.retries),
             )
             # at the end Tune lists the trials that were lost, also those that were retried
@@ -143,6 +146,9 @@ def _trial(config: dict[str, Any]) -> None:
     import ray
     from ray import tune
 
+    if "measure" in config:
+        tune.report({"peak": _measured(config)})
+        return
     ids, units = json.loads(config["ids"]), unpacked_units(config["units"])
     last = [0.0]
     node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
@@ -166,7 +172,23 @@ def _trial(config: dict[str, Any]) -> None:
     tune.report({"outcomes": packed_outcomes(outcomes)})
 
 
-def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
+def _measured(config: dict[str, Any]) -> str:
+    """The peak of a training as JSON, or why there is none."""
+    from grid.execution.memory_process import peak_of
+
+    ((job,),) = unpacked_units(config["measure"])
+    found = peak_of(job, json.loads(config["slot"]).get(CPU))
+    return json.dumps(found if isinstance(found, str) else found.record())
+
+
+def _measurements(session: Session, slots: Slots, launch: Launch) -> Measurements | None:
+    """None if no resource is measured."""
+    if not launch.measures:
+        return None
+    return Measurements(Peaks(session.study), slots, session.ledger, session.say)
+
+
+def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Measurements | None = None) -> Any:
     from ray.tune.search import Searcher
 
     sized: set[str] = set()
@@ -175,7 +197,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
 
     def piece(work: Work) -> Piece:
         if work.id not in sized:  # a limit may ask again and again
-            slots.prepare(work.id, kinds_of(work.jobs, session.ledger))
+            peak = None if measurements is None else measurements.peak(work)
+            slots.prepare(work.id, kinds_of(work.jobs, session.ledger), peak)
             sized.add(work.id)
         devices = usable_devices_of(work.jobs, session.ledger, slots.room(work.id))
         return Piece(work.id, work.needs, slots.of(work.id), devices)
@@ -190,7 +213,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         The rest stays in the queue, whose order follows what is measured meanwhile. On a cluster Tune gets more of it, because
         nodes are added for work that waits there.
         """
-        ready = session.queue.ready()
+        ready = session.queue.ready() if measurements is None else measurements.known(session.queue.ready())
         if launch.address is not None:
             return ready
         free = [dict(node) for node in slots.nodes]
@@ -207,6 +230,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         share = (1 + len(ready)) / (SHARES * processes)
 
         def alike(work: Work) -> bool:
+            if measurements is not None and not measurements.ready(work):
+                return False
             return work.id not in session.alone and (piece(work).slot, piece(work).devices) == (slot, 1)
 
         for work in list(together(first, ready, session.queue.seconds, alike, share)):
@@ -219,10 +244,16 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         def __init__(self) -> None:
             super().__init__(metric="ended", mode="max")
             self.trials: dict[str, list[Work]] = {}
+            self.probes: dict[str, str] = {}  # trial -> key of the training that it measures
 
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
                 return Searcher.FINISHED
+            if measurements is not None:
+                session.check()
+                if (probe := measurements.begin(session.queue.ready())) is not None:
+                    self.probes[trial_id] = probe.key
+                    return {"measure": packed_units([[probe.job]]), "slot": json.dumps(probe.slot)}
             work = session.take(reserved, startable())
             if work is None:
                 return None
@@ -238,6 +269,10 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
             }
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+            if measurements is not None and trial_id in self.probes:
+                found = json.loads((result or {}).get("peak") or '"its process was lost"')
+                measurements.end(self.probes.pop(trial_id), found if isinstance(found, str) else Peak.of(found))
+                return
             works = self.trials.pop(trial_id, [])
             for work in works:
                 taken.pop(work.id, None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
+from grid.execution.memory_peak import Peak
 from grid.ledger.attempt_times import CPU, GPU
 
 Memory = Literal["gpu", "host"]
@@ -20,6 +21,7 @@ class Slots:
         resources: what a unit of work reserves at first, as Ray names it: CPU, GPU, memory (bytes)
         nodes: the resources of each node
         of_kinds: kind of stage -> what it reserves, where that differs
+        measured: kind of stage -> which of its resources are measured
 
     Attributes:
         first: ``resources``
@@ -31,27 +33,51 @@ class Slots:
         resources: Mapping[str, float],
         nodes: Sequence[Mapping[str, float]],
         of_kinds: Mapping[str, Mapping[str, float]] | None = None,
+        measured: Callable[[str], Collection[str]] = lambda kind: (),
     ) -> None:
         self.first = dict(resources)
         self.nodes = nodes
         self._of_kinds = of_kinds or {}
+        self._measured = measured
         self._slots: dict[str, dict[str, float]] = {}
 
     def of(self, work: str) -> dict[str, float]:
         """What the unit of work reserves."""
         return self._slots.get(work, self.first)
 
-    def suited(self, kinds: Iterable[str]) -> dict[str, float]:
-        """What work with stages of these kinds reserves at first: of each resource, the most that one of them needs."""
+    def suited(self, kinds: Iterable[str], peak: Peak | None = None) -> dict[str, float]:
+        """What work with stages of these kinds reserves at first: of each resource, the most that one of them needs.
+
+        Args:
+            peak: what its training was measured to take; None: not measured
+        """
         found: dict[str, float] = {}
         for kind in kinds:
-            for name, amount in self._of_kinds.get(kind, self.first).items():
+            own = dict(self._of_kinds.get(kind, self.first))
+            if peak is not None:
+                own |= self._needed(peak, own, self._measured(kind))
+            for name, amount in own.items():
                 found[name] = max(amount, found.get(name, 0.0))
         return found
 
-    def prepare(self, work: str, kinds: Iterable[str]) -> None:
-        """Gives the unit of work the slot suited to its kinds of stages, unless it was given one before."""
-        self._slots.setdefault(work, self.suited(kinds))
+    def _needed(self, peak: Peak, own: Mapping[str, float], measured: Collection[str]) -> dict[str, float]:
+        """Of the measured resources, what a kind of stage reserves instead of its ``own``."""
+        found: dict[str, float] = {}
+        if "GPU" in measured and own.get("GPU") and peak.gpu:
+            found["GPU"] = peak.gpu_part
+        if "memory" in measured:
+            rest = {name: amount for name, amount in {**own, **found}.items() if name != "memory"}
+            most = max((node.get("memory", 0.0) for node in self.nodes if _fits(rest, node)), default=0.0)
+            found["memory"] = min(peak.memory_needed, most)  # more, and Ray would wait forever
+        return {name: amount for name, amount in found.items() if amount}
+
+    def prepare(self, work: str, kinds: Iterable[str], peak: Peak | None = None) -> None:
+        """Gives the unit of work the slot suited to its kinds of stages, unless it was given one before; see ``suited``."""
+        self._slots.setdefault(work, self.suited(kinds, peak))
+
+    def measured(self, kind: str, slot: Mapping[str, float]) -> bool:
+        """Whether something of a kind of stage is measured, where its unit of work has this slot: no GPU if it has none."""
+        return any(name == "memory" or slot.get(name) for name in self._measured(kind))
 
     def room(self, work: str) -> int:
         """How many slots of the unit of work the nodes have room for at once."""

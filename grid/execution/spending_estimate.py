@@ -12,13 +12,14 @@ import numpy as np
 from grid.execution.job import jobs_of
 from grid.execution.makespan import NoRoom, Piece, makespan
 from grid.execution.measured_order import ordering
+from grid.execution.peaks import Peaks
 from grid.execution.ray_start import of_kinds, reserved
 from grid.execution.scheduler import Work, queue_of
 from grid.execution.slots import Slots, room
 from grid.ledger.attempt_times import CPU, GPU
 from grid.plan.durations import Durations, Fit, on_device
 from grid.plan.history import Duration, measured
-from grid.plan.plan import BLOCKED, PENDING, Plan, PlannedStage, store_of
+from grid.plan.plan import BLOCKED, PENDING, Plan, store_of
 from grid.plan.workload import Workload, workloads
 from grid.spec.cell_filter import which
 from grid.spec.cluster_shape import parse_shape
@@ -113,9 +114,11 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
     stages = {stage.id: stage for stage in plan.stages}
     fits = {id: durations.of(work, device_of(stages[id].stage, launch, gpu)) for id, work in works.items()}
     order = ordering(works, [one for one in durations.measured if on_its_device(one, launch, gpu)])
-    queue = queue_of(plan, jobs_of(plan.stages, store_of(plan.grid), ranks=launch.devices), None, order)
+    jobs = jobs_of(plan.stages, store_of(plan.grid), ranks=launch.devices, workers=launch.workers)
+    queue = queue_of(plan, jobs, None, order)
     open_ids = {work.id: [job.id for job in work.jobs if job.id in queue.missing] for work in queue.waiting.values()}
-    pieces, parts = _pieces(queue.waiting.values(), open_ids, stages, works, Slots(*_slots(launch, nodes)), launch)
+    slots, peaks = Slots(*_slots(launch, nodes)), Peaks(plan.study if launch.measures else None)
+    pieces, parts = _pieces(queue.waiting.values(), open_ids, works, slots, peaks, launch)
     unknown = Counter(stages[id].stage for ids in open_ids.values() for id in ids if fits[id] is None)
     random = np.random.default_rng(0)
     rows = []
@@ -168,18 +171,18 @@ def _limits(node: Mapping[str, float]) -> dict[str, float]:
     return {name: amount for name, amount in node.items() if np.isfinite(amount)}
 
 
-def _slots(launch: Launch, nodes: Sequence[Mapping[str, float]]) -> tuple[Any, Any, Any]:
+def _slots(launch: Launch, nodes: Sequence[Mapping[str, float]]) -> tuple[Any, Any, Any, Any]:
     """The arguments of ``Slots``."""
     first = reserved(launch.resources, nodes)
-    return first, nodes, of_kinds(launch, first, nodes)
+    return first, nodes, of_kinds(launch, first, nodes), launch.measured
 
 
 def _pieces(
     waiting: Any,
     open_ids: Mapping[str, Sequence[str]],
-    stages: Mapping[str, PlannedStage],
     works: Mapping[str, Workload],
     slots: Slots,
+    peaks: Peaks,
     launch: Launch,
 ) -> tuple[list[Piece], dict[str, tuple[str, int]]]:
     """The pieces in the order of the queue, and of those that are parts of a detection: the stage, and the number of parts."""
@@ -189,9 +192,9 @@ def _pieces(
     for work in waiting:
         assert isinstance(work, Work)
         ids = open_ids[work.id]
-        slot = slots.suited([stages[id].stage for id in ids] or [stages[job.id].stage for job in work.jobs])
-        needs = frozenset(makers[need] for need in work.needs if need in makers and makers[need] != work.id)
         todo = [job for job in work.jobs if job.id in ids]
+        slot = slots.suited([job.kind for job in todo or work.jobs], peaks.of(todo))
+        needs = frozenset(makers[need] for need in work.needs if need in makers and makers[need] != work.id)
         usable = min(room(slot, slots.nodes), max((job.usable_devices for job in todo), default=1))
         devices = max(usable, *(job.devices for job in todo), 1)
         amount = works[work.jobs[0].id].amount

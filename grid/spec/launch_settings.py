@@ -11,24 +11,30 @@ from configs.component import Config
 from grid.spec.cluster_shape import checked_shape
 from grid.spec.prices import Prices
 
+Gpus = Annotated[float, Field(ge=0)] | Literal["auto", "measured"]  # auto: 1 if there are GPUs (as in `debug`), else 0
+Memory = Annotated[float, Field(gt=0)] | Literal["measured"]
+
 
 class Resources(Config):
-    """The resources that Ray reserves for one cell."""
+    """The resources that Ray reserves for one cell; those ``measured`` are what the first steps of its training took."""
 
     cpus: float = Field(1, gt=0)
-    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"  # auto: 1 if there are GPUs (as in `debug`), else 0
-    memory_gib: float | None = Field(None, gt=0)
+    gpus: Gpus = "auto"
+    memory_gib: Memory | None = None
     custom: dict[str, float] = Field(
         default_factory=dict
     )  # other resources of Ray's nodes, such as accelerator_type:H100: 0.01
+
+
+MEASURED = ("train", "pretrain")  # kinds of stages whose memory is measured; others of the same unit of work take as much
 
 
 class StageResources(Config):
     """The resources of one kind of stage; what is None is that of ``launch.resources``."""
 
     cpus: float | None = Field(None, gt=0)
-    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] | None = None
-    memory_gib: float | None = Field(None, gt=0)
+    gpus: Gpus | None = None
+    memory_gib: Memory | None = None
     custom: dict[str, float] | None = None
 
 
@@ -52,7 +58,7 @@ class Launch(Config):
     stage_resources: dict[str, StageResources] = Field(default_factory=dict)  # kind of stage -> what differs for it
     devices: int | None = Field(None, ge=1)  # for cells with compute.devices above 1, instead of that number
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: up to 8 on GPUs, else 0
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: measured on GPUs, else 0
     retries: int = Field(3, ge=0, le=3)  # after the loss of a process; that of a node does not count
     crop_cache_gib: float = Field(8.0, ge=0)
     checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch
@@ -66,3 +72,14 @@ class Launch(Config):
         """The resources of a kind of stage."""
         own = self.stage_resources.get(kind, StageResources())
         return self.resources.model_copy(update={key: value for key, value in own if value is not None})
+
+    def measured(self, kind: str) -> frozenset[str]:
+        """The resources of a kind of stage that are measured: of "GPU" and "memory"."""
+        found = self.resources_of(kind)
+        asked = {"GPU": found.gpus, "memory": found.memory_gib}
+        return frozenset(name for name, amount in asked.items() if amount == "measured")
+
+    @property
+    def measures(self) -> bool:
+        """Whether a training has a resource that is measured."""
+        return any(self.measured(kind) for kind in MEASURED)

@@ -101,6 +101,8 @@ def fitted(
         until: epochs after which it ends, if that is before the recipe ends
     """
     from datamodules.datamodule import FaceDataModule  # these import Lightning, which other stages do not need
+    from grid.stages.few_steps import FewSteps
+    from grid.stages.measured_loader import loader_callbacks
     from modules.training.checkpointing import Checkpointing
     from modules.training.recognizer import Recognizer
 
@@ -151,13 +153,15 @@ def fitted(
             tf32=training.compute.tf32,
             checkpoint=context.ledger.store.materialize(checkpoint) if checkpoint else None,
             callbacks=[
+                *loader_callbacks(context, training.compute, devices),
+                *([] if context.measuring is None else [FewSteps(context.measuring)]),
                 Checkpointing(
                     saves.save,
                     minutes=context.checkpoint_minutes,
                     progress=lambda epoch, step, steps, metrics: context.report(
                         {"epoch": epoch, "epochs": until or recipe.epochs, "step": step, "steps": steps, **metrics}
                     ),
-                )
+                ),
             ],
             limit_batches=1 if context.fast else None,
             until=until,
@@ -167,7 +171,7 @@ def fitted(
 
 def _checkpoint(context: Context, saves: Saves) -> str | None:
     """The key of the checkpoint to resume from; a helper has that of rank 0."""
-    if context.fast:
+    if context.fast or context.measuring is not None:
         return None
     if context.helper is not None:
         return context.helper.resume

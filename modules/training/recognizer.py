@@ -155,14 +155,16 @@ class Recognizer(pl.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         images, labels = batch[0].contiguous(memory_format=self.layout), batch[1]
-        loss: Tensor
-        if self.recipe.decodes_only:
-            loss = mean_of_batch(self.network.decoding_loss(images), len(images))
-        elif self.trainer.world_size == 1:
-            loss = self.network.loss_of(images, labels)
-        else:
-            loss = self.network.loss_of(images, labels, step_seed(self.seed, self.epoch, batch_idx, 0))
+        seed = None if self.trainer.world_size == 1 else step_seed(self.seed, self.epoch, batch_idx, 0)
+        loss = self.loss_of(self.network, images, labels, seed)
         self._train.add(loss, len(images), self.epoch, self.global_step)
+        return loss
+
+    def loss_of(self, network: Any, images: Tensor, labels: Tensor, seed: int | None = None) -> Tensor:
+        """The scalar to minimize, of ``network``: the one that is trained, or a copy of it; ``seed``: on several devices."""
+        if self.recipe.decodes_only:
+            return mean_of_batch(network.decoding_loss(images), len(images))
+        loss: Tensor = network.loss_of(images, labels) if seed is None else network.loss_of(images, labels, seed)
         return loss
 
     def _seed(self, seed: int) -> None:

@@ -213,3 +213,8 @@ def test_in_this_process_resources_of_stages_are_said_to_be_unused() -> None:
         .where()
         .endswith("; launch.stage_resources is not used by executor: local")
     )
+
+
+def test_in_this_process_nothing_is_measured() -> None:
+    launch = Launch.model_validate({"executor": "local", "resources": {"gpus": 0, "memory_gib": "measured"}})
+    assert LocalExecutor(launch).where() == "in this process on the CPU; nothing is reserved, so no memory is measured"

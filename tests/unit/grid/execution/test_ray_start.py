@@ -133,6 +133,7 @@ GPU, CPU = {"CPU": 16.0, "GPU": 1.0}, {"CPU": 2.0}
         ({}, [GPU], {"CPU": 1, "GPU": 1}),
         ({}, [CPU, GPU], {"CPU": 1, "GPU": 1}),
         ({}, [{"CPU": 2.0, "GPU": 0.0}], {"CPU": 1}),
+        ({"gpus": "measured", "memory_gib": "measured"}, [GPU], {"CPU": 1, "GPU": 1}),
         ({"gpus": "auto", "memory_gib": 2}, [GPU], {"CPU": 1, "GPU": 1, "memory": 2 * 2**30}),
         ({"gpus": 0}, [GPU], {"CPU": 1}),
         ({"gpus": 0.25, "cpus": 2}, [GPU], {"CPU": 2, "GPU": 0.25}),

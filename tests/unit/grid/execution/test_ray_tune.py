@@ -11,9 +11,10 @@ from ray import tune
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
-from grid.execution.perform import packed_outcomes, packed_units
+from grid.execution.memory_peak import Peak
+from grid.execution.perform import packed_outcomes, packed_units, unpacked_units
 from grid.execution.ray_health import RayLost
-from grid.execution.ray_tune import _callback, _enlarged, _fit, _searcher, _trial, forget
+from grid.execution.ray_tune import _callback, _enlarged, _fit, _measurements, _searcher, _trial, forget
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Ledger
@@ -276,3 +277,41 @@ def test_an_ended_trial_keeps_no_jobs(tmp_path: Path) -> None:
     assert "jobs" in repr(vars(trial))
     forget(trial)
     assert "jobs" not in repr(vars(trial)), "neither under the names that Tune has for itself"
+
+
+def test_a_training_is_measured_before_its_work_is_given_out_and_alike_work_shares_the_gpu(tmp_path: Path) -> None:
+    jobs = []
+    for seed in (0, 1):
+        cell = Cell.model_validate({**CELL, "seed": seed})
+        stage = next(one for one in stages_of(cell, InputResolver(tmp_path / "resolver")) if one.kind == "train")
+        config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+        jobs.append(Job(stage.kind, stage.id, stage.label, {}, {}, config, "", str(tmp_path / "store")))
+    queue = WorkQueue({job.id: Work(job.id, job.id[:4], (job,), frozenset()) for job in jobs}, {job.id for job in jobs})
+    session, launch = Session(queue, Ledger(tmp_path / "store")), Launch.model_validate({"resources": {"gpus": "measured"}})
+    slots = Slots({"CPU": 1, "GPU": 1}, [{"CPU": 4, "GPU": 1}], None, launch.measured)
+    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    probe = searcher.suggest("probe")
+    assert json.loads(probe["slot"]) == {"CPU": 1, "GPU": 1}
+    assert [job.id for (job,) in unpacked_units(probe["measure"])] == [jobs[0].id]
+    assert searcher.suggest("nothing") is None, "both wait for it"
+    took = Peak(1 << 30, 10 << 30, 80 << 30, "NVIDIA H100")
+    searcher.on_trial_complete("probe", {"peak": json.dumps(took.record())})
+    given = [searcher.suggest(f"work {number}") for number in range(2)]
+    assert [json.loads(one["ids"]) for one in given] == [[job.id] for job in jobs]
+    assert [json.loads(one["slot"])["GPU"] for one in given] == [0.1666] * 2
+
+
+def test_work_whose_measurement_is_lost_runs_without(tmp_path: Path) -> None:
+    stage = next(one for one in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "r")) if one.kind == "train")
+    config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+    job, said = Job(stage.kind, stage.id, stage.label, {}, {}, config, "", str(tmp_path / "store")), list[str]()
+    session = Session(
+        WorkQueue({"a": Work("a", "a", (job,), frozenset())}, {job.id}), Ledger(tmp_path / "store"), say=said.append
+    )
+    launch = Launch.model_validate({"resources": {"memory_gib": "measured"}})
+    slots = Slots({"CPU": 1}, [{"CPU": 4, "memory": 8 * 2.0**30}], None, launch.measured)
+    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    assert "measure" in searcher.suggest("probe")
+    searcher.on_trial_complete("probe", error=True)
+    assert said[-1] == "a: not measured (its process was lost); it reserves 1 CPU"
+    assert json.loads(searcher.suggest("work")["slot"]) == {"CPU": 1}

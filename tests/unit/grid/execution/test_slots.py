@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grid.execution.memory_peak import Peak
 from grid.execution.slots import Slots, room, slot_words
 
 GIB = 2**30
@@ -63,3 +64,36 @@ def test_the_slots_of_all_devices_fit_on_the_nodes_at_once() -> None:
 
 def test_a_slot_in_words() -> None:
     assert slot_words({"CPU": 2, "GPU": 0.5, "memory": 5.5 * GIB}) == "2 CPU, 0.5 GPU, 5.5 GiB"
+
+
+MEASURED = {"train": ("GPU", "memory"), "evaluate": ("GPU",)}
+
+
+def suited(
+    peak: Peak, kinds: list[str], nodes: list[dict[str, float]] = NODES, **of_kinds: dict[str, float]
+) -> dict[str, float]:
+    first = {name: amount for name, amount in {"CPU": 1.0, "GPU": 1.0}.items() if nodes[0].get(name)}
+    return Slots(first, nodes, of_kinds, lambda kind: MEASURED.get(kind, ())).suited(kinds, peak)
+
+
+def test_of_what_is_measured_work_reserves_what_its_training_took() -> None:
+    peak = Peak(10 * GIB, 10 * GIB, 80 * GIB, "H100")
+    assert suited(peak, ["train", "evaluate"]) == {"CPU": 1, "GPU": 0.1666, "memory": 12.3 * GIB}
+    assert suited(peak, ["train", "explain"])["GPU"] == 1, "of an explanation nothing is measured"
+    assert suited(peak, ["train"], train={"CPU": 4.0})["CPU"] == 4
+    assert "GPU" not in suited(peak, ["train"], train={"CPU": 4.0}), "it asks for none"
+    assert "GPU" not in suited(peak, ["train"], [{"CPU": 4.0, "memory": 90.0 * GIB}])
+
+
+def test_more_memory_than_a_node_has_is_all_of_it() -> None:
+    peak = Peak(200 * GIB, 10 * GIB, 80 * GIB, "H100")
+    assert suited(peak, ["train"])["memory"] == 40 * GIB, "of the node with GPUs"
+    assert "memory" not in suited(peak, ["train"], [{"CPU": 4.0, "GPU": 1.0}]), "Ray knows nothing of memory there"
+
+
+def test_a_measured_slot_grows_like_others() -> None:
+    slots = Slots({"CPU": 1, "GPU": 1}, NODES, measured=lambda kind: MEASURED.get(kind, ()))
+    slots.prepare("a", ["train"], Peak(10 * GIB, 10 * GIB, 80 * GIB, "H100"))
+    assert slots.of("a")["GPU"] == 0.1666
+    assert slots.enlarge("a", "gpu")
+    assert slots.of("a")["GPU"] == 0.3332

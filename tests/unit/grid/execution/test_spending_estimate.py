@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from small import stages
 
+from grid.execution.job import jobs_of
+from grid.execution.memory_peak import GIB, Peak
+from grid.execution.peaks import Peaks, key_of
 from grid.execution.spending_estimate import Estimate, device_of, estimate, estimate_lines
 from grid.ledger.ledger import Ledger
 from grid.plan.plan import Plan, PlannedStage, make_plan, store_of
@@ -49,6 +52,16 @@ def test_equal_trainings_take_their_time_divided_by_the_gpus(make: Make) -> None
     assert wide.hours["GPU"].median == pytest.approx(5, rel=0.15)
     assert 3600 <= wide.seconds.median < 2 * 3600, "the slowest of five"
     assert found.seconds.low < found.seconds.median < found.seconds.high
+
+
+def test_trainings_share_a_gpu_where_their_memory_was_measured(make: Make) -> None:
+    plan = tenth(make, resources={"gpus": "measured"})
+    assert estimate(plan, "1x1:H100").hours["GPU"].median == pytest.approx(5, rel=0.15), "not measured: a whole GPU"
+    (job,) = jobs_of(stages(plan, "train")[-1:], store_of(plan.grid), workers=plan.grid.spec.launch.workers).values()
+    Peaks(plan.study).put(key_of(job), Peak(GIB, 9 * GIB, 80 * GIB, "NVIDIA H100"))  # 7 fit
+    found = estimate(plan, "1x1:H100")
+    assert found.hours["GPU"].median == pytest.approx(5 / 7, rel=0.15)
+    assert found.seconds.median < 2 * 3600, "all five at once"
 
 
 def test_the_interval_is_wide_after_one_measurement_and_narrow_after_nine(make: Make, tmp_path: Any) -> None:

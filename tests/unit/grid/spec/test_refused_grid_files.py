@@ -49,7 +49,7 @@ BAD = [
     ("name: a\nbase: {}\nreplicate_scope: [test]\n", "grid.yaml:3: replicate_scope.0: input should be 'pretrain' or 'train'; found"),
     ("name: a\nbase: {}\nlaunch:\n  resources: {cpu: 2}\n", "grid.yaml:4: unknown key 'launch.resources.cpu'; did you mean 'launch.resources.cpus'?"),
     ("name: a\nbase: {}\nlaunch: {workers: x}\n", "grid.yaml:3: launch.workers: input should be a valid integer or 'auto'; found 'x'"),
-    ("name: a\nbase: {}\nlaunch:\n  resources: {gpus: x}\n", "launch.resources.gpus: input should be a valid number or 'auto'; found 'x'"),
+    ("name: a\nbase: {}\nlaunch:\n  resources: {gpus: x}\n", "launch.resources.gpus: input should be a valid number or 'auto' or 'measured'; found 'x'"),
     ("name: a\nbase: {}\nlaunch:\n  resources: {gpus: x, cpus: x}\n", "launch.resources.cpus: input should be a valid number, unable"),
     ("name: a\nbase:\n  data: drawn\n", "grid.yaml: key 'backbone' is needed"),
     ("name: a\nbase:\n  data: drawn\n  backbone: alexnte\n", "grid.yaml:4: backbone: unknown backbone 'alexnte'; did you mean 'alexnet'?"),

@@ -1,0 +1,98 @@
+"""Which trainings are measured before they reserve memory, and when: each kind of them once, before the first one starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from grid.execution.job import Job
+from grid.execution.memory_peak import Peak
+from grid.execution.peaks import Peaks, first_training, key_of
+from grid.execution.perform import finished, kinds_of
+from grid.execution.scheduler import Work
+from grid.execution.slots import Slots, room, slot_words
+from grid.ledger.ledger import Ledger
+
+LOOKED_AT = 64  # ready units of work at once; more wait while so many are measured
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A training to measure: ``key`` of all that are like it, and the resources to reserve meanwhile."""
+
+    key: str
+    job: Job
+    slot: Mapping[str, float]
+
+
+class Measurements:
+    """Measures trainings of ready work, and knows what was measured.
+
+    A training that cannot be measured reserves what it has without a measurement, and shows its error itself when it runs.
+
+    Args:
+        peaks: those that are known
+        slots: of the units of work
+        say: called with lines for the user
+    """
+
+    def __init__(self, peaks: Peaks, slots: Slots, ledger: Ledger, say: Callable[[str], None]) -> None:
+        self.peaks, self.slots, self.ledger, self.say = peaks, slots, ledger, say
+        self._trainings: dict[str, tuple[str, Job] | None] = {}  # work id -> key and training that is to run
+        self._running: dict[str, Work] = {}  # by key
+        self._failed: set[str] = set()
+
+    def known(self, works: Iterable[Work]) -> Iterator[Work]:
+        """The first of these ready units of work, without those whose training is measured now or waits for that."""
+        return filter(self.ready, islice(works, LOOKED_AT))
+
+    def ready(self, work: Work) -> bool:
+        """Whether it is known what the work takes, or that it cannot be known."""
+        found = self._training(work)
+        return found is None or found[0] in self._failed or self.peaks.get(found[0]) is not None
+
+    def begin(self, works: Iterable[Work]) -> Probe | None:
+        """The next training to measure, of these ready units of work; call ``end`` with its key.
+
+        None if there is none, or if so many are measured already as there is room for.
+        """
+        for work in islice(works, LOOKED_AT):
+            found = None if self.ready(work) else self._training(work)
+            if found is None or found[0] in self._running:
+                continue
+            slot = self._slot(work)
+            if len(self._running) >= max(1, room(slot, self.slots.nodes)):
+                return None
+            self._running[found[0]] = work
+            self.say(f"{work.title}: measuring the memory of its training")
+            return Probe(*found, slot)
+        return None
+
+    def end(self, key: str, found: Peak | str) -> None:
+        """Records a peak, or says why there is none."""
+        work = self._running.pop(key)
+        if isinstance(found, Peak):
+            self.peaks.put(key, found)
+            slot = self.slots.suited(kinds_of(work.jobs, self.ledger), found)
+            self.say(f"{work.title}: its training took {found.words}; such work reserves {slot_words(slot)}")
+        else:
+            self._failed.add(key)
+            self.say(f"{work.title}: not measured ({found}); it reserves {slot_words(self._slot(work))}")
+
+    def peak(self, work: Work) -> Peak | None:
+        """What the training of the work was measured to take; None if there is none, or it cannot be measured."""
+        found = self._training(work)
+        return None if found is None else self.peaks.get(found[0])
+
+    def _training(self, work: Work) -> tuple[str, Job] | None:
+        """The training of the work that is not finished, if it is to be measured, and its key."""
+        if work.id not in self._trainings:
+            job = first_training(work.jobs)
+            wanted = job is not None and self.slots.measured(job.kind, self._slot(work)) and not finished(self.ledger, job)
+            self._trainings[work.id] = (key_of(job), job) if job is not None and wanted else None
+        return self._trainings[work.id]
+
+    def _slot(self, work: Work) -> dict[str, float]:
+        """What the work reserves without a measurement."""
+        return self.slots.suited(kinds_of(work.jobs, self.ledger))

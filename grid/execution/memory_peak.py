@@ -1,0 +1,70 @@
+"""The most memory that a training was measured to take, and what is reserved for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+GIB = 1 << 30
+MARGIN, SPARE = 1.2, 0.3 * GIB  # a few steps do not show everything: times and plus what was measured
+TOGETHER = 10  # trainings on one GPU, at most
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Bytes.
+
+    Attributes:
+        memory: resident in the training's process, and what its loader processes do not share with it
+        gpu: of the GPU: torch's reserve, and what lies outside of it, such as the context of CUDA; 0 on a CPU
+        gpu_total: of the whole GPU; 0 on a CPU
+        device: name of the GPU, or "cpu"
+    """
+
+    memory: int
+    gpu: int
+    gpu_total: int
+    device: str
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Peak:
+        """From JSON.
+
+        Raises:
+            ValueError: it is no peak.
+        """
+        try:
+            found = cls(int(record["memory"]), int(record["gpu"]), int(record["gpu_total"]), str(record["device"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no measured memory: {record!r}") from error
+        if found.memory <= 0 or not 0 <= found.gpu <= found.gpu_total:
+            raise ValueError(f"no measured memory: {record!r}")
+        return found
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    @property
+    def memory_needed(self) -> float:
+        """Bytes to reserve, rounded up to a tenth of a GiB."""
+        tenths = math.ceil(round(_with_margin(self.memory) / GIB * 10, 6))  # rounded: 1.2 is no binary fraction
+        return tenths * GIB / 10
+
+    @property
+    def gpu_part(self) -> float:
+        """The part of a GPU to reserve: 1/n, rounded down to the 1/10,000 that Ray knows, so that n fit; 1 above a half."""
+        fit = max(1, min(TOGETHER, int(self.gpu_total // _with_margin(self.gpu))))
+        return math.floor(10_000 / fit) / 10_000
+
+    @property
+    def words(self) -> str:
+        """For example: ``3.1 GiB of memory and 12.4 of 139.8 GiB of a GPU``."""
+        gpu = f" and {self.gpu / GIB:.1f} of {self.gpu_total / GIB:.1f} GiB of a GPU" if self.gpu else ""
+        return f"{self.memory / GIB:.1f} GiB of memory{gpu}"
+
+
+def _with_margin(measured: float) -> float:
+    return MARGIN * measured + SPARE

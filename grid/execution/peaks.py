@@ -1,0 +1,92 @@
+"""Measured memory of trainings, kept in the study: one peak for all trainings that take the same."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from configs.component import digest
+from grid.execution.job import Job
+from grid.execution.memory_peak import Peak
+from grid.ledger.sealed import Damaged, seal, unseal
+from grid.ledger.store import LocalStore
+from grid.spec.launch_settings import MEASURED
+from grid.spec.stage_name import SEARCH
+
+FILE = "memory.json"
+UNRELATED = ("seed", "pretraining")  # keys of a training that do not change its memory
+
+
+class Peaks:
+    """The peaks that were measured for a study, by ``key_of`` their trainings; they are kept in ``FILE``.
+
+    A damaged file is no error: its trainings are measured again, and it is written anew.
+
+    Args:
+        study: folder of the study; None: they are kept in this process only
+    """
+
+    def __init__(self, study: Path | None) -> None:
+        self.study = study
+        self._peaks = {} if study is None else _read(study)
+
+    def get(self, key: str) -> Peak | None:
+        """The peak of such trainings, if it was measured."""
+        return self._peaks.get(key)
+
+    def put(self, key: str, peak: Peak) -> None:
+        """Adds a peak."""
+        self._peaks[key] = peak
+        if self.study is not None:
+            record = {"peaks": {key: one.record() for key, one in sorted(self._peaks.items())}}
+            LocalStore(self.study).put(FILE, seal(record, indent=1))
+
+    def of(self, jobs: Sequence[Job]) -> Peak | None:
+        """The peak of the first of these jobs that is a training, if it was measured."""
+        training = first_training(jobs) if self._peaks else None
+        return None if training is None else self.get(key_of(training))
+
+
+def _read(study: Path) -> dict[str, Peak]:
+    data = LocalStore(study).get(FILE)
+    if data is None:
+        return {}
+    try:
+        return {key: Peak.of(one) for key, one in unseal(data, study / FILE)["peaks"].items()}
+    except (Damaged, ValueError, KeyError, TypeError, AttributeError) as error:
+        logging.getLogger("facegrid").warning("%s; the memory of trainings is measured again", error)
+        return {}
+
+
+def measurable(job: Job) -> bool:
+    """Whether the memory of a job can be measured: it trains a network, on one device."""
+    training = job.config.get("training", {})
+    return job.kind in MEASURED and job.devices == 1 and training.get("recipe", {}).get("name") != "none"
+
+
+def first_training(jobs: Sequence[Job]) -> Job | None:
+    """The first job whose memory can be measured."""
+    return next((job for job in jobs if measurable(job)), None)
+
+
+def key_of(job: Job) -> str:
+    """Equal for trainings that take the same memory: of the same code, with settings that differ in seed and rates only.
+
+    Of a recipe, the number of epochs does not count, nor do the values of fractions: a rate of 0.1 or of 0.2. That one is zero
+    counts, since optimizers keep nothing for a momentum of zero. The head that a search chooses is known by the search.
+    """
+    training = {key: value for key, value in job.config["training"].items() if key not in UNRELATED}
+    training["recipe"] = {key: _rough(value) for key, value in training["recipe"].items() if key != "epochs"}
+    about = {"kind": job.kind, "source": job.source, "search": job.inputs.get(SEARCH), "workers": job.workers}
+    return digest({**about, "training": training})
+
+
+def _rough(value: Any) -> Any:
+    """A setting of a recipe without the values of fractions."""
+    if isinstance(value, float):
+        return bool(value)
+    if isinstance(value, Mapping):
+        return {key: _rough(one) for key, one in value.items()}
+    return [_rough(one) for one in value] if isinstance(value, list) else value

@@ -1,0 +1,65 @@
+"""Real Ray: the memory of trainings is measured before they start, once, and reserved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from launching import facegrid, grid, here
+
+from grid.execution.job import jobs_of
+from grid.execution.memory_peak import GIB
+from grid.execution.peaks import Peaks, key_of
+from grid.ledger.ledger import Ledger
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import read
+
+pytestmark = pytest.mark.timeout(600)
+STUDY = Path("studies", "tiny")
+
+
+def two_cells(tree: dict[str, Any]) -> None:
+    del tree["skip"], tree["explainers"]
+    tree["protocols"] = []
+    tree["base"]["backbone"] = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
+    tree["base"]["recipe"]["epochs"] = 1
+    tree["base"]["detector"] = {"name": "components.placed"}
+    tree["axes"] = {
+        "cell": {
+            "new": {"head.dimension": 16},
+            "broken": {"head.dimension": 24, "augmentation": {"name": "components.hungry", "needs": 0.0}},
+        }
+    }
+    tree["launch"] = {"resources": {"memory_gib": "measured"}, "retries": 0}
+
+
+def test_it_is_reserved_where_it_is_measured_and_elsewhere_the_training_shows_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = tmp_path / "shares"
+    shares.mkdir()
+    file = grid(tmp_path / "tiny.yaml", two_cells)
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(read(file))
+    jobs = jobs_of(plan.stages, store_of(plan.grid), workers="auto")
+    trainings = {cell.levels["cell"]: jobs[cell.stages["train"]] for cell in plan.cells}
+    said = facegrid(tmp_path, "launch", file, code=1, FACEGRID_TEST_SHARES=str(shares))
+
+    assert said.count("cell=new: measuring the memory of its training") == 1
+    assert "cell=broken: not measured (" in said
+    assert "no such face" in said, "the error is that of the training, where it is not measured"
+    ledger = Ledger(tmp_path / STUDY / "store")
+    ended = {level: ledger.marker("train", job.id) is not None for level, job in trainings.items()}
+    assert ended == {"new": True, "broken": False}
+    peak = Peaks(tmp_path / STUDY).get(key_of(trainings["new"]))
+    assert peak is not None
+    assert 0.2 * GIB < peak.memory < 8 * GIB
+    assert f"its training took {peak.words}; such work reserves 1 CPU, {peak.memory_needed / GIB:.3g} GiB" in said
+    built = [json.loads(line) for line in (shares / "detect").read_text().splitlines()]
+    assert peak.memory_needed in {bundles[0].get("memory") for bundles in built if bundles}
+    assert (tmp_path / STUDY / "memory.json").is_file()
+    shown = here(tmp_path, "plan", file, "recipe.epochs=2")
+    assert f"1 training: took {peak.words}, so {peak.memory_needed / GIB:.1f} GiB is reserved" in shown
+    assert "1 training: memory measured at launch" in shown, "the broken one"

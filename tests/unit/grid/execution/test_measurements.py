@@ -1,0 +1,119 @@
+"""Each kind of training is measured once, before its first unit of work starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from grid.execution.job import Job
+from grid.execution.measurements import LOOKED_AT, Measurements, Probe
+from grid.execution.memory_peak import GIB, Peak
+from grid.execution.peaks import Peaks
+from grid.execution.scheduler import Work
+from grid.execution.slots import Slots
+from grid.ledger.ledger import Ledger
+from grid.plan.inputs import InputResolver
+from grid.spec.cell import Cell
+from grid.spec.launch_settings import Launch
+from grid.spec.stage_kind import stages_of
+
+NODES = [{"CPU": 4.0, "GPU": 2.0, "memory": 64.0 * GIB}]
+FIRST = {"CPU": 1.0, "GPU": 1.0}
+PEAK = Peak(2 * GIB, 20 * GIB, 80 * GIB, "NVIDIA H100")
+BOTH = {"gpus": "measured", "memory_gib": "measured"}
+
+
+def work(tmp_path: Path, id: str, **changes: Any) -> Work:
+    cell = Cell.model_validate(
+        {
+            "data": {"name": "drawn", "subjects": 4, "shots": 4},
+            "backbone": "alexnet",
+            "input": {"size": 64},
+            "protocols": [{"name": "drawn"}],
+            **changes,
+        }
+    )
+    jobs = []
+    for stage in stages_of(cell, InputResolver(tmp_path / "resolver")):
+        config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+        jobs.append(Job(stage.kind, f"{id}-{stage.kind}", stage.label, {}, {}, config, "", str(tmp_path / "store")))
+    return Work(id, f"cell {id}", tuple(jobs), frozenset())
+
+
+def measurements(tmp_path: Path, said: list[str], resources: Any = BOTH, nodes: Any = NODES) -> Measurements:
+    launch = Launch.model_validate({"resources": resources})
+    slots = Slots({name: FIRST[name] for name in FIRST if name in nodes[0]}, nodes, None, launch.measured)
+    return Measurements(Peaks(tmp_path), slots, Ledger(tmp_path / "store"), said.append)
+
+
+def ids(found: Any) -> list[str]:
+    return [work.id for work in found]
+
+
+def begun(found: Measurements, works: list[Work]) -> list[Probe]:
+    """All that start now."""
+    probes = []
+    while (probe := found.begin(works)) is not None:
+        probes.append(probe)
+    return probes
+
+
+def test_alike_work_waits_for_one_measurement_and_other_work_for_its_own(tmp_path: Path) -> None:
+    said = list[str]()
+    found = measurements(tmp_path, said)
+    works = [work(tmp_path, "a"), work(tmp_path, "b", seed=1), work(tmp_path, "c", backbone="mobilenetv3_small")]
+    one, other = begun(found, works)
+    assert [(probe.job.id, dict(probe.slot)) for probe in (one, other)] == [("a-train", FIRST), ("c-train", FIRST)]
+    assert ids(found.known(works)) == []
+    found.end(one.key, PEAK)
+    assert ids(found.known(works)) == ["a", "b"]
+    assert found.peak(works[1]) == PEAK
+    assert said[-1] == (
+        "cell a: its training took 2.0 GiB of memory and 20.0 of 80.0 GiB of a GPU; "
+        "such work reserves 1 CPU, 0.3333 GPU, 2.7 GiB"
+    )
+    found.end(other.key, "ValueError: no such loss")
+    assert ids(found.known(works)) == ["a", "b", "c"], "the training itself shows its error"
+    assert found.peak(works[2]) is None
+    assert said[-1] == "cell c: not measured (ValueError: no such loss); it reserves 1 CPU, 1 GPU"
+    assert begun(found, works) == []
+    again = measurements(tmp_path, said)
+    assert ids(again.known(works)) == ["a", "b"], "the next launch knows it, and tries the failed one again"
+    assert [probe.job.id for probe in begun(again, works)] == ["c-train"]
+
+
+def test_only_as_many_are_measured_at_once_as_there_is_room_for(tmp_path: Path) -> None:
+    found = measurements(tmp_path, [])
+    works = [work(tmp_path, str(number), head={"name": "gap_bn", "dimension": 8 + number}) for number in range(4)]
+    probes = begun(found, works)
+    assert [probe.job.id for probe in probes] == ["0-train", "1-train"], "two GPUs"
+    for probe in probes:
+        found.end(probe.key, PEAK)
+    assert ids(found.known(works)) == ["0", "1"]
+    assert [probe.job.id for probe in begun(found, works)] == ["2-train", "3-train"]
+
+
+def test_a_finished_training_is_not_measured(tmp_path: Path) -> None:
+    ledger, one = Ledger(tmp_path / "store"), work(tmp_path, "a")
+    ledger.begin("train", "a-train", {}).finish({}, {}, "", [])
+    found = measurements(tmp_path, [])
+    assert ids(found.known([one])) == ["a"]
+    assert begun(found, [one]) == []
+
+
+def test_without_gpus_nothing_of_them_is_measured(tmp_path: Path) -> None:
+    nodes, works = [{"CPU": 4.0, "memory": 8.0 * GIB}], [work(tmp_path, "a")]
+    assert begun(measurements(tmp_path, [], {"gpus": "measured"}, nodes), works) == []
+    assert [dict(probe.slot) for probe in begun(measurements(tmp_path, [], BOTH, nodes), works)] == [{"CPU": 1.0}]
+
+
+def test_very_many_cells_are_not_all_looked_at(tmp_path: Path) -> None:
+    one, looked = work(tmp_path, "a"), list[int]()
+
+    def many() -> Any:
+        for number in range(1000):
+            looked.append(number)
+            yield Work(str(number), str(number), one.jobs, frozenset())
+
+    assert ids(measurements(tmp_path, []).known(many())) == []
+    assert len(looked) == LOOKED_AT

@@ -1,0 +1,125 @@
+"""The memory of a training, measured by its first steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from grid.execution import memory_probe
+from grid.execution.job import Job, RunOptions, jobs_of, run
+from grid.execution.memory_peak import GIB
+from grid.execution.memory_probe import measured_peak
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import Grid
+from modules.network import Network
+
+SMALL = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
+RECIPE = {"name": "one_cycle", "lr": 0.01, "epochs": 2, "batch_size": 2}
+
+
+def training(make: Callable[..., Grid], **more: Any) -> Job:
+    grid = make(base={"backbone": SMALL, "input": {"size": 32}, "recipe": RECIPE, **more})
+    stage = next(one for one in make_plan(grid).stages if one.stage == "train" and not one.needs)
+    (job,) = jobs_of([stage], store_of(grid)).values()
+    return job
+
+
+def files(job: Job) -> list[str]:
+    folder = Path(job.store)
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_few_steps_are_made_and_nothing_is_written(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
+    job, steps, forward = training(make), list[int](), Network.loss_of
+
+    def counting(self: Any, images: Any, *args: Any) -> Any:
+        steps.append(len(images))
+        return forward(self, images, *args)
+
+    monkeypatch.setattr(Network, "loss_of", counting)
+    peak = measured_peak(job, "cpu")
+    assert steps == [2, 2, 2]
+    assert (peak.gpu, peak.gpu_total, peak.device) == (0, 0, "cpu")
+    assert 0.1 * GIB < peak.memory < 20 * GIB
+    assert [name for name in files(job) if not name.startswith(("crops/", "scans/"))] == []
+
+
+def test_a_checkpoint_of_the_training_stays_its_own(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
+    job, steps, forward = training(make), list[int](), Network.loss_of
+
+    def failing(self: Any, *args: Any) -> Any:
+        steps.append(1)
+        if len(steps) > 9:  # in the second epoch of six batches
+            raise ValueError("no such loss")
+        return forward(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Network, "loss_of", failing)
+        assert run(job, RunOptions()).ended == "failed"
+    before = sorted(files(job))
+    assert [name for name in before if name.endswith(".ckpt")]
+    measured_peak(job, "cpu")
+    assert sorted(files(job)) == before
+
+
+def test_an_epoch_of_two_batches_ends_with_the_second(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, forward = list[int](), Network.loss_of
+
+    def counting(self: Any, images: Any, *args: Any) -> Any:
+        steps.append(len(images))
+        return forward(self, images, *args)
+
+    monkeypatch.setattr(Network, "loss_of", counting)
+    measured_peak(training(make, recipe={**RECIPE, "batch_size": 6}), "cpu")
+    assert steps == [6, 6]
+
+
+def test_loader_processes_count_with_what_is_their_own(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def unshared(pid: int) -> int:
+        seen.append(pid)
+        return 7 * GIB
+
+    monkeypatch.setattr(memory_probe, "_unshared", unshared)
+    peak = measured_peak(replace(training(make), workers=1), "cpu")
+    assert len(set(seen)) >= 1
+    assert peak.memory > 7 * GIB * len(seen)
+
+
+def test_a_large_array_is_in_the_peak_even_after_it_is_gone(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
+    forward, large = Network.loss_of, memory_probe._own() + (1 << 28)
+
+    def hungry(self: Any, *args: Any) -> Any:
+        torch.ones(large // 4)
+        return forward(self, *args)
+
+    monkeypatch.setattr(Network, "loss_of", hungry)
+    assert measured_peak(training(make), "cpu").memory > large
+
+
+def test_what_trains_nothing_is_refused_before_it_runs(make: Callable[..., Grid]) -> None:
+    job = training(make)
+    with pytest.raises(ValueError, match="is no training on one device"):
+        measured_peak(replace(job, kind="evaluate"), "cpu")
+
+
+def test_of_a_gpu_what_torch_reserved_and_what_lies_outside_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No GPU is needed: torch.cuda's answers are given."""
+    answers = {
+        "synchronize": None,
+        "mem_get_info": (60 * GIB, 80 * GIB),  # 20 used, of which torch holds 18 now
+        "memory_reserved": 18 * GIB,
+        "max_memory_reserved": 25 * GIB,
+        "get_device_name": "NVIDIA H100",
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(torch.cuda, name, lambda answer=answer: answer)
+    peak = memory_probe._peak("gpu", held=0)
+    assert (peak.gpu, peak.gpu_total, peak.device) == (27 * GIB, 80 * GIB, "NVIDIA H100")
+    assert memory_probe._peak("gpu", held=GIB).gpu == 26 * GIB

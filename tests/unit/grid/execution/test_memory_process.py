@@ -1,0 +1,70 @@
+"""A training is measured in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from grid.execution import memory_process
+from grid.execution.job import Job, jobs_of
+from grid.execution.memory_peak import GIB, Peak
+from grid.execution.memory_probe import _own
+from grid.execution.memory_process import answer, peak_of
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import Grid
+from modules.network import Network
+
+SMALL = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
+
+
+@pytest.fixture
+def job(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> Job:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    recipe = {"name": "one_cycle", "lr": 0.01, "batch_size": 4}
+    grid = make(base={"backbone": SMALL, "input": {"size": 32}, "recipe": recipe})
+    stage = next(one for one in make_plan(grid).stages if one.stage == "train" and not one.needs)
+    (found,) = jobs_of([stage], store_of(grid)).values()
+    return found
+
+
+def test_what_this_process_holds_is_not_in_the_peak(job: Job) -> None:
+    torch.ones(1 << 28)  # 1 GiB
+    found = peak_of(job, 1.0)
+    assert isinstance(found, Peak), found
+    assert 0.1 * GIB < found.memory < _own() - GIB / 2
+    assert found.device == "cpu"
+
+
+def test_an_error_of_the_training_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise ValueError("no such loss")
+
+    monkeypatch.setattr(Network, "loss_of", broken)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    found = answer({"job": asdict(job), "cpus": 1.0, "held": 0})
+    assert list(found) == ["error"]
+    assert "no such loss" in found["error"]
+
+
+def test_a_process_that_is_killed_is_named(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(module: str, task: Any) -> subprocess.Popen[str]:
+        program = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+        return subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    monkeypatch.setattr(memory_process, "start", killed)
+    assert peak_of(job, None) == "its process was killed by signal 9"
+
+
+def test_what_cannot_be_read_is_said(job: Job, tmp_path: Path) -> None:
+    found = peak_of(replace(job, config={"training": {**job.config["training"], "backbone": {"name": "none_such"}}}), 1.0)
+    assert isinstance(found, str)
+    assert "none_such" in found
