@@ -143,7 +143,7 @@ def _total(plan: Plan, costs: Mapping[str, Any]) -> str:
     elif PENDING in states:
         would = f"would read the images{f', run {work},' if work else ''} and run the pending cells"
     else:
-        first = "first " if costs.get("most") else ""  # more replicates may follow
+        first = "first " if work and costs.get("most") else ""  # more replicates may follow
         would = f"would {first}run {work or 'nothing'}"
     total = f"{counted(len(plan.cells), 'cell')}: {counts}. A launch {would}."
     if not costs["cells"]:
