@@ -150,6 +150,11 @@ def test_what_cannot_be_measured_safely_keeps_the_rule_and_says_so(
     assert bool(caplog.text) is bool(said)
 
 
+def test_a_quick_check_measures_nothing() -> None:
+    context: Any = SimpleNamespace(measured=True, fast=True, helper=None, workers=8, cpus=4.0)
+    assert loader_callbacks(context, Compute(), 1) == []
+
+
 def test_on_a_gpu_a_training_measures_where_the_number_is_not_given(make: Callable[..., Grid]) -> None:
     """The GPU is only claimed here: a context is made, and nothing runs."""
     grid = make()
