@@ -14,6 +14,7 @@ from typing import Any
 from grid.abort import Aborter
 from grid.execution.executor import LOST, Executor, Session
 from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
+from grid.execution.living_nodes import LivingNodes, replacing
 from grid.execution.makespan import PENDING, Piece, place
 from grid.execution.out_of_memory import advice
 from grid.execution.perform import (
@@ -32,7 +33,7 @@ from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
 from grid.execution.short_work import MOST, SHARES, in_turn, own, together
-from grid.execution.slots import KINDS, Memory, Slots, held, slot_words
+from grid.execution.slots import KINDS, UNLIMITED, Memory, Slots, held, slot_words
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput
@@ -56,19 +57,23 @@ class RayExecutor(Executor):
             RayLost: the raylet or the GCS ended, or Ray failed otherwise. If Ray itself hangs then, the process exits with the
                 same message and code.
         """
+        import ray
+
         store = session.ledger.store
         if not store.shared:
             raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
-            check_devices(slots.suited([TRAIN]), session.devices)
+            check_devices(slots.suited([TRAIN]), session.devices, session.usable_devices, self.launch)
             if session.limit is not None:
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
+            searcher = _searcher(session, slots, self.launch)
             tuner = _tuner(
                 self.launch,
                 slots,
                 scratch,
-                _searcher(session, slots, self.launch),
+                searcher,
+                None if self.launch.address is None else replacing(LivingNodes(slots, ray.nodes), searcher),
                 _callback(session, slots, self.launch.retries),
             )
             # at the end Tune lists the trials that were lost, also those that were retried
@@ -90,7 +95,7 @@ def cluster_resources() -> dict[str, float]:
     return {name: float(there.get(name, 0.0)) for name in (CPU, GPU)}
 
 
-def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, callback: Any) -> Any:
+def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, scheduler: Any, callback: Any) -> Any:
     from ray import tune
 
     first = json.dumps(slots.first)
@@ -102,6 +107,7 @@ def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, callback:
         tune.with_resources(_trial, bundles),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
+            scheduler=scheduler,
             num_samples=-1,
             max_concurrent_trials=launch.concurrency,
             reuse_actors=True,
@@ -202,7 +208,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         if session.limit is not None or taken[first.id].devices > 1 or first.id in session.alone:
             return  # a limit decides about each unit when it starts
         slot, room = slots.of(first.id), slots.room(first.id)
-        processes = min(room, launch.concurrency or room)
+        processes = max(1, min(room, launch.concurrency or room))
         ready = list(islice(session.queue.ready(), min(MOST * SHARES * processes, LOOKED_AT)))
         share = (1 + len(ready)) / (SHARES * processes)
 
@@ -219,6 +225,15 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         def __init__(self) -> None:
             super().__init__(metric="ended", mode="max")
             self.trials: dict[str, list[Work]] = {}
+            self.withdrawn: set[str] = set()
+
+        def fits(self, trial_id: str) -> bool:
+            return all(
+                piece(work).devices == taken[work.id].devices for work in self.trials.get(trial_id, []) if work.id in taken
+            )
+
+        def withdraw(self, trial_id: str) -> None:
+            self.withdrawn.add(trial_id)
 
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
@@ -228,11 +243,13 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
                 return None
             taken[work.id] = piece(work)
             works = self.trials[trial_id] = [work, *also(work)]
-            needed = devices_of(work.jobs, session.ledger)
+            needed, devices = devices_of(work.jobs, session.ledger), taken[work.id].devices
+            if launch.fewest_devices and devices < (wanted := usable_devices_of(work.jobs, session.ledger, UNLIMITED)):
+                session.say(f"{work.title}: on {devices} of {counted(wanted, 'device')}: the nodes have room for no more")
             return {  # as text, since Tune flattens mappings
                 "ids": json.dumps([one.id for one in works]),
                 "units": packed_units(one.jobs for one in works),
-                "devices": taken[work.id].devices,  # each has a bundle of its own, all of them reserved at once
+                "devices": devices,  # each has a bundle of its own, all of them reserved at once
                 "slot": json.dumps(slots.of(work.id)),
                 "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, needed)]),
             }
@@ -241,6 +258,11 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
             works = self.trials.pop(trial_id, [])
             for work in works:
                 taken.pop(work.id, None)
+            if trial_id in self.withdrawn:
+                self.withdrawn.discard(trial_id)
+                for work in reversed(works):
+                    session.again(work)
+                return
             outcomes = unpacked_outcomes((result or {}).get("outcomes") or "{}")
             for work in works:
                 if not error and work.id in session.queue.running:  # of an error, Watch knows more

@@ -113,7 +113,8 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
     stages = {stage.id: stage for stage in plan.stages}
     fits = {id: durations.of(work, device_of(stages[id].stage, launch, gpu)) for id, work in works.items()}
     order = ordering(works, [one for one in durations.measured if on_its_device(one, launch, gpu)])
-    queue = queue_of(plan, jobs_of(plan.stages, store_of(plan.grid), ranks=launch.devices), None, order)
+    jobs = jobs_of(plan.stages, store_of(plan.grid), ranks=launch.ranks, fewest=launch.fewest_devices)
+    queue = queue_of(plan, jobs, None, order)
     open_ids = {work.id: [job.id for job in work.jobs if job.id in queue.missing] for work in queue.waiting.values()}
     pieces, parts = _pieces(queue.waiting.values(), open_ids, stages, works, Slots(*_slots(launch, nodes)), launch)
     unknown = Counter(stages[id].stage for ids in open_ids.values() for id in ids if fits[id] is None)
