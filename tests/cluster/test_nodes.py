@@ -9,7 +9,9 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 from launching import PATIENCE, Facegrid, Head, Store, cells, facegrid, grid, here, sound
+from safetensors.torch import load_file
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -155,6 +157,61 @@ def test_the_ranks_of_a_cell_have_a_gpu_each_on_one_node_or_on_two(
         half = ("launch.resources.gpus=0.5", "launch.study=y")
         said = facegrid(tmp_path, "launch", file, *half, "--address", cluster.address, code=2)
         assert "compute.devices is 2, and launch.resources.gpus is 0.5: each device is a whole GPU" in said
+
+
+PLAIN = {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"}  # no normalization, no dropout
+
+
+def elastic(tree: dict[str, Any]) -> None:
+    """One cell on two devices, whose numbers do not depend on them."""
+    devices(tree)
+    tree["base"] |= {"head": PLAIN, "pretraining": "none"}
+    tree["base"]["recipe"] |= {"batch_size": 9, "lr": 0.1}
+    tree["launch"] = {"resources": {"cpus": 1, "gpus": 0}, "devices": "auto"}
+
+
+def trained(study: Path) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]], Any]:
+    """The weights, the learning curve and the marker of the one training of a study."""
+    store = Store(study / "store")
+    (marker,) = (marker for (kind, _), marker in store.markers().items() if kind == "train")
+    return load_file(store.ledger.path(marker, "model.safetensors")), store.ledger.json(marker, "history.json"), marker
+
+
+def test_a_training_on_two_nodes_goes_on_on_the_one_that_is_left(nodes: Any, tmp_path: Path) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()
+    cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
+    places = [cluster.add(num_cpus=1), cluster.add(num_cpus=1)]
+    file, store = grid(tmp_path / "tiny.yaml", elastic), Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "launch", file, *RETRIES, "--address", cluster.address) as driver:
+        half, claim = driver.until(store.half_trained)
+        raylets = {place.all_processes["raylet"][0].process.pid: place for place in places}
+        raylets.pop(psutil.Process(claim["pid"]).parent().pid)
+        ((raylet, other),) = raylets.items()
+        (helper,) = (one for one in psutil.Process(raylet).children() if one.cmdline()[0].startswith("ray::_Helper"))
+        cluster.cluster.remove_node(other, allow_graceful=False)
+        helper.wait(PATIENCE)
+        hold.unlink()
+        assert driver.wait() == 0, driver.said
+    assert "on 1 of 2 devices: the nodes have room for no more" in driver.said
+    assert "Traceback" not in driver.said
+    claims = store.ledger.claims("train", half)
+    assert [(one["devices"], one["cell_devices"]) for one in claims] == [(2, 2), (1, 2)]
+    origin = store.ledger.resumed_from(f"train/{half}/{claims[1]['folder']}")
+    assert origin is not None
+    assert origin["position"] >= [1, 0], "from a checkpoint, not from the start"
+    sound(tmp_path / STUDY)
+    calm = Path("studies", "calm")
+    here(tmp_path, "launch", file, "launch.devices=1", "launch.executor=local", f"launch.study={calm}")
+    (weights, history, marker), (one, alone, _) = trained(tmp_path / STUDY), trained(tmp_path / calm)
+    assert marker.environment["devices"] == 1
+    for key, value in one.items():
+        assert torch.allclose(weights[key], value, rtol=0, atol=1e-5), key
+    assert len(history) == len(alone) == 3
+    for row, again in zip(history, alone, strict=True):
+        for name in ("train_loss", "validation_loss"):
+            assert row[name] == pytest.approx(again[name], abs=1e-5)
+    assert alone[0]["train_loss"] - alone[-1]["train_loss"] > 1e-3, "it learns, so equality means something"
 
 
 def test_resources_that_no_node_has_are_met_before_anything_runs(nodes: Any, tmp_path: Path) -> None:
