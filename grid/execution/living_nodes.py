@@ -71,10 +71,11 @@ def replacing(living: LivingNodes, placed: Placed) -> Any:
 
 
 def _remove(tune_controller: Any, trial: Any) -> None:
-    """Removes a trial that has not begun. Tune would go on keeping processes for it, which others may need."""
+    """Removes a trial that has not begun."""
     controller = tune_controller._tune_controller
-    if trial in controller._staged_trials:
+    if trial in controller._staged_trials:  # Tune itself would go on keeping processes for it, which others may need
         controller._unstage_trial_with_resources(trial)
+    trial.run_metadata.last_result = {"withdrawn": True}  # of a trial without a result, Tune prints that it ended
     tune_controller.stop_trial(trial)
 
 

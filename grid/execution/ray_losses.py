@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from grid.stages.ranks import RankLost
+
 NOTICED = 15.0  # seconds within which Ray notices that a node is gone
 POLL = 0.5  # seconds
 LONGEST = 300  # characters of a reason
@@ -74,9 +76,11 @@ def node_was_lost(error: BaseException | None, node: str | None, patience: float
 
 
 def reason_of(error: BaseException | None) -> str:
-    """What Ray says about a process that it could not start, on one line; empty if it says nothing that helps."""
+    """Which rank was lost, or what Ray says about a process that it could not start: a line; empty if neither is known."""
     import ray
 
+    if isinstance(lost := getattr(error, "cause", error), RankLost):
+        return " ".join(str(lost).split())[:LONGEST]
     if not isinstance(error, ray.exceptions.RayError):
         return ""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -194,6 +194,7 @@ def test_a_training_on_two_nodes_goes_on_on_the_one_that_is_left(nodes: Any, tmp
         hold.unlink()
         assert driver.wait() == 0, driver.said
     assert "on 1 of 2 devices: the nodes have room for no more" in driver.said
+    assert "completed" not in driver.said, "Tune says nothing"
     assert "Traceback" not in driver.said
     claims = store.ledger.claims("train", half)
     assert [(one["devices"], one["cell_devices"]) for one in claims] == [(2, 2), (1, 2)]

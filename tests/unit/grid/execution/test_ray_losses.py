@@ -12,6 +12,7 @@ from ray.tune.error import TuneError
 
 from grid.execution import ray_losses
 from grid.execution.ray_losses import LONGEST, error_of, killed_for_memory, node_was_lost, ray_error_in, reason_of
+from grid.stages.ranks import RankLost
 
 
 def unavailable() -> ray.exceptions.ActorUnavailableError:
@@ -58,6 +59,11 @@ def test_why_a_process_did_not_start_is_one_line() -> None:
     assert reason_of(ray.exceptions.RayActorError(error_msg="its worker process has died")) == ""
     assert reason_of(ValueError("no")) == reason_of(None) == ""
     assert len(reason_of(ray.exceptions.RayError("x" * 5000))) == LONGEST
+
+
+def test_of_a_lost_rank_its_own_words_are_said() -> None:
+    lost = ray.exceptions.RayTaskError("train", "Traceback (most recent call last):\n  ^^^^", RankLost("rank 1 of 2\nwas lost"))
+    assert reason_of(lost) == reason_of(lost.as_instanceof_cause()) == "rank 1 of 2 was lost"
 
 
 def test_an_error_of_ray_is_found_behind_that_of_tune() -> None:
