@@ -182,7 +182,7 @@ def spending_limit(limits: Limits, study: Study, launch: Launch, queue: WorkQueu
     gpus = launch.resources.gpus
     slot = {CPU: launch.resources.cpus, GPU: float(gpus if gpus != "auto" else accelerator() == "gpu")}
     return SpendingLimit(
-        study, limits, launch.prices, queue.expected, lambda work: held(slot, max(job.devices for job in work.jobs))
+        study, limits, launch.prices, queue.expected, lambda work: held(slot, max(job.usable_devices for job in work.jobs))
     )
 
 

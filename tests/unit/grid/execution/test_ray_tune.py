@@ -91,6 +91,55 @@ def test_an_evaluation_alone_asks_for_as_many_devices_as_there_is_room_for(tmp_p
     assert found["devices"] == devices
 
 
+def elastic(tmp_path: Path, slots: Slots, **launch: Any) -> tuple[Any, WorkQueue, list[str]]:
+    """Tune's view of two trainings on up to two devices, ``0`` and ``1``, and what is said."""
+    cell = Cell.model_validate({**CELL, "compute": {"devices": 2}})
+    stage = next(one for one in stages_of(cell, InputResolver(tmp_path / "resolver")) if one.kind == "train")
+    config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+    found = Launch.model_validate({"address": "auto", **launch})
+    jobs = [
+        Job(stage.kind, id, id, {}, {}, config, "", str(tmp_path / "store"), ranks=found.ranks, fewest=found.fewest_devices)
+        for id in "01"
+    ]
+    queue, said = WorkQueue({job.id: Work(job.id, job.id, (job,), frozenset()) for job in jobs}, set("01")), list[str]()
+    return _searcher(Session(queue, Ledger(tmp_path / "store"), say=said.append), slots, found), queue, said
+
+
+def test_a_training_takes_what_the_nodes_can_hold_when_empty_and_is_placed_again_when_one_is_lost(tmp_path: Path) -> None:
+    node = {"CPU": 1.0}
+    slots = Slots(node, [node, node])
+    searcher, queue, said = elastic(tmp_path, slots, devices="auto")
+    assert [searcher.suggest(trial)["devices"] for trial in "xy"] == [2, 2], "the second waits for both, it does not take one"
+    assert said == []
+    assert searcher.fits("y")
+    slots.nodes = [node]
+    assert not searcher.fits("y")
+    searcher.withdraw("y")
+    searcher.on_trial_complete("y")
+    assert (list(queue.waiting), list(queue.running), queue.failed) == (["1"], ["0"], {})
+    found = searcher.suggest("z")
+    assert (found["ids"], found["devices"]) == ('["1"]', 1)
+    assert said == ["1: on 1 of 2 devices: the nodes have room for no more"]
+    assert searcher.fits("z")
+    slots.nodes = [node, node]
+    assert not searcher.fits("z"), "it has not begun, so it may as well take both"
+    slots.nodes = []
+    assert searcher.fits("z"), "it waits for a node"
+    searcher.on_trial_complete("z", {"outcomes": packed_outcomes({"1": Outcome("done")})})
+    assert queue.done == ["1"], "an ended trial is not taken back"
+
+
+@pytest.mark.parametrize("devices", [None, {"at_least": 2}])
+def test_a_training_that_needs_all_its_devices_waits_for_them(tmp_path: Path, devices: Any) -> None:
+    slots = Slots({"CPU": 1.0}, [{"CPU": 2.0}])
+    searcher, _, said = elastic(tmp_path, slots, devices=devices)
+    assert searcher.suggest("x")["devices"] == 2
+    slots.nodes = [{"CPU": 1.0}]
+    assert searcher.fits("x")
+    assert searcher.suggest("y")["devices"] == 2
+    assert said == []
+
+
 def searching(tmp_path: Path, count: int, slots: Slots, **launch: Any) -> tuple[Any, WorkQueue]:
     """Tune's view of a queue of that many cells, ``0``, ``1``, ..."""
     ids = [str(number) for number in range(count)]
