@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,17 @@ def node_was_lost(error: BaseException | None, node: str | None, patience: float
         return True
     if node is None or not isinstance(error, ray.exceptions.ActorUnavailableError):
         return False  # the process ended, and its node could say so
+    return one_is_gone([node], patience)
+
+
+def one_is_gone(nodes: Collection[str], patience: float = 0.0) -> bool:
+    """Whether one of these nodes, by Ray's ids, is no longer there; may wait for Ray to notice. False if there are none."""
     limit = time.monotonic() + patience
-    while any(one["NodeID"] == node and one["Alive"] for one in _nodes()):
-        if time.monotonic() > limit:
+    while nodes and not set(nodes) - {one["NodeID"] for one in _nodes() if one["Alive"]}:
+        if time.monotonic() >= limit:
             return False
         time.sleep(POLL)
-    return True
+    return bool(nodes)
 
 
 def reason_of(error: BaseException | None) -> str:

@@ -28,8 +28,8 @@ from grid.execution.perform import (
     usable_devices_of,
 )
 from grid.execution.ray_health import RayHealth, RayLost
-from grid.execution.ray_helpers import RayHelpers
-from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost, ray_error_in, reason_of
+from grid.execution.ray_helpers import RayHelpers, nodes_of_ranks
+from grid.execution.ray_losses import NOTICED, error_of, killed_for_memory, node_was_lost, one_is_gone, ray_error_in, reason_of
 from grid.execution.ray_start import check_devices, connected
 from grid.execution.scheduler import Work
 from grid.execution.short_work import MOST, SHARES, in_turn, own, together
@@ -152,13 +152,14 @@ def _trial(config: dict[str, Any]) -> None:
     ids, units = json.loads(config["ids"]), unpacked_units(config["units"])
     last = [0.0]
     node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
+    nodes = nodes_of_ranks() if config.get("devices", 1) > 1 else []
 
     def report(id: str, label: str, row: Mapping[str, Any]) -> None:
         now = time.monotonic()
         alone = len(ids) == 1 and (not row or "finished_epoch" in row)  # each report waits for the driver
         if alone or now - last[0] >= REPORT_SECONDS or "waiting" in row:
             last[0] = now
-            tune.report({"work": id, "stage": label, "row": json.dumps(row), "node": node})
+            tune.report({"work": id, "stage": label, "row": json.dumps(row), "node": node, "nodes": json.dumps(nodes)})
 
     options = RunOptions(
         accelerator=accelerator(),
@@ -299,7 +300,7 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
         """Shows progress, and decides what becomes of work whose process was lost."""
 
         def __init__(self) -> None:
-            self.losses: dict[str, int] = {}  # of each unit of work, not counting lost nodes and memory
+            self.losses: dict[str, list[list[str]]] = {}  # of each unit of work, not of memory: the nodes of its ranks
 
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
             work = session.queue.running.get(result.get("work", ""))
@@ -326,14 +327,22 @@ def _callback(session: Session, slots: Slots, retries: int) -> Any:
                     self.give_up(work, began, advice("host", slot_words(slots.of(work.id))))
                     return
             else:
-                self.losses[work.id] = self.losses.get(work.id, 0) + (not node_was_lost(error, trial.last_result.get("node")))
+                if not node_was_lost(error, trial.last_result.get("node")):
+                    nodes = json.loads(trial.last_result.get("nodes", "[]"))
+                    self.losses.setdefault(work.id, []).append(nodes)
                 reason = reason_of(error)
                 said = f" ({reason})" if reason else ""
-                if self.losses[work.id] > retries:
+                if self.too_many(self.losses.get(work.id, [])):
                     self.give_up(work, began, f"{LOST}{said}")
                     return
                 session.say(f"{work.title}: its process or node was lost{said}; it goes on in another one")
             session.again(work)
+
+        def too_many(self, losses: list[list[str]]) -> bool:
+            """Whether that many losses count. Those of a rank whose node is gone do not, which Ray may not have noticed yet."""
+            if sum(not one_is_gone(nodes) for nodes in losses) <= retries:
+                return False
+            return not one_is_gone(losses[-1], NOTICED)
 
         def give_up(self, work: Work, began: bool, error: str) -> None:
             """Of work that never began, nothing is recorded: it is no fault of a stage, and the next launch tries again."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
@@ -22,6 +22,7 @@ from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
 from grid.spec.launch_settings import Launch
 from grid.spec.stage_kind import stages_of
+from grid.stages.ranks import RankLost
 
 CELL = {"data": {"name": "drawn", "subjects": 4, "shots": 4}, "backbone": "alexnet", "input": {"size": 64}}
 
@@ -220,6 +221,35 @@ def test_work_whose_process_never_started_is_left_open(tmp_path: Path) -> None:
     assert failure is not None
     assert failure.error == queue.failed["0"]
     assert not failure.deterministic
+
+
+def test_the_loss_of_a_rank_with_its_node_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = {"a", "b", "c"}
+    monkeypatch.setattr("grid.execution.ray_losses._nodes", lambda: [{"NodeID": one, "Alive": True} for one in sorted(alive)])
+    monkeypatch.setattr("grid.execution.ray_tune.NOTICED", 0.0)
+    slots = Slots({"CPU": 1}, [{"CPU": 1}])
+    searcher, queue = searching(tmp_path, 1, slots)
+    watch = _callback(Session(queue, Ledger(tmp_path / "store")), slots, 1)
+    lost = ray.exceptions.RayTaskError("train", "", RankLost("the process of rank 1 of 2 was lost"))
+    error = tmp_path / "error.pkl"
+    error.write_bytes(cloudpickle.dumps(lost))
+
+    def lose(*nodes: str) -> bool:
+        """Whether the work is tried again."""
+        searcher.suggest("trial")
+        last = {"stage": "train", "node": nodes[0], "nodes": json.dumps(nodes)}
+        trial = SimpleNamespace(config={"ids": '["0"]'}, last_result=last, pickled_error_file=str(error), error_file=None)
+        watch.on_trial_error(1, [], trial)
+        return "0" in queue.waiting
+
+    assert lose("a", "b"), "the first counts, as long as both nodes are there"
+    alive -= {"b"}
+    assert lose("a", "c"), "now only this one counts"
+    alive -= {"c"}
+    assert lose("a", "c"), "its node is gone"
+    assert lose("a", "a")
+    assert not lose("a", "a"), "two of two processes on a living node"
+    assert "rank 1 of 2 was lost" in queue.failed["0"]
 
 
 def short(tmp_path: Path, count: int, slots: Slots, **launch: Any) -> tuple[Any, WorkQueue, Session]:
