@@ -206,6 +206,7 @@ def test_trainings_on_two_nodes_go_on_on_the_one_that_is_left(nodes: Any, tmp_pa
         assert driver.wait() == 0, driver.said
     assert driver.said.count("on 1 of 2 devices: the nodes have room for no more") == 2
     assert "Traceback" not in driver.said
+    assert "ray::" not in driver.said
     assert "Trial" not in driver.said, "Tune says nothing"
     sound(tmp_path / STUDY)
     calm = Path("studies", "calm")
@@ -225,8 +226,7 @@ def test_trainings_on_two_nodes_go_on_on_the_one_that_is_left(nodes: Any, tmp_pa
                 assert row[name] == pytest.approx(again[name], abs=1e-5)
         assert curve[0]["train_loss"] - curve[-1]["train_loss"] > 1e-3, "it learns, so equality means something"
     origin = store.ledger.resumed_from(f"train/{half}/{store.ledger.claims('train', half)[1]['folder']}")
-    assert origin is not None
-    assert origin["position"] >= [1, 0], "from a checkpoint, not from the start"
+    assert origin.get("position", [0, 0]) >= [1, 0], "from a checkpoint, not from the start"
 
 
 def test_resources_that_no_node_has_are_met_before_anything_runs(nodes: Any, tmp_path: Path) -> None:
