@@ -72,6 +72,7 @@ def replacing(living: LivingNodes, placed: Placed) -> Any:
 
 def _remove(tune_controller: Any, trial: Any) -> None:
     """Removes a trial that has not begun."""
+    trial.init_local_path()  # Tune's summary at the end asks for it
     controller = tune_controller._tune_controller
     if trial in controller._staged_trials:  # Tune itself would go on keeping processes for it, which others may need
         controller._unstage_trial_with_resources(trial)

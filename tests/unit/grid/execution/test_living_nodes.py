@@ -54,14 +54,19 @@ class Controller:
     """Tune's controller, as far as a scheduler uses it."""
 
     def __init__(self, *trials: tuple[str, str]) -> None:
-        self.trials = [
-            SimpleNamespace(trial_id=id, status=status, run_metadata=SimpleNamespace(last_result={})) for id, status in trials
-        ]
+        self.placed: list[str] = []
+        self.trials = [self.trial(*one) for one in trials]
         self._tune_controller = SimpleNamespace(
             _staged_trials=self.trials[:1], _unstage_trial_with_resources=lambda trial: self.unstaged.append(trial.trial_id)
         )
         self.unstaged: list[str] = []
         self.stopped: list[str] = []
+
+    def trial(self, id: str, status: str) -> Any:
+        metadata = SimpleNamespace(last_result={})
+        return SimpleNamespace(
+            trial_id=id, status=status, run_metadata=metadata, init_local_path=lambda: self.placed.append(id)
+        )
 
     def get_trials(self) -> list[Any]:
         return self.trials
@@ -92,5 +97,6 @@ def test_only_waiting_work_that_no_longer_fits_is_taken_back_and_only_when_nodes
     cluster.nodes.pop()
     cluster.time += LOOK
     assert scheduler.choose_trial_to_run(controller).trial_id == "c"
-    assert placed.withdrawn == controller.stopped == ["a", "e"]
+    assert placed.withdrawn == controller.stopped == controller.placed == ["a", "e"]
+    assert all(trial.run_metadata.last_result for trial in controller.trials if trial.trial_id in "ae"), "so Tune is silent"
     assert controller.unstaged == ["a"], "Tune had no place for the other one yet"
