@@ -240,7 +240,7 @@ def begin(job: Job, options: RunOptions = RunOptions()) -> Begun | Outcome:
             return Outcome("damaged", f"{kind} {id[:SHOWN_ID]}: {damage}", (kind, id))
         inputs.append(marker)
     contents = {marker.id: marker.content for marker in inputs}
-    about = {"study": job.study, "workload": dict(job.workload), "reserved": options.reserved and dict(options.reserved)}
+    about: dict[str, Any] = {"study": job.study, "workload": dict(job.workload), "reserved": dict(options.reserved or {})}
     about = {key: value for key, value in about.items() if value} | job.counted_devices(options)
     device = device_name(options.accelerator)
     return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents, device, about))

@@ -54,7 +54,7 @@ def replacing(living: LivingNodes, placed: Placed) -> Any:
     from ray.tune.experiment import Trial
     from ray.tune.schedulers import FIFOScheduler
 
-    class Replacing(FIFOScheduler):
+    class Replacing(FIFOScheduler):  # type: ignore[misc]
         def choose_trial_to_run(self, tune_controller: Any) -> Any:
             if living.changed():
                 waiting = [trial for trial in tune_controller.get_trials() if trial.status == Trial.PENDING]
