@@ -25,6 +25,9 @@ class Placed(Protocol):
     def withdraw(self, trial_id: str) -> None:
         """The trial is about to be removed before it began; its work waits again."""
 
+    def keep(self, trial_id: str) -> None:
+        """The trial goes on waiting, on other nodes than before."""
+
 
 class LivingNodes:
     """Keeps ``slots.nodes`` up to date.
@@ -59,7 +62,9 @@ def replacing(living: LivingNodes, placed: Placed) -> Any:
             if living.changed():
                 waiting = [trial for trial in tune_controller.get_trials() if trial.status == Trial.PENDING]
                 for trial in waiting:
-                    if not placed.fits(trial.trial_id):
+                    if placed.fits(trial.trial_id):
+                        placed.keep(trial.trial_id)
+                    else:
                         placed.withdraw(trial.trial_id)
                         _remove(tune_controller, trial)
             return super().choose_trial_to_run(tune_controller)

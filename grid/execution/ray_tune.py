@@ -236,6 +236,15 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         def withdraw(self, trial_id: str) -> None:
             self.withdrawn.add(trial_id)
 
+        def keep(self, trial_id: str) -> None:
+            for work in self.trials.get(trial_id, []):
+                self.say_what_waits(work)
+
+        def say_what_waits(self, work: Work) -> None:
+            """Of work on several devices that waits for lost nodes."""
+            if (devices := taken[work.id].devices) > 1 and (there := slots.room(work.id)) < devices:
+                session.say(f"{work.title}: waits for {devices} devices: the nodes have room for {there}")
+
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
                 return Searcher.FINISHED
@@ -247,6 +256,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
             needed, devices = devices_of(work.jobs, session.ledger), taken[work.id].devices
             if launch.fewest_devices and devices < (wanted := usable_devices_of(work.jobs, session.ledger, UNLIMITED)):
                 session.say(f"{work.title}: on {devices} of {counted(wanted, 'device')}: the nodes have room for no more")
+            self.say_what_waits(work)
             return {  # as text, since Tune flattens mappings
                 "ids": json.dumps([one.id for one in works]),
                 "units": packed_units(one.jobs for one in works),

@@ -36,6 +36,10 @@ def device_lines(plan: Plan) -> list[str]:
 def _other_lines(plan: Plan) -> list[str]:
     """One line for each number of devices of cells that ``launch.devices`` gives another."""
     launch = plan.grid.spec.launch
+    try:
+        check_other_devices(plan)
+    except BadInput as refused:
+        return [f"a launch would end here: {refused}"]
     several = [cell for one in plan.cells if (cell := one.cell) and cell.compute.devices > 1 and cell.recipe.trains]
     lines = []
     for wanted, cells in Counter(cell.compute.devices for cell in several).items():

@@ -78,13 +78,16 @@ class Controller:
 
 class Placed:
     def __init__(self, fitting: str) -> None:
-        self.fitting, self.withdrawn = fitting, list[str]()
+        self.fitting, self.withdrawn, self.kept = fitting, list[str](), list[str]()
 
     def fits(self, trial_id: str) -> bool:
         return trial_id in self.fitting
 
     def withdraw(self, trial_id: str) -> None:
         self.withdrawn.append(trial_id)
+
+    def keep(self, trial_id: str) -> None:
+        self.kept.append(trial_id)
 
 
 def test_only_waiting_work_that_no_longer_fits_is_taken_back_and_only_when_nodes_have_changed() -> None:
@@ -98,5 +101,6 @@ def test_only_waiting_work_that_no_longer_fits_is_taken_back_and_only_when_nodes
     cluster.time += LOOK
     assert scheduler.choose_trial_to_run(controller).trial_id == "c"
     assert placed.withdrawn == controller.stopped == controller.placed == ["a", "e"]
+    assert placed.kept == ["c"]
     assert all(trial.run_metadata.last_result for trial in controller.trials if trial.trial_id in "ae"), "so Tune is silent"
     assert controller.unstaged == ["a"], "Tune had no place for the other one yet"

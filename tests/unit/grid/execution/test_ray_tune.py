@@ -135,10 +135,12 @@ def test_a_training_that_needs_all_its_devices_waits_for_them(tmp_path: Path, de
     slots = Slots({"CPU": 1.0}, [{"CPU": 2.0}])
     searcher, _, said = elastic(tmp_path, slots, devices=devices)
     assert searcher.suggest("x")["devices"] == 2
+    assert said == []
     slots.nodes = [{"CPU": 1.0}]
     assert searcher.fits("x")
+    searcher.keep("x")
     assert searcher.suggest("y")["devices"] == 2
-    assert said == []
+    assert said == [f"{id}: waits for 2 devices: the nodes have room for 1" for id in "01"]
 
 
 def searching(tmp_path: Path, count: int, slots: Slots, **launch: Any) -> tuple[Any, WorkQueue]:

@@ -148,6 +148,8 @@ def test_a_plan_says_how_many_devices_a_training_takes(make: Callable[..., Grid]
     ]
     assert lines(2) == ["launch.devices 2: 1 cell with compute.devices 4: trained on 2 devices"]
     assert lines("") == []
+    (_, line) = device_lines(make_plan(make("launch.devices=auto", axes=axes, base={"head": "gap_bn"})))[-2:]
+    assert line.startswith("a launch would end here: launch.devices is auto: the numbers of devices=2 depend on")
 
 
 def test_a_setting_of_devices_that_is_none_is_refused(refused: Callable[..., str]) -> None:
