@@ -195,7 +195,7 @@ def test_trainings_on_two_nodes_go_on_on_the_one_that_is_left(nodes: Any, tmp_pa
     file, store = grid(tmp_path / "tiny.yaml", elastic), Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", file, *RETRIES, "--address", cluster.address) as driver:
         half, claim = driver.until(store.half_trained)
-        assert store.attempts() == {("train", half): 1}, "the other waits for two devices and does not take one"
+        assert store.attempts() == {("train", half): 1}, "the other waits for both nodes"
         raylets = {place.all_processes["raylet"][0].process.pid: place for place in places}
         raylets.pop(psutil.Process(claim["pid"]).parent().pid)
         ((raylet, lost),) = raylets.items()
