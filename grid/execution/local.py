@@ -156,7 +156,7 @@ class LocalExecutor(Executor):
             assert there is not None
             if there < devices:
                 raise BadInput(
-                    f"compute.devices is {devices}, and this machine has {there} GPU; lower it, or set "
+                    f"{self.launch.said_devices(devices)}, and this machine has {there} GPU; lower it, or set "
                     "launch.resources.gpus to 0 to train on the CPU"
                 )
 

@@ -294,18 +294,15 @@ def check_devices(resources: Mapping[str, float], devices: int, usable: int, lau
         return
     import ray
 
-    def said(number: int) -> str:
-        return f"compute.devices is {number}" if launch.devices is None else f"launch.devices is {launch.devices_words}"
-
     if 0 < resources.get("GPU", 0) < 1:
         raise BadInput(
-            f"{said(usable)}, and launch.resources.gpus is {resources['GPU']:g}: each device is a whole GPU; set it to 1, "
-            "or to 0 for the CPU"
+            f"{launch.said_devices(usable)}, and launch.resources.gpus is {resources['GPU']:g}: each device is a whole "
+            "GPU; set it to 1, or to 0 for the CPU"
         )
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if (count := room(resources, nodes)) < devices:
         want = ", ".join(f"{name} {amount:g}" for name, amount in resources.items() if amount)
         raise BadInput(
-            f"{said(devices)}, and the nodes together have room for {count} times {want} (launch.resources); lower either, or "
-            "add nodes"
+            f"{launch.said_devices(devices)}, and the nodes together have room for {count} times {want} "
+            "(launch.resources); lower either, or add nodes"
         )

@@ -88,6 +88,10 @@ class Launch(Config):
         """``devices`` as a grid file has it."""
         return f"{{at_least: {self.devices.at_least}}}" if isinstance(self.devices, AtLeast) else str(self.devices)
 
+    def said_devices(self, of_cell: int) -> str:
+        """The setting that asks for several devices: ``launch.devices is auto``, or ``compute.devices is 2``."""
+        return f"compute.devices is {of_cell}" if self.devices is None else f"launch.devices is {self.devices_words}"
+
     @property
     def fewest_devices(self) -> int | None:
         """Devices that such a training can do with where there is no room for all; None: it needs all."""
