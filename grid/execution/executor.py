@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from grid.execution.job import Outcome
-from grid.execution.perform import devices_of, finished
+from grid.execution.perform import devices_of, finished, usable_devices_of
 from grid.execution.scheduler import Work, WorkQueue
+from grid.execution.slots import UNLIMITED
 from grid.execution.spending_limit import SpendingLimit
 from grid.ledger.ledger import Ledger
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
+from grid.spec.stage_kind import stage_kind
 from grid.tracebacks import error_line
 
 BUILT_IN = {"ray": "grid.execution.ray_tune.RayExecutor", "local": "grid.execution.local.LocalExecutor"}
@@ -58,6 +60,12 @@ class Session:
     def devices(self) -> int:
         """The largest number of devices that a waiting unit of work needs at once."""
         return max((devices_of(work.jobs, self.ledger) for work in self.queue.waiting.values()), default=1)
+
+    @property
+    def usable_devices(self) -> int:
+        """The largest number of devices that a training among the waiting work takes where there is room for them."""
+        trainings = [[job for job in work.jobs if stage_kind(job.kind).epochs] for work in self.queue.waiting.values()]
+        return max((usable_devices_of(jobs, self.ledger, UNLIMITED) for jobs in trainings), default=1)
 
     def take(self, reserved: Reserved | None = None, among: Iterable[Work] | None = None) -> Work | None:
         """Takes ready work and marks it as running.

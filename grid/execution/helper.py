@@ -6,7 +6,8 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from grid.execution.job import Begun, Job, RunOptions, fresh_process_state
+from grid.execution.job import Begun, Job, RunOptions
+from grid.execution.process_state import fresh_process_state
 from grid.ledger.ledger import Attempt, Ledger
 from grid.ledger.scratch import own_temporary_files
 from grid.plan.code_version import source_digest
@@ -43,9 +44,10 @@ def _help(job: Job, task: Mapping[str, Any]) -> None:
     inputs = [marker for marker in markers if marker is not None]
     contents = {marker.id: marker.content for marker in inputs}
     attempt = Attempt(ledger, job.kind, job.id, source=job.source, inputs=contents, **task["attempt"])
-    options = RunOptions(accelerator=_accelerator(task["accelerator"]))
+    helper = Helper(**task["helper"])
+    options = RunOptions(accelerator=_accelerator(task["accelerator"]), devices=helper.world)
     context = Begun(job, configs, inputs, attempt).context(options)
-    context.helper = Helper(**task["helper"])
+    context.helper = helper
     with fresh_process_state(configs):
         stage_kind(job.kind).run(configs, context)
 

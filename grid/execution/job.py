@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from configs.component import Config
 from grid.execution.environment import environment
 from grid.execution.local_helpers import LocalHelpers
 from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory
+from grid.execution.process_state import fresh_process_state
 from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
 from grid.execution.system_metrics import sampled
@@ -31,7 +31,6 @@ from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import PlannedStage
 from grid.spec.stage_kind import Stage, stage_kind
 from grid.spec.stage_name import DETECT, SHOWN_ID
-from grid.spec.training import Training
 from grid.stages.ranks import Helper, Helpers, RankLost, Team
 from grid.tracebacks import error_line
 
@@ -58,6 +57,7 @@ class Job:
     checkpoint_minutes: float = 10.0
     inputs: Mapping[str, str] = field(default_factory=dict)  # name -> id of the upstream stage, see ``Stage.inputs``
     ranks: int | None = None  # processes of a training with compute.devices above 1; None: that many
+    fewest: int | None = None  # that such a training can do with where there is no room for all; None: it needs all
     study: str = ""  # id of the study that computes it, for its spending
     workload: Mapping[str, Any] = field(default_factory=dict)  # see ``grid.plan.workload.Workload``
 
@@ -80,17 +80,31 @@ class Job:
 
     @property
     def devices(self) -> int:
-        """The number of devices that it needs at once."""
-        devices = int(self._compute.get("devices", 1))
-        return devices if devices == 1 else self.ranks or devices
+        """The number of devices that it needs at once: all for a training, unless ``fewest`` says otherwise, else one."""
+        return min(self._most, self.fewest or self._most) if stage_kind(self.kind).epochs else 1
 
     @property
     def usable_devices(self) -> int:
         """The number of devices that it can use at once; without those above ``devices`` it takes longer."""
-        if not stage_kind(self.kind).divisible:
-            return self.devices
-        devices = int(self.config.get("training", {}).get("compute", {}).get("devices", 1))
-        return devices if devices == 1 else self.ranks or devices
+        return self._most if stage_kind(self.kind).epochs or stage_kind(self.kind).divisible else 1
+
+    def taken_devices(self, reserved: int | None) -> int:
+        """The number of devices that it takes of those reserved for its unit of work; None: as many as it can use."""
+        return max(self.devices, min(self.usable_devices, reserved or self.usable_devices))
+
+    def counted_devices(self, options: RunOptions) -> dict[str, int]:
+        """For its claim, of a training of a cell on several devices: how many it takes, and how many the cell says."""
+        if not stage_kind(self.kind).epochs or self._of_cell == 1:
+            return {}
+        return {"devices": 1 if options.fast else self.taken_devices(options.devices), "cell_devices": self._of_cell}
+
+    @property
+    def _most(self) -> int:
+        return self._of_cell if self._of_cell == 1 else self.ranks or self._of_cell
+
+    @property
+    def _of_cell(self) -> int:
+        return int(self.config.get("training", {}).get("compute", {}).get("devices", 1))
 
     @property
     def tf32(self) -> bool:
@@ -166,7 +180,7 @@ class Begun:
             cpus=(options.reserved or {}).get(CPU),
             crop_cache_bytes=self.job.crop_cache_bytes,
             checkpoint_minutes=self.job.checkpoint_minutes,
-            devices=max(self.job.devices, min(self.job.usable_devices, options.devices or self.job.usable_devices)),
+            devices=self.job.taken_devices(options.devices),
             report=options.report,
             fast=options.fast,
             host=options.helpers.host,
@@ -179,13 +193,15 @@ class Begun:
         shared = {"job": asdict(self.job), "attempt": attempt, "accelerator": options.accelerator}
         return options.helpers.start([{**shared, "helper": asdict(helper)} for helper in helpers])
 
-    def commit(self, result: Any, accelerator: str) -> Outcome:
+    def commit(self, result: Any, options: RunOptions) -> Outcome:
         """Commits the result (``grid.stages.context.Result``) to the ledger, with the environment that computed it.
 
         Raises:
             Fenced: a newer attempt has taken over.
         """
-        found = environment(accelerator, tf32=self.job.tf32)
+        found = environment(options.accelerator, tf32=self.job.tf32)
+        if counted := self.job.counted_devices(options):
+            found["devices"] = counted["devices"]
         self.attempt.finish(result.facts, self.contents, self.job.source, result.outputs, found)
         return Outcome("done")
 
@@ -208,7 +224,7 @@ class Begun:
         return Outcome("failed", line)
 
 
-def begin(job: Job, device: str = "", reserved: Mapping[str, float] | None = None) -> Begun | Outcome:
+def begin(job: Job, options: RunOptions = RunOptions()) -> Begun | Outcome:
     """Verifies the code and inputs of a job and claims its next attempt; returns an Outcome if the job cannot begin."""
     ledger = Ledger(job.store)
     try:
@@ -227,8 +243,9 @@ def begin(job: Job, device: str = "", reserved: Mapping[str, float] | None = Non
             return Outcome("damaged", f"{kind} {id[:SHOWN_ID]}: {damage}", (kind, id))
         inputs.append(marker)
     contents = {marker.id: marker.content for marker in inputs}
-    about = {"study": job.study, "workload": dict(job.workload), "reserved": reserved and dict(reserved)}
-    about = {key: value for key, value in about.items() if value}
+    about: dict[str, Any] = {"study": job.study, "workload": dict(job.workload), "reserved": dict(options.reserved or {})}
+    about = {key: value for key, value in about.items() if value} | job.counted_devices(options)
+    device = device_name(options.accelerator)
     return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents, device, about))
 
 
@@ -281,7 +298,7 @@ def _run(job: Job, options: RunOptions) -> Outcome:
     from grid.stages.context import checked_result
     from modules.training.stopped import Stopped
 
-    begun = begin(job, device_name(options.accelerator), options.reserved)
+    begun = begin(job, options)
     if isinstance(begun, Outcome):
         return begun
     try:
@@ -292,7 +309,7 @@ def _run(job: Job, options: RunOptions) -> Outcome:
                 if exhausted(error) is not None:  # not recorded as a failure if a larger slot is left
                     log.write("warning", "facegrid", error_line(error))
                 raise
-        return begun.commit(checked_result(found, job.kind, begun.attempt.path), options.accelerator)
+        return begun.commit(checked_result(found, job.kind, begun.attempt.path), options)
     except Stopped as stopped:  # the process received SIGTERM
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:
@@ -306,57 +323,6 @@ def _run(job: Job, options: RunOptions) -> Outcome:
         return outcome
     finally:
         begun.attempt.close()
-
-
-@contextlib.contextmanager
-def fresh_process_state(configs: Mapping[str, Config]) -> Iterator[None]:
-    """Makes a reused worker compute exactly like a fresh one: sets seeds, threads and modes, and restores them afterwards.
-
-    Algorithms are deterministic, and float32 has its full precision on GPUs; only training itself may do otherwise, see
-    ``grid.spec.training.Compute``.
-    """
-    import cv2
-    import numpy as np
-    import torch
-
-    from configs.float32_precision import without_tf32
-    from modules.training.determinism import unfilled
-
-    training = configs.get("training")
-    compute = training.compute if isinstance(training, Training) else None
-    seed = training.seed if isinstance(training, Training) else 0
-    threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
-    dtype = torch.get_default_dtype()
-    deterministic, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    try:
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002 - third-party code may still draw from it
-        _seed(seed)
-        torch.set_num_threads(compute.threads if compute else 1)
-        torch.set_default_dtype(torch.float32)
-        torch.set_grad_enabled(True)
-        torch.use_deterministic_algorithms(True)
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
-        cv2.setNumThreads(1)
-        with unfilled(), without_tf32():
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_grad_enabled(grad)
-        torch.set_default_dtype(dtype)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warns)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-def _seed(seed: int) -> None:
-    """``torch.manual_seed``. Without a GPU, that notes for each call where it came from, for devices that never come."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.manual_seed(seed)
-    else:
-        torch.default_generator.manual_seed(seed)
 
 
 def jobs_of(

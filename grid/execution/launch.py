@@ -156,7 +156,8 @@ def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue
         workers=launch.workers,
         crop_cache_bytes=int(launch.crop_cache_gib * 2**30),
         checkpoint_minutes=launch.checkpoint_minutes,
-        ranks=launch.devices,
+        ranks=launch.ranks,
+        fewest=launch.fewest_devices,
         study=str((earlier_record(plan.study) or {}).get("study_id", "")),
     )
     jobs = {id: replace(job, workload=works[id].record()) for id, job in jobs.items()}
@@ -181,7 +182,7 @@ def spending_limit(limits: Limits, study: Study, launch: Launch, queue: WorkQueu
     gpus = launch.resources.gpus
     slot = {CPU: launch.resources.cpus, GPU: float(accelerator() == "gpu" if isinstance(gpus, str) else gpus)}
     return SpendingLimit(
-        study, limits, launch.prices, queue.expected, lambda work: held(slot, max(job.devices for job in work.jobs))
+        study, limits, launch.prices, queue.expected, lambda work: held(slot, max(job.usable_devices for job in work.jobs))
     )
 
 

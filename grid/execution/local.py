@@ -100,8 +100,9 @@ class LocalExecutor(Executor):
 
     def reserved(self, work: Work) -> dict[str, float]:
         """The CPUs and GPUs of a unit of work: ``launch.resources`` and, where there is a GPU, one, for each of its devices."""
-        room = self.options.devices or UNLIMITED
-        devices = 1 if self.options.fast else usable_devices_of(work.jobs, Ledger(work.jobs[0].store), room)
+        ledger = Ledger(work.jobs[0].store)
+        room = self._devices(ledger) or UNLIMITED
+        devices = 1 if self.options.fast else usable_devices_of(work.jobs, ledger, room)
         return {CPU: self.launch.resources.cpus * devices, GPU: float(devices * (self.options.accelerator == "gpu"))}
 
     def perform(self, session: Session, work: Work) -> Mapping[str, Outcome]:
@@ -127,8 +128,7 @@ class LocalExecutor(Executor):
         """None if a process of a training on several devices was lost too often."""
         for left in range(self.launch.retries, -1, -1):
             try:
-                devices = self.options.devices if session.ledger.store.shared else 1  # others would not see the store
-                options = replace(self.options, devices=devices, reserved=self.reserved(work))
+                options = replace(self.options, devices=self._devices(session.ledger), reserved=self.reserved(work))
                 return perform(work.jobs, partial(session.report, work), options)
             except RankLost as lost:
                 if self.options.raises:
@@ -136,6 +136,10 @@ class LocalExecutor(Executor):
                 if left:
                     session.say(f"{work.title}: {lost}; it is tried again, a training from its last checkpoint")
         return None
+
+    def _devices(self, ledger: Ledger) -> int | None:
+        """How many devices a unit of work may use; None: as many as it can. Other processes do not see a store in memory."""
+        return self.options.devices if ledger.store.shared else 1
 
     def check(self, session: Session) -> None:
         """Raises BadInput if a training needs several devices, and there are too few, or their processes share no store."""
@@ -152,7 +156,7 @@ class LocalExecutor(Executor):
             assert there is not None
             if there < devices:
                 raise BadInput(
-                    f"compute.devices is {devices}, and this machine has {there} GPU; lower it, or set "
+                    f"{self.launch.said_devices(devices)}, and this machine has {there} GPU; lower it, or set "
                     "launch.resources.gpus to 0 to train on the CPU"
                 )
 

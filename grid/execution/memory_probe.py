@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from grid.execution.job import Begun, Job, RunOptions, fresh_process_state
+from grid.execution.job import Begun, Job, RunOptions
 from grid.execution.memory_peak import Peak
 from grid.execution.peaks import measurable
+from grid.execution.process_state import fresh_process_state
 from grid.execution.system_metrics import descendants
 from grid.ledger.ledger import Attempt, Ledger
 from grid.ledger.scratch import own_temporary_files

@@ -63,7 +63,7 @@ def _read(study: Path) -> dict[str, Peak]:
 def measurable(job: Job) -> bool:
     """Whether the memory of a job can be measured: it trains a network, on one device."""
     training = job.config.get("training", {})
-    return job.kind in MEASURED and job.devices == 1 and training.get("recipe", {}).get("name") != "none"
+    return job.kind in MEASURED and job.usable_devices == 1 and training.get("recipe", {}).get("name") != "none"
 
 
 def first_training(jobs: Sequence[Job]) -> Job | None:

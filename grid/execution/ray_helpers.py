@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from grid.execution.ray_losses import one_is_gone
 from grid.stages.ranks import Helpers, RankLost, Report, Team
+
+LOOK = 2.0  # seconds between two looks at the nodes
+
+
+def nodes_of_ranks() -> list[str]:
+    """Ray's ids of the nodes that this process and its helpers have, in the order of the ranks; empty where it has none."""
+    import ray
+
+    group = ray.util.get_current_placement_group()
+    placed = ray.util.placement_group_table(group)["bundles_to_node_id"] if group is not None else {}
+    return [str(placed[rank]) for rank in sorted(placed)]
 
 
 class RayHelpers(Helpers):
@@ -36,6 +49,7 @@ class _Actors(Team):
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         self._ended: dict[int, Report | None] = {}
+        self._nodes, self._looked = nodes_of_ranks(), time.monotonic()
         self._actors, self._reports = {}, {}
         for task in tasks:
             rank = task["helper"]["rank"]
@@ -54,13 +68,18 @@ class _Actors(Team):
     def ended(self) -> Mapping[int, Report | None]:
         import ray
 
-        for rank, report in self._reports.items():
-            if rank in self._ended or not ray.wait([report], timeout=0)[0]:
+        waiting = [rank for rank in self._reports if rank not in self._ended]
+        for rank in waiting:
+            report = self._reports[rank]
+            if not ray.wait([report], timeout=0)[0]:
                 continue
             try:
                 self._ended[rank] = Report(**json.loads(ray.get(report)))
             except ray.exceptions.RayError:
                 self._ended[rank] = None
+        if time.monotonic() - self._looked > LOOK:  # Ray says nothing of an actor that a lost node should have started
+            self._looked = time.monotonic()
+            self._ended |= {rank: None for rank in waiting if rank not in self._ended and one_is_gone([self._nodes[rank]])}
         return self._ended
 
     def stop(self) -> None:

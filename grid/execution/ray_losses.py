@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import pickle
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+from grid.stages.ranks import RankLost
 
 NOTICED = 15.0  # seconds within which Ray notices that a node is gone
 POLL = 0.5  # seconds
@@ -65,18 +68,25 @@ def node_was_lost(error: BaseException | None, node: str | None, patience: float
         return True
     if node is None or not isinstance(error, ray.exceptions.ActorUnavailableError):
         return False  # the process ended, and its node could say so
+    return one_is_gone([node], patience)
+
+
+def one_is_gone(nodes: Collection[str], patience: float = 0.0) -> bool:
+    """Whether one of these nodes, by Ray's ids, is no longer there; may wait for Ray to notice. False if there are none."""
     limit = time.monotonic() + patience
-    while any(one["NodeID"] == node and one["Alive"] for one in _nodes()):
-        if time.monotonic() > limit:
+    while nodes and not set(nodes) - {one["NodeID"] for one in _nodes() if one["Alive"]}:
+        if time.monotonic() >= limit:
             return False
         time.sleep(POLL)
-    return True
+    return bool(nodes)
 
 
 def reason_of(error: BaseException | None) -> str:
-    """What Ray says about a process that it could not start, on one line; empty if it says nothing that helps."""
+    """Which rank was lost, or what Ray says about a process that it could not start: a line; empty if neither is known."""
     import ray
 
+    if isinstance(lost := getattr(error, "cause", error), RankLost):
+        return " ".join(str(lost).split())[:LONGEST]
     if not isinstance(error, ray.exceptions.RayError):
         return ""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -284,25 +284,29 @@ def _check_resources(key: str, wanted: Mapping[str, float], nodes: Sequence[Mapp
         raise BadInput(f"{key}: no node has {want} (nodes have: {have}); lower the resources or add a node")
 
 
-def check_devices(resources: Mapping[str, float], devices: int) -> None:
+def check_devices(resources: Mapping[str, float], devices: int, usable: int, launch: Launch) -> None:
     """Checks that a training on several devices can be placed; Ray itself would wait forever.
 
+    Args:
+        devices: how many units of ``resources`` it needs at once
+        usable: how many it takes where there is room for them
+
     Raises:
-        BadInput: the cluster has no room for so many units of ``resources`` at once, or they are parts of a GPU.
+        BadInput: the cluster has no room for so many at once, or they are parts of a GPU.
     """
-    if devices == 1:
+    if usable == 1:
         return
     import ray
 
     if 0 < resources.get("GPU", 0) < 1:
         raise BadInput(
-            f"compute.devices is {devices}, and launch.resources.gpus is {resources['GPU']:g}: each device is a whole GPU; "
-            "set it to 1, or to 0 for the CPU"
+            f"{launch.said_devices(usable)}, and launch.resources.gpus is {resources['GPU']:g}: each device is a whole "
+            "GPU; set it to 1, or to 0 for the CPU"
         )
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if (count := room(resources, nodes)) < devices:
         want = ", ".join(f"{name} {amount:g}" for name, amount in resources.items() if amount)
         raise BadInput(
-            f"compute.devices is {devices}, and the nodes together have room for {count} times {want} (launch.resources); "
-            "lower either, or add nodes"
+            f"{launch.said_devices(devices)}, and the nodes together have room for {count} times {want} "
+            "(launch.resources); lower either, or add nodes"
         )

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from grid.abort import Aborter
-from grid.execution.executor import LOST, Executor, Session
+from grid.execution.executor import Executor, Session
 from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
+from grid.execution.living_nodes import LivingNodes, replacing
 from grid.execution.makespan import PENDING, Piece, place
 from grid.execution.measurements import Measurements
 from grid.execution.memory_peak import Peak
-from grid.execution.out_of_memory import advice
 from grid.execution.peaks import Peaks
 from grid.execution.perform import (
     devices_of,
@@ -30,12 +30,13 @@ from grid.execution.perform import (
     usable_devices_of,
 )
 from grid.execution.ray_health import RayHealth, RayLost
-from grid.execution.ray_helpers import RayHelpers
-from grid.execution.ray_losses import error_of, killed_for_memory, node_was_lost, ray_error_in, reason_of
+from grid.execution.ray_helpers import RayHelpers, nodes_of_ranks
+from grid.execution.ray_losses import ray_error_in, reason_of
 from grid.execution.ray_start import check_devices, connected
+from grid.execution.ray_watch import enlarged, watch
 from grid.execution.scheduler import Work
 from grid.execution.short_work import MOST, SHARES, in_turn, own, together
-from grid.execution.slots import KINDS, Memory, Slots, held, slot_words
+from grid.execution.slots import KINDS, UNLIMITED, Slots, held, slot_words
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.scratch import scratch_folder
 from grid.spec.grid_file import BadInput
@@ -59,20 +60,24 @@ class RayExecutor(Executor):
             RayLost: the raylet or the GCS ended, or Ray failed otherwise. If Ray itself hangs then, the process exits with the
                 same message and code.
         """
+        import ray
+
         store = session.ledger.store
         if not store.shared:
             raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
-            check_devices(slots.suited([TRAIN]), session.devices)
+            check_devices(slots.suited([TRAIN]), session.devices, session.usable_devices, self.launch)
             if session.limit is not None:
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
+            searcher = _searcher(session, slots, self.launch, _measurements(session, slots, self.launch))
             tuner = _tuner(
                 self.launch,
                 slots,
                 scratch,
-                _searcher(session, slots, self.launch, _measurements(session, slots, self.launch)),
-                _callback(session, slots, self.launch.retries),
+                searcher,
+                None if self.launch.address is None else replacing(LivingNodes(slots, ray.nodes), searcher),
+                watch(session, slots, self.launch.retries),
             )
             # at the end Tune lists the trials that were lost, also those that were retried
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
@@ -93,7 +98,7 @@ def cluster_resources() -> dict[str, float]:
     return {name: float(there.get(name, 0.0)) for name in (CPU, GPU)}
 
 
-def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, callback: Any) -> Any:
+def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, scheduler: Any, callback: Any) -> Any:
     from ray import tune
 
     first = json.dumps(slots.first)
@@ -105,6 +110,7 @@ def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, callback:
         tune.with_resources(_trial, bundles),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
+            scheduler=scheduler,
             num_samples=-1,
             max_concurrent_trials=launch.concurrency,
             reuse_actors=True,
@@ -152,13 +158,14 @@ def _trial(config: dict[str, Any]) -> None:
     ids, units = json.loads(config["ids"]), unpacked_units(config["units"])
     last = [0.0]
     node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
+    nodes = nodes_of_ranks() if config.get("devices", 1) > 1 else []
 
     def report(id: str, label: str, row: Mapping[str, Any]) -> None:
         now = time.monotonic()
         alone = len(ids) == 1 and (not row or "finished_epoch" in row)  # each report waits for the driver
         if alone or now - last[0] >= REPORT_SECONDS or "waiting" in row:
             last[0] = now
-            tune.report({"work": id, "stage": label, "row": json.dumps(row), "node": node})
+            tune.report({"work": id, "stage": label, "row": json.dumps(row), "node": node, "nodes": json.dumps(nodes)})
 
     options = RunOptions(
         accelerator=accelerator(),
@@ -225,7 +232,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
         if session.limit is not None or taken[first.id].devices > 1 or first.id in session.alone:
             return  # a limit decides about each unit when it starts
         slot, room = slots.of(first.id), slots.room(first.id)
-        processes = min(room, launch.concurrency or room)
+        processes = max(1, min(room, launch.concurrency or room))
         ready = list(islice(session.queue.ready(), min(MOST * SHARES * processes, LOOKED_AT)))
         share = (1 + len(ready)) / (SHARES * processes)
 
@@ -245,6 +252,24 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
             super().__init__(metric="ended", mode="max")
             self.trials: dict[str, list[Work]] = {}
             self.probes: dict[str, str] = {}  # trial -> key of the training that it measures
+            self.withdrawn: set[str] = set()
+
+        def fits(self, trial_id: str) -> bool:
+            return all(
+                piece(work).devices == taken[work.id].devices for work in self.trials.get(trial_id, []) if work.id in taken
+            )
+
+        def withdraw(self, trial_id: str) -> None:
+            self.withdrawn.add(trial_id)
+
+        def keep(self, trial_id: str) -> None:
+            for work in self.trials.get(trial_id, []):
+                self.say_what_waits(work)
+
+        def say_what_waits(self, work: Work) -> None:
+            """Of work on several devices that waits for lost nodes."""
+            if (devices := taken[work.id].devices) > 1 and (there := slots.room(work.id)) < devices:
+                session.say(f"{work.title}: waits for {devices} devices: the nodes have room for {there}")
 
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
@@ -259,11 +284,14 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
                 return None
             taken[work.id] = piece(work)
             works = self.trials[trial_id] = [work, *also(work)]
-            needed = devices_of(work.jobs, session.ledger)
+            needed, devices = devices_of(work.jobs, session.ledger), taken[work.id].devices
+            if launch.fewest_devices and devices < (wanted := usable_devices_of(work.jobs, session.ledger, UNLIMITED)):
+                session.say(f"{work.title}: on {devices} of {counted(wanted, 'device')}: the nodes have room for no more")
+            self.say_what_waits(work)
             return {  # as text, since Tune flattens mappings
                 "ids": json.dumps([one.id for one in works]),
                 "units": packed_units(one.jobs for one in works),
-                "devices": taken[work.id].devices,  # each has a bundle of its own, all of them reserved at once
+                "devices": devices,  # each has a bundle of its own, all of them reserved at once
                 "slot": json.dumps(slots.of(work.id)),
                 "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, needed)]),
             }
@@ -276,6 +304,11 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
             works = self.trials.pop(trial_id, [])
             for work in works:
                 taken.pop(work.id, None)
+            if trial_id in self.withdrawn:
+                self.withdrawn.discard(trial_id)
+                for work in reversed(works):
+                    session.again(work)
+                return
             outcomes = unpacked_outcomes((result or {}).get("outcomes") or "{}")
             for work in works:
                 if not error and work.id in session.queue.running:  # of an error, Watch knows more
@@ -290,7 +323,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
                 return
             for memory, ended in NO_MEMORY.items():
                 if any(outcome.ended == ended for outcome in outcomes.values()):
-                    _enlarged(session, slots, work, memory)
+                    enlarged(session, slots, work, memory)
             session.end(work, outcomes)
 
         def __reduce__(self) -> Any:
@@ -303,86 +336,3 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
             """Does nothing, see ``save``."""
 
     return Ready()
-
-
-def _callback(session: Session, slots: Slots, retries: int) -> Any:
-    from ray.tune import Callback
-
-    class Watch(Callback):  # type: ignore[misc]
-        """Shows progress, and decides what becomes of work whose process was lost."""
-
-        def __init__(self) -> None:
-            self.losses: dict[str, int] = {}  # of each unit of work, not counting lost nodes and memory
-
-        def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
-            work = session.queue.running.get(result.get("work", ""))
-            if work and result.get("stage"):
-                session.report(work, result["stage"], json.loads(result["row"]))
-
-        def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            ids = json.loads(trial.config.get("ids", "[]"))
-            works = [session.queue.running[id] for id in ids if id in session.queue.running]
-            if not works:
-                return
-            error = error_of(trial)
-            if len(works) > 1:  # which one was the cause is unknown, and counts when it is lost alone
-                said = f" ({reason})" if (reason := reason_of(error)) else ""
-                session.say(f"{counted(len(works), 'unit')} of work: their process or node was lost{said}; each goes on alone")
-                for work in reversed(works):
-                    session.alone.add(work.id)
-                    session.again(work)
-                return
-            work = works[0]
-            began = "stage" in trial.last_result
-            if killed_for_memory(error):
-                if not _enlarged(session, slots, work, "host"):
-                    self.give_up(work, began, advice("host", slot_words(slots.of(work.id))))
-                    return
-            else:
-                self.losses[work.id] = self.losses.get(work.id, 0) + (not node_was_lost(error, trial.last_result.get("node")))
-                reason = reason_of(error)
-                said = f" ({reason})" if reason else ""
-                if self.losses[work.id] > retries:
-                    self.give_up(work, began, f"{LOST}{said}")
-                    return
-                session.say(f"{work.title}: its process or node was lost{said}; it goes on in another one")
-            session.again(work)
-
-        def give_up(self, work: Work, began: bool, error: str) -> None:
-            """Of work that never began, nothing is recorded: it is no fault of a stage, and the next launch tries again."""
-            if began:
-                session.lose(work, error)
-            else:
-                session.end(work, {work.jobs[0].id: Outcome("failed", f"{error}; launch again when processes can start")})
-
-        def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-            """Removes ended trials from Tune's own list, and empties them: Tune keeps what it knows of each until its end."""
-            ended = [trial for trial in trials if trial.is_finished()]
-            if ended:
-                trials[:] = [trial for trial in trials if not trial.is_finished()]
-                for trial in ended:
-                    forget(trial)
-
-        def __reduce__(self) -> Any:
-            return object, ()  # see Ready
-
-    return Watch()
-
-
-def forget(trial: Any) -> None:
-    """Empties an ended trial of Tune: of its configuration, its results, and the text of both."""
-    trial.config.clear()  # Tune has it under a second, private name, too
-    trial.config, trial.evaluated_params, trial.experiment_tag = {}, {}, ""
-    known = trial.run_metadata
-    known.last_result, known.metric_analysis, known.metric_n_steps = {}, {}, {}
-    trial.invalidate_json_state()
-
-
-def _enlarged(session: Session, slots: Slots, work: Work, memory: Memory) -> bool:
-    """Gives work that ran out of memory a larger slot, and says so; False if there is none."""
-    before = slots.of(work.id)
-    if not slots.enlarge(work.id, memory, devices_of(work.jobs, session.ledger)):
-        return False
-    what = "GPU memory" if memory == "gpu" else "memory"
-    session.say(f"{work.title}: out of {what} with {slot_words(before)}; it goes on with {slot_words(slots.of(work.id))}")
-    return True

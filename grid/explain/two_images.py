@@ -14,7 +14,8 @@ from rich.text import Text
 from configs.explainers import ExplainerConfig
 from datamodules.images import read_image
 from datamodules.tensors import tensors
-from grid.execution.job import accelerator, fresh_process_state
+from grid.execution.job import accelerator
+from grid.execution.process_state import fresh_process_state
 from grid.explain.pair_decision import cosine_of, limit_of
 from grid.explain.pair_png import Drawn, Headline, pair_png
 from grid.explain.pair_reference import reference_of

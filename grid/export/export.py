@@ -13,7 +13,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from configs.component import file_digest
-from grid.execution.job import fresh_process_state
+from grid.execution.process_state import fresh_process_state
 from grid.export.embedder import network_of
 from grid.export.lineage import licenses, lineage
 from grid.export.onnx_writer import write_onnx

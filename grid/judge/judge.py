@@ -18,9 +18,9 @@ from rich.console import Console
 
 from configs.lookup import lookup, resolve
 from grid.execution.executor import Session
-from grid.execution.job import fresh_process_state
 from grid.execution.launch import void_changed, whole_queue
 from grid.execution.local import LocalExecutor
+from grid.execution.process_state import fresh_process_state
 from grid.execution.progress import Display
 from grid.judge.networks import Judged
 from grid.judge.panels import differentials, explainers, worst_pairs

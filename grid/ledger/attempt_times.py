@@ -42,6 +42,15 @@ class AttemptTime:
         return max(0.0, end - self.began) / 3600 * self.reserved.get(resource, 0.0)
 
 
+def devices_words(claim: Mapping[str, Any]) -> str:
+    """``2 devices`` or ``1 device instead of 2``, of the claim of a training of a cell on several devices; empty of others."""
+    taken, wanted = claim.get("devices"), claim.get("cell_devices")
+    if taken is None or wanted is None:
+        return ""
+    words = f"{taken} device{'' if taken == 1 else 's'}"
+    return words if taken == wanted else f"{words} instead of {wanted}"
+
+
 def attempt_times(ledger: LedgerReader, kind: str, id: str) -> list[AttemptTime]:
     """The attempts of a stage, oldest first.
 

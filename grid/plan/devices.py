@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from grid.plan.plan import Plan
@@ -25,10 +26,30 @@ def device_lines(plan: Plan) -> list[str]:
         if known[key]:
             place = (cell.compute.devices, known[key])
             found[place] = found.get(place, 0) + 1
-    return [
+    lines = [
         f"compute.devices {devices}: {what} of {counted(cells, 'cell')} per device, so numbers differ from those of one device"
         for (devices, what), cells in found.items()
     ]
+    return [*lines, *_other_lines(plan)]
+
+
+def _other_lines(plan: Plan) -> list[str]:
+    """One line for each number of devices of cells that ``launch.devices`` gives another."""
+    launch = plan.grid.spec.launch
+    try:
+        check_other_devices(plan)
+    except BadInput as refused:
+        return [f"a launch would end here: {refused}"]
+    several = [cell for one in plan.cells if (cell := one.cell) and cell.compute.devices > 1 and cell.recipe.trains]
+    lines = []
+    for wanted, cells in Counter(cell.compute.devices for cell in several).items():
+        what = f"launch.devices {launch.devices_words}: {counted(cells, 'cell')} with compute.devices {wanted}"
+        fewest = min(launch.fewest_devices or wanted, wanted)
+        if launch.ranks not in (None, wanted):
+            lines.append(f"{what}: trained on {counted(launch.ranks or 0, 'device')}")
+        elif fewest < wanted:
+            lines.append(f"{what}: trained on {fewest} to {wanted} devices, as many as the nodes have room for")
+    return lines
 
 
 def check_other_devices(plan: Plan) -> None:
@@ -37,21 +58,26 @@ def check_other_devices(plan: Plan) -> None:
     Raises:
         BadInput: one does not, or its batch is too small.
     """
-    devices = plan.grid.spec.launch.devices
+    launch = plan.grid.spec.launch
+    if launch.devices is None:
+        return
     for planned in plan.cells:
         cell = planned.cell
-        if devices is None or cell is None or cell.compute.devices in (1, devices) or not cell.recipe.trains:
+        if cell is None or cell.compute.devices == 1 or not cell.recipe.trains:
+            continue
+        least = launch.ranks or min(launch.fewest_devices or 1, cell.compute.devices)
+        if least == cell.compute.devices:
             continue
         found = by_part(cell)
         if cell.compute.batch_norm == "local" and (cell.reconstruction or any(hasattr(one, "recipe") for one in cell.stages)):
             found.append("a decoder")
         if found:
             raise BadInput(
-                f"launch.devices is {devices}: the numbers of {planned.title} depend on compute.devices, which is "
+                f"launch.devices is {launch.devices_words}: the numbers of {planned.title} depend on compute.devices, which is "
                 f"{cell.compute.devices} ({' and '.join(found)}); leave launch.devices out"
             )
-        if cell.recipe.part_size < devices:
-            raise BadInput(f"launch.devices: {devices} devices cannot share {cell.recipe.part_size} images; lower it")
+        if cell.recipe.part_size < least:
+            raise BadInput(f"launch.devices: {least} devices cannot share {cell.recipe.part_size} images; lower it")
 
 
 def by_part(training: Training) -> list[str]:

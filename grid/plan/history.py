@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any
 
-from grid.ledger.ledger import Damaged, Ledger, Marker
+from grid.ledger.ledger import Damaged, Ledger
 from grid.plan.plan import Plan, store_of
 from grid.plan.workload import Workload
 from grid.spec.stage_kind import built_in
@@ -29,7 +30,10 @@ class Duration:
 
 
 def measured(plan: Plan, works: Mapping[str, Workload]) -> list[Duration]:
-    """The durations in the store of a plan; those of attempts that went on from a checkpoint are left out."""
+    """The durations in the store of a plan.
+
+    Those of attempts that went on from a checkpoint, or that had other devices than their cell says, are left out.
+    """
     ledger = Ledger(store_of(plan.grid))
     own: dict[str, dict[str, bool]] = {kind.name: {} for kind in built_in()}  # kind -> id -> whether it has a result
     for stage in plan.stages:
@@ -43,7 +47,7 @@ def measured(plan: Plan, works: Mapping[str, Workload]) -> list[Duration]:
 
 
 def duration_of(ledger: Ledger, kind: str, id: str, known: Workload | None) -> Duration | None:
-    """How long a stage took; None without a result, or if its attempt went on from a checkpoint.
+    """How long a stage took; None without a result, or if its attempt went on from a checkpoint or had other devices.
 
     Args:
         known: its workload, for claims that recorded none
@@ -54,15 +58,16 @@ def duration_of(ledger: Ledger, kind: str, id: str, known: Workload | None) -> D
         return None
     if marker is None or "device" not in marker.environment or not marker.facts.get("promoted", True):
         return None  # a trial that was not promoted trained nothing
-    workload = _claimed(ledger, marker) or known
-    if workload is None or ledger.resumed_from(f"{kind}/{id}/{marker.attempt}"):
+    claim = next((one for one in ledger.claims(kind, id) if one["folder"] == marker.attempt), {})
+    workload = _claimed(claim) or known
+    others = claim.get("devices") != claim.get("cell_devices")
+    if workload is None or others or ledger.resumed_from(f"{kind}/{id}/{marker.attempt}"):
         return None
     return Duration(workload, max(marker.finished - marker.started, 1e-3), str(marker.environment["device"]))
 
 
-def _claimed(ledger: Ledger, marker: Marker) -> Workload | None:
-    """The workload in the claim of the attempt that computed a stage; versions before 0.1.1 recorded none."""
-    for claim in reversed(ledger.claims(marker.kind, marker.id)):
-        if claim["folder"] == marker.attempt and isinstance(said := claim.get("workload"), Mapping):
-            return Workload(str(said["group"]), str(said["network"]), said["amount"])
+def _claimed(claim: Mapping[str, Any]) -> Workload | None:
+    """The workload in the claim of an attempt; versions before 0.1.1 recorded none."""
+    if isinstance(said := claim.get("workload"), Mapping):
+        return Workload(str(said["group"]), str(said["network"]), said["amount"])
     return None

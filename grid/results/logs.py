@@ -10,6 +10,7 @@ from typing import Any
 
 from configs.lookup import nearest
 from grid.ledger.attempt_log import read_log
+from grid.ledger.attempt_times import devices_words
 from grid.ledger.ledger import Ledger
 from grid.ledger.sealed import Damaged, unseal
 from grid.ledger.study import Study
@@ -89,7 +90,8 @@ def _attempts(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:
     for claim in ledger.claims(kind, id):
         number, prefix = claim["number"], f"{kind}/{id}/{claim['folder']}"
         device = f", {claim['device']}" if claim.get("device") else ""
-        said = f"attempt {number} began on {claim.get('host')}{device}, process {claim.get('pid')}"
+        several = f", on {words}" if (words := devices_words(claim)) else ""
+        said = f"attempt {number} began on {claim.get('host')}{device}, process {claim.get('pid')}{several}"
         yield _row(claim["time"], "info", number, said, host=claim.get("host"), pid=claim.get("pid"))
         if origin := ledger.resumed_from(prefix):
             yield _row(claim["time"], "info", number, f"continues from attempt {int(origin['attempt'][:6])}")

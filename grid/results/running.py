@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grid.ledger.attempt_times import devices_words
 from grid.ledger.lock import live_holder
 from grid.ledger.store import LocalStore
 from grid.ledger.study import CellView, Study
@@ -26,6 +27,7 @@ class Running:
         parts: the number of finished parts, such as the shards of a detection.
         host, device: where it runs, if known.
         since: when the attempt began, in unix seconds.
+        devices: how many it takes, in words, if it is a training that can use several.
     """
 
     stage: str
@@ -38,6 +40,7 @@ class Running:
     host: str | None = None
     device: str | None = None
     since: float | None = None
+    devices: str | None = None
 
     @property
     def text(self) -> str:
@@ -45,6 +48,8 @@ class Running:
         words = [self.stage]
         if self.attempt > 1:
             words.append(f"attempt {self.attempt}")
+        if self.devices:
+            words.append(f"on {self.devices}")
         if self.epoch is not None:
             words.append(f"epoch {self.epoch}" + (f" of {self.epochs}" if self.epochs else ""))
         if self.parts:
@@ -95,6 +100,7 @@ def _attempt(study: Study, cell: CellView, name: StageName, claim: Mapping[str, 
     id, epochs, folder = cell.stages[name], _epochs(cell, name), claim["folder"]
     claimed = float(claim["time"])
     place_of: dict[str, Any] = {"host": claim.get("host"), "device": claim.get("device"), "since": claimed}
+    place_of["devices"] = devices_words(claim) or None
     attempt = study.ledger.attempts(name.kind, id)
     if epochs is None:
         return Running(str(name), id, attempt, **place_of)

@@ -59,9 +59,8 @@ class _Printer:
             if (one.id, one.attempt) not in self.begun:
                 self.begun.add((one.id, one.attempt))
                 what = titles[0] if len(titles) == 1 else f"{len(titles)} cells"
-                self._line(
-                    f"{what}: {_first(one)} began on {one.host or 'an unknown node'}{f', {one.device}' if one.device else ''}"
-                )
+                places = [place for place in (one.host or "an unknown node", one.device, one.devices) if place]
+                self._line(f"{what}: {_first(one)} began on {', '.join(places)}")
         if found.ended != self.ended:
             self.ended = found.ended
             self._line(f"{name}: {headline(found)}; {spending_words(found.spent)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,6 +39,20 @@ class StageResources(Config):
     custom: dict[str, float] | None = None
 
 
+class AtLeast(Config):
+    """As many devices as a cell says, or fewer where there is no room for them, but not fewer than that."""
+
+    at_least: int
+
+
+def _devices(value: Any) -> Any:
+    """Raises ValueError unless it is a setting of ``Launch.devices``; pydantic would name only some of them."""
+    number = value.get("at_least") if isinstance(value, Mapping) and value.keys() == {"at_least"} else value
+    if value in (None, "auto") or isinstance(value, AtLeast) or (type(number) is int and number >= 1):
+        return value
+    raise ValueError(f"{value!r} is none of: a number of devices from 1 on, auto, {{at_least: a number from 1 on}}")
+
+
 def _place(value: Any) -> Any:
     """A path, unless it is a URL."""
     return Path(value) if isinstance(value, str) and "://" not in value else value
@@ -56,7 +71,8 @@ class Launch(Config):
     address: str | None = None  # of a Ray cluster; default: this machine only
     resources: Resources = Resources()
     stage_resources: dict[str, StageResources] = Field(default_factory=dict)  # kind of stage -> what differs for it
-    devices: int | None = Field(None, ge=1)  # for cells with compute.devices above 1, instead of that number
+    # for cells with compute.devices above 1, instead of that number; auto: up to that number, as many as there is room for
+    devices: Annotated[int | Literal["auto"] | AtLeast | None, BeforeValidator(_devices)] = None
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: measured on GPUs, else 0
     retries: int = Field(3, ge=0, le=3)  # after the loss of a process; that of a node does not count
@@ -67,6 +83,27 @@ class Launch(Config):
     notify: str | None = None  # a command that runs when a launch ends, with JSON on its standard input
     cluster: Annotated[str, AfterValidator(checked_shape)] | None = None  # its shape, for ``plan``: 4x8:H100/64
     prices: Prices = Prices()
+
+    @property
+    def ranks(self) -> int | None:
+        """Devices of a training with several, instead of those that its cell says; None: as many as it says."""
+        return self.devices if isinstance(self.devices, int) else None
+
+    @property
+    def devices_words(self) -> str:
+        """``devices`` as a grid file has it."""
+        return f"{{at_least: {self.devices.at_least}}}" if isinstance(self.devices, AtLeast) else str(self.devices)
+
+    def said_devices(self, of_cell: int) -> str:
+        """The setting that asks for several devices: ``launch.devices is auto``, or ``compute.devices is 2``."""
+        return f"compute.devices is {of_cell}" if self.devices is None else f"launch.devices is {self.devices_words}"
+
+    @property
+    def fewest_devices(self) -> int | None:
+        """Devices that such a training can do with where there is no room for all; None: it needs all."""
+        if self.devices == "auto":
+            return 1
+        return self.devices.at_least if isinstance(self.devices, AtLeast) else None
 
     def resources_of(self, kind: str) -> Resources:
         """The resources of a kind of stage."""

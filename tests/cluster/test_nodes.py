@@ -9,7 +9,9 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 from launching import PATIENCE, Facegrid, Head, Store, cells, facegrid, grid, here, sound
+from safetensors.torch import load_file
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -155,6 +157,76 @@ def test_the_ranks_of_a_cell_have_a_gpu_each_on_one_node_or_on_two(
         half = ("launch.resources.gpus=0.5", "launch.study=y")
         said = facegrid(tmp_path, "launch", file, *half, "--address", cluster.address, code=2)
         assert "compute.devices is 2, and launch.resources.gpus is 0.5: each device is a whole GPU" in said
+
+
+def elastic(tree: dict[str, Any]) -> None:
+    """Two cells on two devices, whose numbers do not depend on them: the devices of one share its classes, some are sampled."""
+    devices(tree)
+    plain = {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"}
+    tree["base"] |= {"head": plain, "pretraining": "none", "detector": "none"}
+    tree["base"]["recipe"] |= {"batch_size": 9, "lr": 0.1}
+    shared = {
+        "compute": {"devices": 2, "classes": "shared", "batch_norm": "synchronized"},
+        "loss": {"name": "arcface", "scale": 8, "sample": 0.6},
+        "backbone": {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8},
+        "recipe.lr": 0.003,  # rounding grows with it, in a network with batch normalization
+    }
+    tree["axes"] = {"classes": {"shared": shared, "copied": {"compute.classes": "copied"}}}
+    tree["launch"] = {"resources": {"cpus": 1, "gpus": 0}, "devices": "auto"}
+    tree["protocols"] = []
+
+
+def trainings(study: Path) -> dict[str, tuple[dict[str, torch.Tensor], list[dict[str, Any]], Any]]:
+    """The weights, the learning curve and the marker of each training of a study."""
+    store = Store(study / "store")
+    markers = {id: marker for (kind, id), marker in store.markers().items() if kind == "train"}
+    return {
+        id: (load_file(store.ledger.path(marker, "model.safetensors")), store.ledger.json(marker, "history.json"), marker)
+        for id, marker in markers.items()
+    }
+
+
+def test_trainings_on_two_nodes_go_on_on_the_one_that_is_left(nodes: Any, tmp_path: Path) -> None:
+    """One runs on both nodes, the other waits for both: the first goes on from its checkpoint, the other begins on one."""
+    hold = tmp_path / "hold"
+    hold.touch()
+    cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
+    places = [cluster.add(num_cpus=1), cluster.add(num_cpus=1)]
+    file, store = grid(tmp_path / "tiny.yaml", elastic), Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "launch", file, *RETRIES, "--address", cluster.address) as driver:
+        half, claim = driver.until(store.half_trained)
+        assert store.attempts() == {("train", half): 1}, "the other waits for both nodes"
+        raylets = {place.all_processes["raylet"][0].process.pid: place for place in places}
+        raylets.pop(psutil.Process(claim["pid"]).parent().pid)
+        ((raylet, lost),) = raylets.items()
+        (helper,) = (one for one in psutil.Process(raylet).children() if one.cmdline()[0].startswith("ray::_Helper"))
+        cluster.cluster.remove_node(lost, allow_graceful=False)
+        helper.wait(PATIENCE)
+        hold.unlink()
+        assert driver.wait() == 0, driver.said
+    assert driver.said.count("on 1 of 2 devices: the nodes have room for no more") == 2
+    assert "Traceback" not in driver.said
+    assert "ImplicitFunc" not in driver.said
+    assert "Trial" not in driver.said, "Tune says nothing"
+    sound(tmp_path / STUDY)
+    calm = Path("studies", "calm")
+    here(tmp_path, "launch", file, "launch.devices=1", "launch.executor=local", f"launch.study={calm}")
+    found, alone = trainings(tmp_path / STUDY), trainings(tmp_path / calm)
+    assert len(found) == len(alone) == 2
+    for id, (weights, history, marker) in found.items():
+        claims = store.ledger.claims("train", id)
+        assert [one["devices"] for one in claims] == ([2, 1] if id == half else [1])
+        assert marker.environment["devices"] == 1
+        one, curve, _ = alone[id]
+        for key, value in one.items():
+            assert torch.allclose(weights[key], value, rtol=0, atol=1e-5), key
+        assert len(history) == len(curve) == 3
+        for row, again in zip(history, curve, strict=True):
+            for name in ("train_loss", "validation_loss"):
+                assert row[name] == pytest.approx(again[name], abs=1e-5)
+        assert curve[0]["train_loss"] - curve[-1]["train_loss"] > 1e-3, "it learns, so equality means something"
+    origin = store.ledger.resumed_from(f"train/{half}/{store.ledger.claims('train', half)[1]['folder']}")
+    assert origin.get("position", [0, 0]) >= [1, 0], "from a checkpoint, not from the start"
 
 
 def test_resources_that_no_node_has_are_met_before_anything_runs(nodes: Any, tmp_path: Path) -> None:

@@ -61,7 +61,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/execution/cluster_preflight.py": "tests/cluster/test_preflight.py",
     "grid/execution/helper.py": "tests/integration/test_devices.py",
     "grid/execution/perform.py": "tests/unit/grid/execution/test_executor.py",
-    "grid/execution/ray_helpers.py": "tests/integration/test_devices.py",
     "grid/execution/work_process.py": "tests/unit/grid/execution/test_local.py",
     "grid/execution/work_processes.py": "tests/unit/grid/execution/test_local.py",
     "grid/explain/pair_decision.py": "tests/integration/test_explain.py",

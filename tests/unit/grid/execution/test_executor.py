@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grid.execution.executor import Executor, Session, executor_of
-from grid.execution.job import Begun, Outcome, RunOptions, jobs_of
+from grid.execution.job import Begun, Outcome, RunOptions, begin, jobs_of
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import (
     devices_of,
@@ -26,6 +26,7 @@ from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.launch_settings import Launch, StageResources
+from grid.stages.context import Result
 
 
 def queue(grid: Grid) -> WorkQueue:
@@ -171,6 +172,50 @@ def test_an_evaluation_uses_the_devices_of_its_cell_where_there_is_room_and_need
     assert executor.reserved(replace(work, jobs=(evaluate,)))["CPU"] == 2
     (alone,) = queue(make(axes={}, explainers=[])).waiting.values()
     assert {job.usable_devices for job in alone.jobs} == {1}
+
+
+@pytest.mark.parametrize(("fewest", "taken"), [(1, [1, 1, 2, 3]), (2, [2, 2, 2, 3]), (9, [3, 3, 3, 3])])
+def test_a_training_that_can_do_with_fewer_devices_takes_those_that_there_is_room_for(
+    make: Callable[..., Grid], fewest: int, taken: list[int]
+) -> None:
+    grid = make("compute.devices=3", axes={}, explainers=[])
+    (work,) = queue(grid).waiting.values()
+    work = replace(work, jobs=tuple(replace(job, fewest=fewest) for job in work.jobs))
+    train, evaluate = work.jobs
+    ledger = Ledger(store_of(grid))
+    assert (train.devices, train.usable_devices, evaluate.devices) == (min(fewest, 3), 3, 1)
+    assert [usable_devices_of(work.jobs, ledger, room) for room in (0, 1, 2, 9)] == taken
+    session = Session(WorkQueue({work.id: work}, set()), ledger)
+    assert (session.devices, session.usable_devices) == (min(fewest, 3), 3)
+    executor = LocalExecutor(grid.spec.launch)
+    executor.options = replace(executor.options, accelerator="gpu", devices=2)  # of this machine
+    assert executor.reserved(work) == {"CPU": float(taken[2]), "GPU": float(taken[2])}
+    if fewest == 9:
+        with pytest.raises(BadInput, match=r"compute\.devices is 3, and this machine has 2 GPU"):
+            executor.check(session)
+    else:
+        executor.check(session)
+
+
+def test_a_claim_and_a_marker_have_the_devices_of_a_training(make: Callable[..., Grid]) -> None:
+    grid = make("compute.devices=2", axes={}, explainers=[])
+    ledger = Ledger(store_of(grid))
+    (work,) = queue(grid).waiting.values()
+    train = replace(work.jobs[0], fewest=1)
+    begun = begin(train, RunOptions(devices=1))
+    assert isinstance(begun, Begun)
+    (claim,) = ledger.claims(train.kind, train.id)
+    assert (claim["devices"], claim["cell_devices"]) == (1, 2)
+    begun.commit(Result({}, ()), RunOptions(devices=1))
+    marker = ledger.marker(train.kind, train.id)
+    assert marker is not None
+    assert marker.environment["devices"] == 1
+    assert train.counted_devices(RunOptions()) == {"devices": 2, "cell_devices": 2}
+    assert train.counted_devices(RunOptions(fast=True)) == {"devices": 1, "cell_devices": 2}
+    assert replace(train, ranks=4, fewest=None).counted_devices(RunOptions()) == {"devices": 4, "cell_devices": 2}
+    assert work.jobs[1].counted_devices(RunOptions()) == {}, "an evaluation has the numbers of one device in any case"
+    (alone,) = queue(make(axes={}, explainers=[])).waiting.values()
+    assert {str(job.counted_devices(RunOptions())) for job in alone.jobs} == {"{}"}
 
 
 def test_a_context_has_the_devices_that_were_reserved(make: Callable[..., Grid]) -> None:

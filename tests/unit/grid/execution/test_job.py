@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from configs.contract import ContractError
-from grid.execution.job import Begun, Job, RunOptions, begin, fresh_process_state, jobs_of, lease_of, run
+from grid.execution.job import Begun, Job, RunOptions, begin, jobs_of, lease_of, run
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
@@ -180,30 +180,3 @@ def test_only_a_training_may_use_tf32(tf32: bool, make: Callable[..., Grid]) -> 
     jobs = jobs_of(make_plan(grid).stages, store_of(grid))
     assert {job.kind for job in jobs.values()} > {"train", "evaluate"}
     assert {job.kind for job in jobs.values() if job.tf32} == ({"train"} if tf32 else set())
-
-
-def test_a_stage_runs_without_tf32_and_deterministically_whatever_the_process_has_set() -> None:
-    products = torch.backends.cuda.matmul
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        with fresh_process_state({}):
-            assert torch.backends.cudnn.allow_tf32 is products.allow_tf32 is False
-            assert not torch.is_deterministic_algorithms_warn_only_enabled()
-        assert torch.is_deterministic_algorithms_warn_only_enabled()
-        assert torch.backends.cudnn.allow_tf32
-    finally:
-        torch.use_deterministic_algorithms(False)
-
-
-def test_stages_without_a_gpu_leave_no_notes_in_torch() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("only without a GPU")
-    noted = len(torch.cuda._queued_calls)
-    drawn = []
-    for _ in range(2):
-        with fresh_process_state({}):
-            drawn.append(torch.rand(3))
-    torch.manual_seed(0)
-    assert torch.equal(drawn[0], drawn[1])
-    assert torch.equal(drawn[0], torch.rand(3))
-    assert len(torch.cuda._queued_calls) <= noted + 2, "those of the call in this test"

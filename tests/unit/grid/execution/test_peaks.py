@@ -84,7 +84,9 @@ def test_an_optimizer_without_momentum_keeps_less(tmp_path: Path) -> None:
 
 def test_only_trainings_on_one_device_are_measured(tmp_path: Path) -> None:
     assert [job.kind for job in jobs(tmp_path) if measurable(job)] == ["train"]
-    assert not [job for job in jobs(tmp_path, compute={"devices": 2}) if measurable(job)]
+    several = jobs(tmp_path, compute={"devices": 2})
+    assert not [job for job in several if measurable(job)]
+    assert not [job for job in several if measurable(replace(job, fewest=1))], "nor one that could do with a device"
     job = next(job for job in jobs(tmp_path) if job.kind == "train")
     nothing = {"training": {**job.config["training"], "recipe": {"name": "none", "epochs": 0, "batch_size": 1}}}
     assert not measurable(Job("train", "a", "train", {}, {}, nothing, "", ""))

@@ -11,7 +11,8 @@ from ray import cloudpickle
 from ray.tune.error import TuneError
 
 from grid.execution import ray_losses
-from grid.execution.ray_losses import LONGEST, error_of, killed_for_memory, node_was_lost, ray_error_in, reason_of
+from grid.execution.ray_losses import LONGEST, error_of, killed_for_memory, node_was_lost, one_is_gone, ray_error_in, reason_of
+from grid.stages.ranks import RankLost
 
 
 def unavailable() -> ray.exceptions.ActorUnavailableError:
@@ -60,6 +61,11 @@ def test_why_a_process_did_not_start_is_one_line() -> None:
     assert len(reason_of(ray.exceptions.RayError("x" * 5000))) == LONGEST
 
 
+def test_of_a_lost_rank_its_own_words_are_said() -> None:
+    lost = ray.exceptions.RayTaskError("train", "Traceback (most recent call last):\n  ^^^^", RankLost("rank 1 of 2\nwas lost"))
+    assert reason_of(lost) == reason_of(lost.as_instanceof_cause()) == "rank 1 of 2 was lost"
+
+
 def test_an_error_of_ray_is_found_behind_that_of_tune() -> None:
     """As ``RayActorManager._actor_task_failed`` raises it, and as ``TuneController`` wraps it."""
     memory, inner, outer = ray.exceptions.OutOfMemoryError("low"), RuntimeError("Caught"), TuneError("some traceback")
@@ -83,6 +89,17 @@ def test_preemption_and_a_dead_node_are_no_fault_of_the_work() -> None:
     assert not node_was_lost(ray.exceptions.RayActorError(error_msg="its worker process has died"), "ab")
     assert not node_was_lost(ValueError("node has died"), "ab")
     assert not node_was_lost(None, "ab")
+
+
+def test_a_node_of_several_that_is_gone_is_noticed_as_soon_as_ray_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = [{"NodeID": "ab", "Alive": True}, {"NodeID": "cd", "Alive": True}]
+    answers = [alive, alive, alive[:1]]
+    monkeypatch.setattr(ray_losses, "POLL", 0.0)
+    monkeypatch.setattr(ray_losses, "_nodes", lambda: answers.pop(0) if answers else alive)
+    assert not one_is_gone(["ab", "cd"])
+    assert one_is_gone(["ab", "cd"], patience=60.0)
+    assert not answers
+    assert not one_is_gone([], patience=60.0), "it waits for nothing"
 
 
 def test_where_ray_does_not_know_yet_the_node_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

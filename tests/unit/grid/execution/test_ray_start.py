@@ -1,6 +1,7 @@
 """What a driver makes of a Ray that does not start, of temporary folders that Ray cannot use, and of tokens."""
 
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,9 +9,17 @@ from typing import Any
 import pytest
 import ray
 
-from grid.execution.ray_start import _authenticated, _start, _unusable, reserved, resource_words, temporary_folder
+from grid.execution.ray_start import (
+    _authenticated,
+    _start,
+    _unusable,
+    check_devices,
+    reserved,
+    resource_words,
+    temporary_folder,
+)
 from grid.spec.grid_file import BadInput
-from grid.spec.launch_settings import Resources
+from grid.spec.launch_settings import Launch, Resources
 
 
 @pytest.mark.parametrize(("late", "tries"), [(0, 1), (1, 2), (2, 2)])
@@ -157,3 +166,28 @@ def test_what_a_piece_of_work_has_is_said() -> None:
     assert (
         resource_words({"CPU": 2, "memory": 2**31}, 1) == "Ray on this machine: each unit of work has 2 CPU, 2 GiB and no GPU"
     )
+
+
+@pytest.mark.parametrize(
+    ("launch", "gpus", "needed", "complaint"),
+    [
+        (None, 1.0, 3, "compute.devices is 3, and the nodes together have room for 2 times CPU 1, GPU 1 (launch.resources)"),
+        ("auto", 1.0, 1, None),
+        ({"at_least": 2}, 1.0, 2, None),
+        ({"at_least": 3}, 1.0, 3, "launch.devices is {at_least: 3}, and the nodes together have room for 2 times CPU 1, GPU 1"),
+        (None, 0.5, 3, "compute.devices is 3, and launch.resources.gpus is 0.5: each device is a whole GPU"),
+        ("auto", 0.5, 1, "launch.devices is auto, and launch.resources.gpus is 0.5: each device is a whole GPU"),
+    ],
+)
+def test_a_training_that_the_nodes_have_no_room_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch, launch: Any, gpus: float, needed: int, complaint: str | None
+) -> None:
+    node = {"Resources": {"CPU": 4.0, "GPU": 1.0}}
+    monkeypatch.setattr(ray, "nodes", lambda: [{**node, "Alive": True}, {**node, "Alive": True}, {**node, "Alive": False}])
+    found = Launch.model_validate({"devices": launch})
+    if complaint is None:
+        check_devices({"CPU": 1.0, "GPU": gpus}, needed, 3, found)
+    else:
+        with pytest.raises(BadInput, match=re.escape(complaint)):
+            check_devices({"CPU": 1.0, "GPU": gpus}, needed, 3, found)
+    check_devices({"CPU": 1.0, "GPU": 0.5}, 1, 1, found)  # a cell on one device

@@ -10,7 +10,7 @@ from timm.layers import DropPath
 from grid.plan.cost import cost
 from grid.plan.devices import _drops, by_part, check_other_devices, device_lines
 from grid.plan.inputs import InputResolver
-from grid.plan.plan import make_plan, store_of
+from grid.plan.plan import Plan, make_plan, store_of
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.training import Training
 
@@ -111,6 +111,50 @@ def test_another_number_of_devices_is_refused_where_it_changes_numbers(make: Cal
         check("launch.devices=1", reconstruction={"decoder": "transposed"})
     with pytest.raises(BadInput, match="devices: 5 devices cannot share 4 images"):
         check("launch.devices=5", "recipe.batch_size=4")
+
+
+@pytest.mark.parametrize("devices", ["auto", "{at_least: 2}"])
+def test_fewer_devices_are_refused_where_they_change_numbers(make: Callable[..., Grid], devices: str) -> None:
+    def plan(*overrides: str, **base: Any) -> Plan:
+        return make_plan(make(f"launch.devices={devices}", *overrides, axes={}, base={"head": PLAIN, **base}))
+
+    check_other_devices(plan("compute.devices=3"))
+    check_other_devices(plan(head="gap_bn"))
+    with pytest.raises(
+        BadInput,
+        match=rf"^launch.devices is {devices}: the numbers of .* depend on compute.devices, which is 3 \(dropout\); leave",
+    ):
+        check_other_devices(plan("compute.devices=3", "compute.batch_norm=synchronized", head="gap_bn"))
+    if devices == "auto":
+        with pytest.raises(BadInput, match="which is 2"):
+            check_other_devices(plan("compute.devices=2", head="gap_bn"))
+    else:
+        check_other_devices(plan("compute.devices=2", head="gap_bn"))  # it never has fewer
+
+
+def test_a_plan_says_how_many_devices_a_training_takes(make: Callable[..., Grid]) -> None:
+    axes = {"devices": {f"{number}": {"compute.devices": number} for number in (1, 2, 4)}}
+
+    def lines(devices: Any) -> list[str]:
+        return device_lines(make_plan(make(f"launch.devices={devices}", axes=axes, base={"head": PLAIN})))
+
+    many = "as many as the nodes have room for"
+    assert lines("auto") == [
+        f"launch.devices auto: 1 cell with compute.devices 2: trained on 1 to 2 devices, {many}",
+        f"launch.devices auto: 1 cell with compute.devices 4: trained on 1 to 4 devices, {many}",
+    ]
+    assert lines("{at_least: 2}") == [
+        f"launch.devices {{at_least: 2}}: 1 cell with compute.devices 4: trained on 2 to 4 devices, {many}"
+    ]
+    assert lines(2) == ["launch.devices 2: 1 cell with compute.devices 4: trained on 2 devices"]
+    assert lines("") == []
+    (_, line) = device_lines(make_plan(make("launch.devices=auto", axes=axes, base={"head": "gap_bn"})))[-2:]
+    assert line.startswith("a launch would end here: launch.devices is auto: the numbers of devices=2 depend on")
+
+
+def test_a_setting_of_devices_that_is_none_is_refused(refused: Callable[..., str]) -> None:
+    for wrong in ("many", "0", "{at_least: 0}", "{most: 2}", "1.5", "true"):
+        assert "is none of: a number of devices from 1 on, auto, {at_least: a number" in refused(f"launch.devices={wrong}")
 
 
 def test_a_single_image_per_device_is_refused_where_it_cannot_be_normalized(make: Callable[..., Grid]) -> None:

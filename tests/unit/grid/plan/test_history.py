@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from small import stages
 
-from grid.execution.job import Job, begin
+from grid.execution.job import Job, RunOptions, begin
 from grid.ledger.ledger import Ledger
 from grid.plan import history
 from grid.plan.history import measured
@@ -94,7 +94,20 @@ def test_a_job_claims_its_workload_its_study_and_what_it_reserves(make: Callable
     stage = stages(plan, "train")[0]
     work = workloads(plan)[stage.id]
     job = Job.of(stage, {}, store_of(plan.grid), study="me", workload=work.record())
-    begin(job, "cpu", {"CPU": 2.0, "GPU": 0.0})
+    begin(job, RunOptions(reserved={"CPU": 2.0, "GPU": 0.0}))
     (claim,) = Ledger(store_of(plan.grid)).claims("train", stage.id)
     assert Workload(**claim["workload"]) == work
     assert (claim["study"], claim["reserved"]) == ("me", {"CPU": 2.0, "GPU": 0.0})
+    assert "devices" not in claim, "its cell has one"
+
+
+def test_a_training_on_other_devices_than_its_cell_says_is_no_measurement(make: Callable[..., Grid]) -> None:
+    plan = make_plan(make())
+    first, second = stages(plan, "train")[:2]
+    for stage, taken in ((first, 1), (second, 2)):
+        about = {"devices": taken, "cell_devices": 2}
+        attempt = Ledger(store_of(plan.grid)).begin(stage.stage, stage.id, stage.node.identity, about=about)
+        attempt.finish({}, {}, stage.source, [], {"device": "cpu"})
+    plan = make_plan(plan.grid)
+    works = workloads(plan)
+    assert [one.workload for one in measured(plan, works)] == [works[second.id]]

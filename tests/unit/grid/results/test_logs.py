@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 
@@ -85,6 +86,15 @@ def test_an_attempt_that_resumed_names_the_other(study: Study) -> None:
     second.resumed(found)
     said = [row["message"] for row in stage_log(study.ledger, "train", "e" * 32)]
     assert said[-1] == "continues from attempt 1"
+
+
+@pytest.mark.parametrize(
+    ("taken", "words"), [(2, "on 2 devices"), (1, "on 1 device instead of 2"), (3, "on 3 devices instead of 2")]
+)
+def test_an_attempt_on_several_devices_says_how_many(study: Study, taken: int, words: str) -> None:
+    study.ledger.begin("train", "f" * 32, {"stage": "train"}, about={"devices": taken, "cell_devices": 2})
+    (row,) = stage_log(study.ledger, "train", "f" * 32)
+    assert row["message"].endswith(f", process {os.getpid()}, {words}")
 
 
 def test_what_became_of_a_result_is_reported(study: Study) -> None:

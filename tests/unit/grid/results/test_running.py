@@ -58,6 +58,14 @@ def test_a_running_training_has_attempt_epoch_and_time_left(study):
 
 
 @pytest.mark.usefixtures("lock")
+def test_a_training_on_fewer_devices_than_its_cell_has_says_so(study):
+    id = study.cells[1].stages["train"]
+    study.ledger.begin("train", id, {"stage": "train"}, about={"devices": 1, "cell_devices": 2})
+    (found,) = running(study, study.cells[1], launch_of(study))
+    assert found.text == "train, attempt 2, on 1 device instead of 2, epoch 1 of 4"
+
+
+@pytest.mark.usefixtures("lock")
 def test_before_the_first_epoch_has_ended_no_time_is_guessed(study):
     study, _ = begin(study, epochs=0)
     (found,) = running(study, study.cells[1], launch_of(study))
