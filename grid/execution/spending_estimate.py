@@ -114,7 +114,7 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
     stages = {stage.id: stage for stage in plan.stages}
     fits = {id: durations.of(work, device_of(stages[id].stage, launch, gpu)) for id, work in works.items()}
     order = ordering(works, [one for one in durations.measured if on_its_device(one, launch, gpu)])
-    settings = {"ranks": launch.ranks, "fewest": launch.fewest_devices, "workers": launch.workers}
+    settings: dict[str, Any] = {"ranks": launch.ranks, "fewest": launch.fewest_devices, "workers": launch.workers}
     jobs = jobs_of(plan.stages, store_of(plan.grid), **settings)
     queue = queue_of(plan, jobs, None, order)
     open_ids = {work.id: [job.id for job in work.jobs if job.id in queue.missing] for work in queue.waiting.values()}

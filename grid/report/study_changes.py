@@ -29,8 +29,8 @@ def changes_text(names: tuple[str, str], setup: Sequence[Change], results: Seque
         return "\n".join([*lines, "  no cell of both has a result under a protocol of both"])
     by_column = {column: [change for change in results if change.column == column] for column in _columns(results)}
     lines += _unchanged({column for column, own in by_column.items() if all(change.method == SAME for change in own)}, results)
-    for own in by_column.values():
-        lines += _results(own) if any(change.method != SAME for change in own) else []
+    for found in by_column.values():
+        lines += _results(found) if any(change.method != SAME for change in found) else []
     notes = [f"  Differences {change.method}." for change in results if change.estimate]
     lines += ["", *dict.fromkeys(notes)]
     if any(change.estimate for change in results) and not all(change.seeds for change in results if change.estimate):
