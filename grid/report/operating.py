@@ -9,12 +9,14 @@ from typing import Any
 from grid.report.latex import latex_file, latex_lines
 from grid.report.markdown import joined, pipe_table, plain
 from grid.report.text import records_csv
+from grid.results.combinations import distinct, grouped
 from grid.results.rows import Row, Table
+from grid.spec.levels import cell_title, other_levels
 from grid.spec.measure import in_percent
 from modules.metrics.operating_points import EXTRAPOLATED, FEW_ERRORS
 
-HEAD = ("Threshold", "FMR [%]", "FNMR [%]", "FNMR with failures [%]", "FMR with failures [%]", "FTE [%]")
-RATES = ("fmr", "fnmr", "fnmr_with_failures", "fmr_with_failures")
+HEAD = ("Threshold", "FMR [%]", "FNMR [%]", "FMR with failures [%]", "FNMR with failures [%]", "FTE [%]")
+RATES = ("fmr", "fnmr", "fmr_with_failures", "fnmr_with_failures")
 MARKS = {FEW_ERRORS: "*", EXTRAPOLATED: "†"}
 NOTE = (
     "FMR, the false match rate (FAR): impostor pairs accepted. FNMR, the false non-match rate (FRR): genuine pairs "
@@ -22,42 +24,96 @@ NOTE = (
     "these thresholds. FTE, failure to enroll: images without a usable face. Rates with failures count a pair with such an "
     "image as rejected. Brackets: 95 % intervals over subjects, for the thresholds as chosen. * The threshold rests on "
     "fewer than ten impostor pairs. † It is extrapolated: no impostor pair is above it where it was chosen, and the list is"
-    " too short for the target FMR."
+    " too short for the target FMR. Of replicates: means over them of numbers and of the ends of intervals; thresholds have the"
+    " range over all."
 )
 
 
 @dataclass(frozen=True)
+class Line:
+    """A combination of levels.
+
+    Attributes:
+        row: its first cell
+        fields: of ``HEAD``, each as (number, its interval)
+        cells: the number of its replicates
+        equal: whether they are all the same computation
+    """
+
+    row: Row
+    fields: tuple[tuple[str, str], ...]
+    cells: int
+    equal: bool
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """Without the replicate, if there are several."""
+        return self.row.cell.levels if self.cells == 1 else other_levels(self.row.cell.levels)
+
+    @property
+    def count(self) -> str:
+        """``3 replicates``; empty for one."""
+        return "" if self.cells == 1 else f"{self.cells} {'equal ' if self.equal else ''}replicates"
+
+    @property
+    def title(self) -> str:
+        """``detection=mtcnn, loss=arcface (3 replicates)``."""
+        return f"{cell_title(self.levels)} ({self.count})" if self.count else self.row.title
+
+
+@dataclass(frozen=True)
 class Board:
-    """One protocol at one target FMR: (cell, fields of ``HEAD``), each field as (number, its interval)."""
+    """One protocol at one target FMR."""
 
     protocol: str
     target: str
-    rows: tuple[tuple[Row, tuple[tuple[str, str], ...]], ...]
+    lines: tuple[Line, ...]
 
 
 def boards(table: Table) -> list[Board]:
-    """A board per protocol and target FMR, the largest first; evaluations without subjects have none."""
+    """A board per protocol and target FMR, the largest first; evaluations without subjects have none.
+
+    Replicates are one line, and equal ones count once.
+    """
     found = []
     for protocol in table.compared:
-        points = [(row, row.metrics[protocol]) for row in table.rows if row.metrics.get(protocol, {}).get("operating_points")]
-        targets = sorted({one for _, metrics in points for one in metrics["operating_points"]}, key=float, reverse=True)
-        for fmr in targets:
-            rows = tuple((row, _fields(metrics, fmr)) for row, metrics in points if fmr in metrics["operating_points"])
-            found.append(Board(protocol, in_percent(fmr), rows))
+        groups = grouped(row for row in table.rows if _points(row, protocol))
+        targets = {fmr for group in groups for row in group for fmr in _points(row, protocol)}
+        for fmr in sorted(targets, key=float, reverse=True):
+            there = [[row for row in group if fmr in _points(row, protocol)] for group in groups]
+            found.append(Board(protocol, in_percent(fmr), tuple(_line(group, protocol, fmr) for group in there if group)))
     return found
 
 
-def _fields(metrics: Mapping[str, Any], fmr: str) -> tuple[tuple[str, str], ...]:
-    point = metrics["operating_points"][fmr]
-    threshold = f"{point['threshold']:.3f}{MARKS.get(point['support'], '')}"
-    spread = f"[{point['lowest']:.3f}, {point['highest']:.3f}]"
-    return ((threshold, spread), *(_percent(point[rate]) for rate in RATES), _percent(metrics.get("failure_to_enroll")))
+def _line(group: Sequence[Row], protocol: str, fmr: str) -> Line:
+    different = distinct(group, protocol)
+    return Line(group[0], _fields([row.metrics[protocol] for row in different], fmr), len(group), len(different) == 1)
 
 
-def _percent(entry: Mapping[str, Any] | None) -> tuple[str, str]:
-    if entry is None:
+def _points(row: Row, protocol: str) -> Mapping[str, Any]:
+    return row.metrics.get(protocol, {}).get("operating_points") or {}
+
+
+def _fields(replicates: Sequence[Mapping[str, Any]], fmr: str) -> tuple[tuple[str, str], ...]:
+    """The fields of ``HEAD``, from the metrics of each replicate."""
+    points = [metrics["operating_points"][fmr] for metrics in replicates]
+    mark = next((MARKS[one] for one in (EXTRAPOLATED, FEW_ERRORS) if any(point["support"] == one for point in points)), "")
+    threshold = f"{_mean([point['threshold'] for point in points]):.3f}{mark}"
+    spread = f"[{min(point['lowest'] for point in points):.3f}, {max(point['highest'] for point in points):.3f}]"
+    rates = [_percent([point[rate] for point in points]) for rate in RATES]
+    return ((threshold, spread), *rates, _percent([metrics.get("failure_to_enroll") for metrics in replicates]))
+
+
+def _percent(entries: Sequence[Mapping[str, Any] | None]) -> tuple[str, str]:
+    known = [entry for entry in entries if entry is not None]
+    if not known:
         return "–", ""
-    return f"{100 * entry['value']:.2f}", f"[{100 * entry['low']:.2f}, {100 * entry['high']:.2f}]"
+    value, low, high = (100 * _mean([entry[key] for entry in known]) for key in ("value", "low", "high"))
+    return f"{value:.2f}", f"[{low:.2f}, {high:.2f}]"
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)
 
 
 def operating_records(table: Table) -> list[dict[str, Any]]:
@@ -92,7 +148,7 @@ def operating_latex(found: Sequence[Board], name: str) -> str:
     """A table per board."""
     tables = []
     for board in found:
-        lines = [[row.title, *(" ".join(field).strip() for field in fields)] for row, fields in board.rows]
+        lines = [[line.title, *(" ".join(field).strip() for field in line.fields)] for line in board.lines]
         caption = f"{name}: operating points on {board.protocol}, target FMR {board.target}. {NOTE}"
         tables.append(latex_lines(caption, ["Cell", *HEAD], lines, len(HEAD)))
     return latex_file(tables)
@@ -103,6 +159,6 @@ def operating_markdown(found: Sequence[Board], name: str) -> str:
     lines = [f"# {plain(name)}: operating points", "", plain(NOTE)]
     for board in found:
         lines += ["", f"## {plain(board.protocol)}, target FMR {board.target}", ""]
-        rows = ([plain(row.title), *map(joined, fields)] for row, fields in board.rows)
+        rows = ([plain(line.title), *map(joined, line.fields)] for line in board.lines)
         lines += pipe_table(["Cell", *map(plain, HEAD)], rows)
     return "\n".join(lines) + "\n"

@@ -40,6 +40,11 @@ def grouped(rows: Iterable[Row]) -> list[list[Row]]:
     return list(found.values())
 
 
+def distinct(group: Sequence[Row], protocol: str) -> list[Row]:
+    """The rows without those whose results under a protocol repeat those of an earlier one."""
+    return list({content(row, protocol): row for row in reversed(group)}.values())[::-1]
+
+
 def content(row: Row, protocol: str) -> Any:
     """Equal for replicates with equal results under a protocol."""
     marker = row.markers.get(StageName(EVALUATE, protocol))
@@ -88,12 +93,10 @@ def mean_result(found: Sequence[Result], share: bool = False) -> Result:
 
 def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
     protocols = dict.fromkeys(protocol for row in group for protocol in row.metrics)
-    distinct = {
-        protocol: list({content(row, protocol): row for row in reversed(group)}.values())[::-1] for protocol in protocols
-    }
+    different = {protocol: distinct(group, protocol) for protocol in protocols}
     results = []
     for column in columns:
-        there = [row for row in distinct.get(column.protocol, ()) if column.protocol in row.metrics]
+        there = [row for row in different.get(column.protocol, ()) if column.protocol in row.metrics]
         values = [value for row in there if (value := row.value(column)) is not None]
         known = [value for value in values if value.value is not None]
         results += (
@@ -102,7 +105,7 @@ def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
     done = sum(row.state == "done" for row in group)
     state = next((one for one in WORST if any(row.state == one for row in group)), group[0].state)
     count = f"{len(group)}" if done == len(group) else f"{done} of {len(group)}"
-    copies = max((len(some) for some in distinct.values()), default=done)
+    copies = max((len(some) for some in different.values()), default=done)
     if 0 < copies < done:
         count = f"{copies} ({count} equal)" if copies == 1 else f"{copies} ({count}, some equal)"
     reasons = [f"replicate {row.cell.levels[REPLICATE]}: {row.reason}" for row in group if row.state != "done" and row.reason]
