@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from typing import Any
 
 from grid.execution.job import accelerator, jobs_of
 from grid.execution.memory_peak import GIB, Peak
@@ -21,7 +22,7 @@ def measured_lines(plan: Plan) -> list[str]:
     if not open_stages:
         return []
     kinds = {stage.id: stage.stage for stage in plan.stages}
-    settings = {"workers": launch.workers, "ranks": launch.devices}
+    settings: dict[str, Any] = {"workers": launch.workers, "ranks": launch.ranks, "fewest": launch.fewest_devices}
     jobs = [job for job in jobs_of(open_stages, store_of(plan.grid), kinds, **settings).values() if measurable(job)]
     peaks, keys = Peaks(plan.study), {job.id: key_of(job) for job in jobs}
     known, unknown = Counter[str](), Counter[str]()

@@ -67,7 +67,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, folder: Path, launch: Launch, resource
         def restore(self, checkpoint_path: str) -> None: ...
 
     monkeypatch.setattr(ray_tune, "_trial", work)
-    ray_tune._tuner(launch, Slots(resources, []), folder, Numbered(metric="ended", mode="max"), Callback()).fit()
+    ray_tune._tuner(launch, Slots(resources, []), folder, Numbered(metric="ended", mode="max"), None, Callback()).fit()
     return [path.read_text(encoding="ascii") for path in sorted(Path(place).iterdir())]
 
 

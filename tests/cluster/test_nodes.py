@@ -21,9 +21,7 @@ def plain(tree: dict[str, Any]) -> None:
     del tree["axes"]["detection"]
 
 
-# Nodes on one machine unpack the code into the same folder, each after removing it. A worker that starts meanwhile is without a
-# working directory, which Intel's MKL ends the process for: that loss counts. That of a node does not, see test_ray_tune.py.
-RETRIES = ("launch.retries=1",)
+RETRIES = ("launch.retries=0",)  # the loss of a node does not count
 
 
 def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, undisturbed: Any, tmp_path: Path) -> None:

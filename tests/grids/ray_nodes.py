@@ -14,6 +14,15 @@ from launching import GRIDS, ROOT, TAG, end, family
 CHECKS = {"RAY_health_check_period_ms": "500", "RAY_health_check_initial_delay_ms": "1000"}
 
 
+def own_code() -> dict[str, str]:
+    """A folder of its own for the code that Ray unpacks on a node.
+
+    All nodes of a machine would use that of the head, each after removing it. A worker that starts meanwhile is without a
+    working directory, for which Intel's MKL ends its process.
+    """
+    return {"runtime_env_dir_name": f"runtime_resources_{uuid.uuid4().hex[:8]}"}
+
+
 class Cluster:
     """The head of a Ray cluster; it computes nothing. Its nodes are added by ``Nodes``."""
 
@@ -51,7 +60,7 @@ class Nodes:
         return str(self.cluster.address)
 
     def add(self, **resources: float) -> Any:
-        return self.cluster.add_node(include_dashboard=False, **resources)
+        return self.cluster.add_node(include_dashboard=False, **own_code(), **resources)
 
     def remove(self, node: Any) -> None:
         """Returns when the head has forgotten it."""

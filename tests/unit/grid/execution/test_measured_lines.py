@@ -61,3 +61,10 @@ def test_what_is_known_and_what_a_launch_measures(planned: Callable[..., Plan]) 
     for stage in stages(plan, "train")[1:]:
         finish(plan.grid, stage)
     assert len(measured_lines(make_plan(plan.grid))) == 1, "finished trainings need nothing"
+
+
+def test_trainings_that_may_take_several_devices_are_not_measured(make: Callable[..., Grid]) -> None:
+    launch = {"study": str(make().spec.launch.study), "resources": {"memory_gib": "measured"}, "devices": "auto"}
+    head = {"name": "gap_bn", "dropout": 0.0}
+    base = {"head": head, "compute": {"devices": 2, "batch_norm": "synchronized"}}
+    assert measured_lines(make_plan(make(axes=AXES, base=base, protocols=[], explainers=[], launch=launch))) == []
