@@ -46,7 +46,7 @@ class Line:
     equal: bool
 
     @property
-    def levels(self) -> dict[str, str]:
+    def levels(self) -> Mapping[str, str]:
         """Without the replicate, if there are several."""
         return self.row.cell.levels if self.cells == 1 else other_levels(self.row.cell.levels)
 
