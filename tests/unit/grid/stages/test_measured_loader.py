@@ -89,11 +89,25 @@ def equal(one: Any, other: Any) -> bool:
     return one.history == other.history and all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
 
 
-def test_the_numbers_are_those_without_it_bit_for_bit(plain: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_the_numbers_are_those_without_it_bit_for_bit(
+    wanted: int, plain: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the times of this machine lead to."""
+    times: list[tuple[float, float, float]] = []
+
+    def needed(*measured: float) -> int:
+        times.append(measured)  # type: ignore[arg-type]
+        return wanted
+
+    monkeypatch.setattr(measured_loader, "workers_needed", needed)
     found = trained(tmp_path, MeasuredLoader(reserved=1.0))
     assert equal(found, plain)
+    ((load, step, host),) = times
+    assert load > 0
+    assert 0 < host <= step
     assert plain.workers == 0
-    assert found.workers == min(1, loader_workers.most_workers(None))  # a CPU is busy in every step, so a thread has no time
+    assert found.workers == min(wanted, loader_workers.most_workers(1.0))
     (line,) = [record.getMessage() for record in caplog.records if record.name == LOGGER]
     assert re.fullmatch(r"loader: \S+ ms a batch, step: \S+ ms, \S+ ms of them busy: [01] process(es)?( \(.*\))?", line)
 
