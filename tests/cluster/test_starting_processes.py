@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,12 @@ def own_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
 
 def test_an_environment_that_a_node_cannot_set_up_is_named(own_nodes: Nodes, tmp_path: Path) -> None:
     cluster = own_nodes
-    cluster.add(num_cpus=1)
-    folder = Path(cluster.cluster.head_node.get_session_dir_path(), "runtime_resources", "working_dir_files")
-    folder.rmdir()  # where nodes unpack the code that the driver sends
+    folder = Path(cluster.add(num_cpus=1).get_runtime_env_dir_path(), "working_dir_files")
+    limit = time.monotonic() + 60
+    while not folder.is_dir():  # the node's agent makes it
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    folder.rmdir()  # where the node unpacks the code that the driver sends
     folder.write_text("no folder")
     file = grid(tmp_path / "tiny.yaml", one_cell)
     said = facegrid(tmp_path, "launch", file, "--address", cluster.address, code=1)
