@@ -29,6 +29,7 @@ from grid.ledger.storage_errors import out_of_space, store_failed
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import PlannedStage
+from grid.spec.launch_settings import Launch
 from grid.spec.stage_kind import Stage, stage_kind
 from grid.spec.stage_name import DETECT, SHOWN_ID
 from grid.stages.ranks import Helper, Helpers, RankLost, Team
@@ -331,6 +332,17 @@ def jobs_of(
     """The jobs of a plan's stages, by id; ``known`` maps the ids of finished stages outside the plan to their kinds."""
     kinds = {**(known or {}), **{stage.id: stage.stage for stage in stages}}
     return {stage.id: Job.of(stage, kinds, store, **settings) for stage in stages}
+
+
+def settings_of(launch: Launch) -> dict[str, Any]:
+    """What jobs take from the section ``launch`` of a grid file, as arguments of ``jobs_of``."""
+    return {
+        "workers": launch.workers,
+        "crop_cache_bytes": int(launch.crop_cache_gib * 2**30),
+        "checkpoint_minutes": launch.checkpoint_minutes,
+        "ranks": launch.ranks,
+        "fewest": launch.fewest_devices,
+    }
 
 
 def accelerator() -> str:

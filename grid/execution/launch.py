@@ -16,7 +16,7 @@ from rich.text import Text
 from grid.abort import Aborter, LaunchAborted
 from grid.execution.detection_shards import shards_of
 from grid.execution.executor import Executor, Session, executor_of
-from grid.execution.job import accelerator, jobs_of
+from grid.execution.job import accelerator, jobs_of, settings_of
 from grid.execution.measured_order import MeasuredOrder
 from grid.execution.notify import notifying
 from grid.execution.progress import Display
@@ -149,17 +149,8 @@ def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue
     gpu = _gpu(launch, durations)
     expected = expected_seconds(works, durations, launch, gpu)
     order = MeasuredOrder(works, [one for one in durations.measured if on_its_device(one, launch, gpu)])
-    jobs = jobs_of(
-        plan.stages,
-        store_of(plan.grid),
-        known,
-        workers=launch.workers,
-        crop_cache_bytes=int(launch.crop_cache_gib * 2**30),
-        checkpoint_minutes=launch.checkpoint_minutes,
-        ranks=launch.ranks,
-        fewest=launch.fewest_devices,
-        study=str((earlier_record(plan.study) or {}).get("study_id", "")),
-    )
+    study = str((earlier_record(plan.study) or {}).get("study_id", ""))
+    jobs = jobs_of(plan.stages, store_of(plan.grid), known, **settings_of(launch), study=study)
     jobs = {id: replace(job, workload=works[id].record()) for id, job in jobs.items()}
     queue = queue_of(plan, jobs, shards_of(plan, jobs), order.seconds())
     queue.expected, queue.learn = expected, partial(order.ended, Ledger(store_of(plan.grid)))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from typing import Any
 
-from grid.execution.job import accelerator, jobs_of
+from grid.execution.job import accelerator, jobs_of, settings_of
 from grid.execution.memory_peak import GIB, Peak
 from grid.execution.peaks import Peaks, key_of, measurable
 from grid.plan.plan import Plan, store_of
@@ -22,8 +21,8 @@ def measured_lines(plan: Plan) -> list[str]:
     if not open_stages:
         return []
     kinds = {stage.id: stage.stage for stage in plan.stages}
-    settings: dict[str, Any] = {"workers": launch.workers, "ranks": launch.ranks, "fewest": launch.fewest_devices}
-    jobs = [job for job in jobs_of(open_stages, store_of(plan.grid), kinds, **settings).values() if measurable(job)]
+    found = jobs_of(open_stages, store_of(plan.grid), kinds, **settings_of(launch))
+    jobs = [job for job in found.values() if measurable(job)]
     peaks, keys = Peaks(plan.study), {job.id: key_of(job) for job in jobs}
     known, unknown = Counter[str](), Counter[str]()
     for job in jobs:

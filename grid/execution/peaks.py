@@ -22,7 +22,7 @@ UNRELATED = ("seed", "pretraining")  # keys of a training that do not change its
 class Peaks:
     """The peaks that were measured for a study, by ``key_of`` their trainings; they are kept in ``FILE``.
 
-    A damaged file is no error: its trainings are measured again, and it is written anew.
+    A damaged file is no error: its trainings are measured again, and it is replaced.
 
     Args:
         study: folder of the study; None: they are kept in this process only

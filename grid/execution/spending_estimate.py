@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from grid.execution.job import jobs_of
+from grid.execution.job import jobs_of, settings_of
 from grid.execution.makespan import NoRoom, Piece, makespan
 from grid.execution.measured_order import ordering
 from grid.execution.peaks import Peaks
@@ -114,8 +114,7 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
     stages = {stage.id: stage for stage in plan.stages}
     fits = {id: durations.of(work, device_of(stages[id].stage, launch, gpu)) for id, work in works.items()}
     order = ordering(works, [one for one in durations.measured if on_its_device(one, launch, gpu)])
-    settings: dict[str, Any] = {"ranks": launch.ranks, "fewest": launch.fewest_devices, "workers": launch.workers}
-    jobs = jobs_of(plan.stages, store_of(plan.grid), **settings)
+    jobs = jobs_of(plan.stages, store_of(plan.grid), **settings_of(launch))
     queue = queue_of(plan, jobs, None, order)
     open_ids = {work.id: [job.id for job in work.jobs if job.id in queue.missing] for work in queue.waiting.values()}
     slots, peaks = Slots(*_slots(launch, nodes)), Peaks(plan.study if launch.measures else None)

@@ -11,6 +11,7 @@ from grid.ledger.lock import live_holder
 from grid.ledger.reader import LedgerReader
 from grid.ledger.records import numbers
 from grid.ledger.sealed import Damaged, unseal
+from grid.terminal import counted
 
 CPU, GPU = "CPU", "GPU"
 Outcome = Literal["done", "failed", "running", "lost"]
@@ -47,7 +48,7 @@ def devices_words(claim: Mapping[str, Any]) -> str:
     taken, wanted = claim.get("devices"), claim.get("cell_devices")
     if taken is None or wanted is None:
         return ""
-    words = f"{taken} device{'' if taken == 1 else 's'}"
+    words = counted(taken, "device")
     return words if taken == wanted else f"{words} instead of {wanted}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from grid.report.latex import latex_file, latex_lines
@@ -98,7 +99,7 @@ def _fields(replicates: Sequence[Mapping[str, Any]], fmr: str) -> tuple[tuple[st
     """The fields of ``HEAD``, from the metrics of each replicate."""
     points = [metrics["operating_points"][fmr] for metrics in replicates]
     mark = next((MARKS[one] for one in (EXTRAPOLATED, FEW_ERRORS) if any(point["support"] == one for point in points)), "")
-    threshold = f"{_mean([point['threshold'] for point in points]):.3f}{mark}"
+    threshold = f"{fmean([point['threshold'] for point in points]):.3f}{mark}"
     spread = f"[{min(point['lowest'] for point in points):.3f}, {max(point['highest'] for point in points):.3f}]"
     rates = [_percent([point[rate] for point in points]) for rate in RATES]
     return ((threshold, spread), *rates, _percent([metrics.get("failure_to_enroll") for metrics in replicates]))
@@ -108,12 +109,8 @@ def _percent(entries: Sequence[Mapping[str, Any] | None]) -> tuple[str, str]:
     known = [entry for entry in entries if entry is not None]
     if not known:
         return "–", ""
-    value, low, high = (100 * _mean([entry[key] for entry in known]) for key in ("value", "low", "high"))
+    value, low, high = (100 * fmean([entry[key] for entry in known]) for key in ("value", "low", "high"))
     return f"{value:.2f}", f"[{low:.2f}, {high:.2f}]"
-
-
-def _mean(numbers: Sequence[float]) -> float:
-    return sum(numbers) / len(numbers)
 
 
 def operating_records(table: Table) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from grid.analysis import words
@@ -27,10 +27,8 @@ def changes_text(names: tuple[str, str], setup: Sequence[Change], results: Seque
     lines += ["", "Results"]
     if not results:
         return "\n".join([*lines, "  no cell of both has a result under a protocol of both"])
-    by_column = {column: [change for change in results if change.column == column] for column in _columns(results)}
-    lines += _unchanged({column for column, own in by_column.items() if all(change.method == SAME for change in own)}, results)
-    for found in by_column.values():
-        lines += _results(found) if any(change.method != SAME for change in found) else []
+    for protocol in dict.fromkeys(change.column.protocol for change in results):
+        lines += _under([change for change in results if change.column.protocol == protocol], protocol)
     notes = [f"  Differences {change.method}." for change in results if change.estimate]
     lines += ["", *dict.fromkeys(notes)]
     if any(change.estimate for change in results) and not all(change.seeds for change in results if change.estimate):
@@ -47,23 +45,18 @@ def _short(value: str) -> str:
     return value if len(value) <= LONG else value[: LONG - 3] + "..."
 
 
-def _columns(results: Sequence[ResultChange]) -> list[Column]:
-    return list(dict.fromkeys(change.column for change in results))
-
-
-def _unchanged(columns: Collection[Column], results: Sequence[ResultChange]) -> list[str]:
-    """A line per protocol with such metrics.
-
-    Args:
-        columns: metrics that are the same computation in all cells
-    """
+def _under(results: Sequence[ResultChange], protocol: str) -> list[str]:
+    """The lines of one protocol; metrics that are the same computation in all cells share the first."""
+    by_column: dict[Column, list[ResultChange]] = {}
+    for change in results:
+        by_column.setdefault(change.column, []).append(change)
+    same = {column: own for column, own in by_column.items() if all(change.method == SAME for change in own)}
     lines = []
-    for protocol in dict.fromkeys(column.protocol for column in _columns(results) if column in columns):
-        own = [change for change in results if change.column.protocol == protocol and change.column in columns]
-        metrics, every = _columns(own), len(_columns([change for change in results if change.column.protocol == protocol]))
-        what = f"all {every} metrics" if len(metrics) == every > 1 else ", ".join(column.title for column in metrics)
-        lines.append(f"  {what} on {protocol}: the same computation in {counted(len(own) // len(metrics), 'cell')}")
-    return lines
+    if same:
+        what = f"all {len(same)} metrics" if len(same) == len(by_column) > 1 else ", ".join(column.title for column in same)
+        cells = counted(max(map(len, same.values())), "cell")
+        lines.append(f"  {what} on {protocol}: the same computation in {cells}")
+    return lines + [line for column, own in by_column.items() if column not in same for line in _results(own)]
 
 
 def _results(own: Sequence[ResultChange]) -> list[str]:
