@@ -177,7 +177,7 @@ class Begun:
             detected=tuple(marker for marker in self.inputs if marker.kind == DETECT),
             accelerator=options.accelerator,
             workers=loader_workers(self.job.workers, options.accelerator),
-            measured=self.job.workers == "auto" and options.accelerator == "gpu",
+            measures_loader=self.job.workers == "auto" and options.accelerator == "gpu",
             cpus=(options.reserved or {}).get(CPU),
             crop_cache_bytes=self.job.crop_cache_bytes,
             checkpoint_minutes=self.job.checkpoint_minutes,

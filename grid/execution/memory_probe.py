@@ -42,7 +42,7 @@ def measured_peak(job: Job, device: str, cpus: float | None = None, held: int = 
     options = RunOptions(accelerator=device, reserved=None if cpus is None else {"CPU": cpus})
     context = Begun(job, configs, inputs, attempt).context(options)
     peaks: list[Peak] = []
-    context.measuring = lambda: peaks.append(_peak(device, held))
+    context.memory_probe = lambda: peaks.append(_peak(device, held))
     try:
         with own_temporary_files(), fresh_process_state(configs):
             stage_kind(job.kind).run(configs, context)

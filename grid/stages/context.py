@@ -41,13 +41,13 @@ class Context:
     detected: Sequence[Marker] = ()  # all upstream detections: an explanation may use two datasets
     accelerator: str = "cpu"  # "cpu" or "gpu"
     workers: int = 0  # loader processes
-    measured: bool = False  # a training chooses another number of them by measuring, where it can
+    measures_loader: bool = False  # a training chooses another number of them by measuring, where it can
     cpus: float | None = None  # that are reserved for this unit of work; None: not known
     crop_cache_bytes: int = 8 << 30
     checkpoint_minutes: float = 10.0
     devices: int = 1  # that share each batch of a training
     report: Callable[[dict[str, Any]], None] = lambda row: None  # live progress
-    measuring: Callable[[], None] | None = None  # a training ends with this after a few steps, and saves nothing
+    memory_probe: Callable[[], None] | None = None  # called after a few steps of a training, which then ends and saves nothing
     fast: bool = False  # a quick check: one training batch, a few images and pairs
     host: Callable[[], str] = lambda: "127.0.0.1"  # the address of this process for the other ranks of a training
     start_helpers: Callable[[Sequence[Helper]], Team] = no_helpers  # starts the other ranks of a training

@@ -53,7 +53,7 @@ class MeasuredLoader(pl.Callback):
 
 def loader_callbacks(context: Context, compute: Compute, devices: int) -> list[MeasuredLoader]:
     """The callbacks that choose the number of loader processes; none where it is given or a rule does."""
-    if not context.measured or context.fast:
+    if not context.measures_loader or context.fast:
         return []
     if devices == 1 and not compute.compile:
         return [MeasuredLoader(context.cpus)]

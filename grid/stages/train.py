@@ -154,7 +154,7 @@ def fitted(
             checkpoint=context.ledger.store.materialize(checkpoint) if checkpoint else None,
             callbacks=[
                 *loader_callbacks(context, training.compute, devices),
-                *([] if context.measuring is None else [FewSteps(context.measuring)]),
+                *([] if context.memory_probe is None else [FewSteps(context.memory_probe)]),
                 Checkpointing(
                     saves.save,
                     minutes=context.checkpoint_minutes,
@@ -171,7 +171,7 @@ def fitted(
 
 def _checkpoint(context: Context, saves: Saves) -> str | None:
     """The key of the checkpoint to resume from; a helper has that of rank 0."""
-    if context.fast or context.measuring is not None:
+    if context.fast or context.memory_probe is not None:
         return None
     if context.helper is not None:
         return context.helper.resume

@@ -155,7 +155,7 @@ def test_an_error_of_the_images_is_that_of_the_training(tmp_path: Path) -> None:
 def test_what_cannot_be_measured_safely_keeps_the_rule_and_says_so(
     measured: bool, compute: Any, devices: int, measures: bool, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    context: Any = SimpleNamespace(measured=measured, fast=False, helper=None, workers=8, cpus=4.0)
+    context: Any = SimpleNamespace(measures_loader=measured, fast=False, helper=None, workers=8, cpus=4.0)
     with caplog.at_level(logging.INFO, LOGGER):
         found = loader_callbacks(context, Compute(**compute), devices)
     assert bool(found) is measures
@@ -165,7 +165,7 @@ def test_what_cannot_be_measured_safely_keeps_the_rule_and_says_so(
 
 
 def test_a_quick_check_measures_nothing() -> None:
-    context: Any = SimpleNamespace(measured=True, fast=True, helper=None, workers=8, cpus=4.0)
+    context: Any = SimpleNamespace(measures_loader=True, fast=True, helper=None, workers=8, cpus=4.0)
     assert loader_callbacks(context, Compute(), 1) == []
 
 
@@ -179,7 +179,7 @@ def test_on_a_gpu_a_training_measures_where_the_number_is_not_given(make: Callab
         begun = begin(job)
         assert isinstance(begun, Begun)
         context = begun.context(RunOptions(accelerator=accelerator, reserved={"CPU": 4.0, "GPU": 1.0}))
-        found.append((context.measured, context.cpus, context.workers))
+        found.append((context.measures_loader, context.cpus, context.workers))
         begun.attempt.close()
     assert found == [(True, 4.0, loader_workers.loader_workers("auto", "gpu")), (False, 4.0, 0), (False, 4.0, 3)]
 
@@ -199,7 +199,7 @@ def test_the_line_is_in_the_log_of_the_stage(make: Callable[..., Grid], monkeypa
 
     def measuring(self: Begun, options: RunOptions) -> Any:
         context = made(self, options)
-        context.measured = True
+        context.measures_loader = True
         return context
 
     monkeypatch.setattr(Begun, "context", measuring)
