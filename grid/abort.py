@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNAL = signal.SIGUSR1
+SIGNAL = signal.SIGUSR2  # Tune and Lightning handle SIGUSR1 themselves
 PATIENCE = 60.0  # seconds for the main thread to stop what it is doing
 SHOW_CURSOR = "\x1b[?25h"  # a live table hides it
 
@@ -47,7 +47,8 @@ class Aborter:
     def armed(self) -> Iterator[None]:
         """While in this block, ``abort`` interrupts the main thread, and its error is raised from the block.
 
-        The interruption is a KeyboardInterrupt, the only exception that Ray and Tune let through. Blocks may be nested.
+        The interruption is a KeyboardInterrupt, the only exception that Ray and Tune let through. The error is also raised if
+        the code in the block swallowed the interruption and ended as if nothing had happened. Blocks may be nested.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -66,6 +67,8 @@ class Aborter:
             if self.error is not None:
                 raise self.error
             yield
+            if self.error is not None:
+                raise self.error
         except KeyboardInterrupt:
             if self.error is None:
                 raise

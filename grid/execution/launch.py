@@ -197,11 +197,18 @@ def carry_out(
 
     Raises:
         LockLost: another process has taken over the study.
+        LaunchAborted: the executor returned before the queue was finished.
     """
     with BackgroundSync(study, tracking, live=bool(queue.waiting), check=lock.check) as background_sync:
         if queue.waiting:
             with Display(queue, console, *cells) as display:
                 executor.run(Session(queue, ledger, display.watch, display.ended, lock.check, display.say, limit, study=study))
+            if not queue.finished:
+                left = counted(queue.stages_to_run, "stage")
+                raise LaunchAborted(
+                    f"launch.executor {executor.launch.executor!r} returned with {left} left to run; finished stages and "
+                    "checkpoints are kept, and the same command goes on"
+                )
         lock.check()
         report = build(Study(study))
         problems = background_sync.finish()

@@ -100,7 +100,7 @@ def _raylet_of_this_node() -> dict[str, Any]:
     if path:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.name() == "raylet" and any(path in word for word in process.cmdline()):
+                if process.name() == "raylet" and f"--raylet_socket_name={path}" in process.cmdline():
                     return {"raylet": process}
     return {}
 

@@ -30,6 +30,13 @@ def catch_all(aborter: Aborter) -> None:
             time.sleep(1)
 
 
+def take_the_signal(aborter: Aborter) -> None:
+    taken = threading.Event()
+    signal.signal(SIGNAL, lambda number, frame: taken.set())
+    later(aborter)
+    assert taken.wait(30)
+
+
 def test_a_waiting_main_thread_gets_the_error() -> None:
     aborter = Aborter()
     before = signal.getsignal(SIGNAL)
@@ -43,6 +50,27 @@ def test_code_that_catches_every_exception_does_not_swallow_it() -> None:
     aborter = Aborter()
     with pytest.raises(LaunchAborted), aborter.armed():
         catch_all(aborter)
+
+
+def test_code_that_takes_the_signal_and_ends_as_if_nothing_had_happened_does_not_swallow_it() -> None:
+    """As Tune does with SIGUSR1: it ends its loop, and returns."""
+    aborter = Aborter()
+    with pytest.raises(LaunchAborted, match="gone"), aborter.armed():
+        take_the_signal(aborter)
+
+
+def test_the_signal_is_none_that_tune_or_lightning_take() -> None:
+    from ray.tune.tune import _setup_signal_catching
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1, SIGNAL)}
+    try:
+        _setup_signal_catching()
+        changed = {number for number, handler in before.items() if signal.getsignal(number) is not handler}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert changed == {signal.SIGINT, signal.SIGUSR1}
+    assert SIGNAL not in changed
 
 
 def test_an_outer_block_is_ended_through_an_inner_one() -> None:

@@ -1,14 +1,20 @@
 """What a launch voids before it starts: what its plan saw to be wrong, and nothing that others finished since."""
 
 import io
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 from small import finish, finish_all, stages
 
+from grid.abort import LaunchAborted
+from grid.execution.executor import Executor, Session
 from grid.execution.launch import SYNC_SECONDS, BackgroundSync, _retry, launch, refusals, summary, void_changed
+from grid.execution.perform import perform
 from grid.execution.scheduler import queue_of
 from grid.ledger.ledger import Cause, Ledger, State
 from grid.ledger.study import COPY, RECORD, Study, read_record, write_record
@@ -228,3 +234,25 @@ def test_every_failure_of_a_cell_is_printed_in_full(make: Make) -> None:
     (cell,) = study.cells
     assert cell.reason is not None
     assert cell.reason.endswith("end; failed too: explain:gradcam")
+
+
+class OneOnly(Executor):
+    """Runs one unit of work, and returns."""
+
+    def run(self, session: Session) -> None:
+        work = session.take()
+        assert work is not None
+        session.end(work, perform(work.jobs, partial(session.report, work)))
+
+
+def test_an_executor_that_returns_too_early_leaves_no_launch_that_looks_done(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "too_early", SimpleNamespace(OneOnly=OneOnly))
+    grid = make(launch={"executor": "too_early.OneOnly"}, explainers=[])
+    with pytest.raises(
+        LaunchAborted, match=r"'too_early.OneOnly' returned with \d+ stages left to run; .* same command goes on"
+    ):
+        launch(grid, None, [], Console(quiet=True))
+    states = [stage.state for stage in make_plan(grid).stages]
+    assert set(states) == {"done", "run"}

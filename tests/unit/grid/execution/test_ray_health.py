@@ -1,19 +1,22 @@
 """Ray's own processes are watched: programs of the same names stand in for them, killed as real ones would be."""
 
+import itertools
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
+import ray
 
-from grid.execution.ray_health import RayHealth, RayLost, _answers, _servers
+from grid.execution.ray_health import RayHealth, RayLost, _answers, _raylet_of_this_node, _servers
 
-START = Callable[[str], subprocess.Popen[bytes]]
+START = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
@@ -21,10 +24,11 @@ def start(tmp_path: Path) -> Iterator[START]:
     """Starts a program of that name with a child of its own."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(name: str) -> subprocess.Popen[bytes]:
+    def start(name: str, *words: str) -> subprocess.Popen[bytes]:
         program = tmp_path / name
-        shutil.copy(shutil.which("bash") or "/bin/bash", program)
-        process = subprocess.Popen([program, "-c", "sleep 300 & wait"])
+        if not program.exists():
+            shutil.copy(shutil.which("bash") or "/bin/bash", program)
+        process = subprocess.Popen([program, "-c", "sleep 300 & wait", *words])
         started.append(process)
         until(lambda: psutil.Process(process.pid).children())
         return process
@@ -77,6 +81,20 @@ def test_children_of_other_names_are_no_servers(start: START) -> None:
     process = start("raylet")
     start("other")
     assert {name: found.pid for name, found in _servers().items()} == {"raylet": process.pid}
+
+
+def test_of_several_nodes_on_one_machine_the_raylet_of_the_driver_is_watched(
+    start: START, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray numbers the sockets of further nodes: ``raylet.1``. Their processes may come first, since process ids start over."""
+    sockets = "/tmp/ray/session/sockets/raylet"
+    further = start("raylet", f"--raylet_socket_name={sockets}.1")
+    own = start("raylet", f"--raylet_socket_name={sockets}")
+    other = start("raylet", f"--raylet_socket_name={sockets}2")
+    for order in itertools.permutations([further, own, other]):
+        monkeypatch.setattr(psutil, "process_iter", lambda order=order: iter([psutil.Process(one.pid) for one in order]))
+        monkeypatch.setattr(ray._private.worker, "_global_node", SimpleNamespace(raylet_socket_name=sockets))
+        assert {name: process.pid for name, process in _raylet_of_this_node().items()} == {"raylet": own.pid}
 
 
 def test_a_head_answers_while_it_listens() -> None:
