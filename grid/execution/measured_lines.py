@@ -9,7 +9,7 @@ from grid.execution.job import accelerator, jobs_of, settings_of
 from grid.execution.memory_peak import GIB, Peak
 from grid.execution.peaks import Peaks, key_of, measurable
 from grid.plan.plan import Plan, store_of
-from grid.spec.launch_settings import MEASURED
+from grid.spec.launch_settings import MEASURED, Launch
 from grid.terminal import counted
 
 
@@ -27,7 +27,7 @@ def measured_lines(plan: Plan) -> list[str]:
     known, unknown = Counter[str](), Counter[str]()
     for job in jobs:
         peak = peaks.get(keys[job.id])
-        if peak is None:
+        if peak is None or (launch.address is None and not peak.suits(_slot(launch, job.kind), ())):
             unknown[keys[job.id]] += 1
         else:
             known[_words(peak, launch.measured(job.kind))] += 1
@@ -36,6 +36,11 @@ def measured_lines(plan: Plan) -> list[str]:
         several = f", once for each of {len(unknown)} kinds" if len(unknown) > 1 else ""
         lines.append(f"{counted(unknown.total(), 'training')}: memory measured at launch{several}")
     return lines
+
+
+def _slot(launch: Launch, kind: str) -> dict[str, float]:
+    """Whether such a stage would have a GPU of this machine."""
+    return {"GPU": float(accelerator() == "gpu" and launch.resources_of(kind).gpus != 0)}
 
 
 def _words(peak: Peak, measured: Collection[str]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from grid.execution.job import Job
-from grid.execution.memory_peak import Peak
+from grid.execution.memory_peak import Peak, gpu_types
 from grid.execution.peaks import Peaks, first_training, key_of
 from grid.execution.perform import finished, kinds_of
 from grid.execution.scheduler import Work
@@ -50,7 +50,7 @@ class Measurements:
     def ready(self, work: Work) -> bool:
         """Whether it is known what the work takes, or that it cannot be known."""
         found = self._training(work)
-        return found is None or found[0] in self._failed or self.peaks.get(found[0]) is not None
+        return found is None or found[0] in self._failed or self.peak(work) is not None
 
     def begin(self, works: Iterable[Work]) -> Probe | None:
         """The next training to measure, of these ready units of work; call ``end`` with its key.
@@ -72,7 +72,10 @@ class Measurements:
     def end(self, key: str, found: Peak | str) -> None:
         """Records a peak, or says why there is none."""
         work = self._running.pop(key)
+        if isinstance(found, Peak) and not found.suits(self._slot(work), ()):
+            found = "its process saw no GPU" if self._slot(work).get("GPU") else "it ran on a GPU"
         if isinstance(found, Peak):
+            found = replace(found, types=gpu_types(self.slots.nodes))
             self.peaks.put(key, found)
             slot = self.slots.suited(kinds_of(work.jobs, self.ledger), found)
             self.say(f"{work.title}: its training took {found.words}; such work reserves {slot_words(slot)}")
@@ -81,9 +84,10 @@ class Measurements:
             self.say(f"{work.title}: not measured ({found}); it reserves {slot_words(self._slot(work))}")
 
     def peak(self, work: Work) -> Peak | None:
-        """What the training of the work was measured to take; None if there is none, or it cannot be measured."""
+        """What the training of the work was measured to take on such nodes; None if there is none, or it cannot be measured."""
         found = self._training(work)
-        return None if found is None else self.peaks.get(found[0])
+        peak = None if found is None else self.peaks.get(found[0])
+        return peak if peak is not None and peak.suits(self._slot(work), self.slots.nodes) else None
 
     def _training(self, work: Work) -> tuple[str, Job] | None:
         """The training of the work that is not finished, if it is to be measured, and its key."""

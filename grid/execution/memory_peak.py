@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,12 +21,14 @@ class Peak:
         gpu: of the GPU: torch's reserve, and what lies outside of it, such as the context of CUDA; 0 on a CPU
         gpu_total: of the whole GPU; 0 on a CPU
         device: name of the GPU, or "cpu"
+        types: what Ray calls the GPUs of the nodes that it was measured on; empty if that is unknown
     """
 
     memory: int
     gpu: int
     gpu_total: int
     device: str
+    types: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Peak:
@@ -36,7 +38,8 @@ class Peak:
             ValueError: it is no peak.
         """
         try:
-            found = cls(int(record["memory"]), int(record["gpu"]), int(record["gpu_total"]), str(record["device"]))
+            memory, gpu, total = (int(record[name]) for name in ("memory", "gpu", "gpu_total"))
+            found = cls(memory, gpu, total, str(record["device"]), tuple(map(str, record.get("types", ()))))
         except (KeyError, TypeError) as error:
             raise ValueError(f"no measured memory: {record!r}") from error
         if found.memory <= 0 or not 0 <= found.gpu <= found.gpu_total:
@@ -46,6 +49,13 @@ class Peak:
     def record(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
+
+    def suits(self, slot: Mapping[str, float], nodes: Iterable[Mapping[str, float]]) -> bool:
+        """Whether a training with this slot takes as much on these nodes: on a GPU of the same types, or without one."""
+        if not slot.get("GPU"):
+            return not self.gpu_total
+        types = gpu_types(nodes)
+        return self.gpu_total > 0 and (types == self.types or not types or not self.types)
 
     @property
     def memory_needed(self) -> float:
@@ -64,6 +74,12 @@ class Peak:
         """For example: ``3.1 GiB of memory and 12.4 of 139.8 GiB of a GPU``."""
         gpu = f" and {self.gpu / GIB:.1f} of {self.gpu_total / GIB:.1f} GiB of a GPU" if self.gpu else ""
         return f"{self.memory / GIB:.1f} GiB of memory{gpu}"
+
+
+def gpu_types(nodes: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
+    """What Ray calls the GPUs of nodes with these resources: ``("A100", "H100")``."""
+    prefix = "accelerator_type:"
+    return tuple(sorted({name.removeprefix(prefix) for node in nodes for name in node if name.startswith(prefix)}))
 
 
 def _with_margin(measured: float) -> float:

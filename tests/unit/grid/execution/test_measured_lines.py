@@ -49,7 +49,20 @@ def test_parts_of_gpus_are_measured_where_there_are_gpus(
     assert bool(measured_lines(planned(gpus="measured"))) is gpu
 
 
-def test_what_is_known_and_what_a_launch_measures(planned: Callable[..., Plan]) -> None:
+def test_what_was_measured_on_a_gpu_is_not_known_of_a_cpu(
+    planned: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(memory_gib="measured")
+    know(plan, Peak(2 * GIB, 20 * GIB, 80 * GIB, "H100"))
+    assert measured_lines(plan) == ["4 trainings: memory measured at launch, once for each of 2 kinds"]
+    know(plan, Peak(2 * GIB, 0, 0, "cpu"))
+    assert measured_lines(plan)[0] == "2 trainings: took 2.0 GiB of memory, so 2.7 GiB is reserved"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert measured_lines(plan) == ["4 trainings: memory measured at launch, once for each of 2 kinds"]
+
+
+def test_what_is_known_and_what_a_launch_measures(planned: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     plan = planned(memory_gib="measured", gpus="measured")
     assert measured_lines(plan) == ["4 trainings: memory measured at launch, once for each of 2 kinds"]
     know(plan, Peak(2 * GIB, 20 * GIB, 80 * GIB, "H100"))

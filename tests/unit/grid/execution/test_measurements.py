@@ -93,6 +93,46 @@ def test_only_as_many_are_measured_at_once_as_there_is_room_for(tmp_path: Path) 
     assert [probe.job.id for probe in begun(found, works)] == ["2-train", "3-train"]
 
 
+def test_on_gpus_of_another_type_it_is_measured_again(tmp_path: Path) -> None:
+    one, said = work(tmp_path, "a"), list[str]()
+
+    def on(*types: str) -> Measurements:
+        return measurements(tmp_path, said, nodes=[{**NODES[0], f"accelerator_type:{name}": 1.0} for name in types])
+
+    found = on("H100")
+    (probe,) = begun(found, [one])
+    found.end(probe.key, PEAK)
+    assert found.peak(one) == Peak(2 * GIB, 20 * GIB, 80 * GIB, "NVIDIA H100", ("H100",))
+    again = on("H100", "H100")
+    assert begun(again, [one]) == []
+    assert again.peak(one) is not None
+    other = on("A100")
+    assert other.peak(one) is None
+    assert ids(other.known([one])) == []
+    (probe,) = begun(other, [one])
+    other.end(probe.key, PEAK)
+    assert ids(other.known([one])) == ["a"]
+
+
+def test_what_was_measured_without_a_gpu_is_measured_again_on_one(tmp_path: Path) -> None:
+    one, nodes = work(tmp_path, "a"), [{"CPU": 4.0, "memory": 8.0 * GIB}]
+    found = measurements(tmp_path, [], nodes=nodes)
+    (probe,) = begun(found, [one])
+    found.end(probe.key, Peak(GIB, 0, 0, "cpu"))
+    assert ids(measurements(tmp_path, [], nodes=nodes).known([one])) == ["a"]
+    assert len(begun(measurements(tmp_path, []), [one])) == 1
+
+
+def test_a_process_that_sees_no_gpu_though_it_has_one_ends_the_measurement(tmp_path: Path) -> None:
+    one, said = work(tmp_path, "a"), list[str]()
+    found = measurements(tmp_path, said)
+    (probe,) = begun(found, [one])
+    found.end(probe.key, Peak(GIB, 0, 0, "cpu"))
+    assert said[-1] == "cell a: not measured (its process saw no GPU); it reserves 1 CPU, 1 GPU"
+    assert ids(found.known([one])) == ["a"], "and it runs without"
+    assert begun(found, [one]) == []
+
+
 def test_a_finished_training_is_not_measured(tmp_path: Path) -> None:
     ledger, one = Ledger(tmp_path / "store"), work(tmp_path, "a")
     ledger.begin("train", "a-train", {}).finish({}, {}, "", [])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from grid.execution.memory_peak import GIB, TOGETHER, Peak
+from grid.execution.memory_peak import GIB, TOGETHER, Peak, gpu_types
 
 
 def peak(memory: float = 1.0, gpu: float = 0.0, total: float = 0.0) -> Peak:
@@ -43,8 +45,33 @@ def test_more_than_a_gpu_has_is_a_whole_one() -> None:
 
 
 def test_a_peak_is_read_as_it_was_written() -> None:
-    one = peak(1.5, 2.0, 80.0)
+    one = replace(peak(1.5, 2.0, 80.0), types=("A100", "H100"))
     assert Peak.of(one.record()) == one
+    without = {key: value for key, value in one.record().items() if key != "types"}
+    assert Peak.of(without).types == (), "of a file from before"
+
+
+@pytest.mark.parametrize(
+    ("total", "types", "gpu", "nodes", "suits"),
+    [
+        (0, (), 0, (), True),
+        (0, (), 1, (), False),  # measured on a CPU, to run on a GPU
+        (80, ("H100",), 0, ("H100",), False),
+        (80, ("H100",), 0.5, ("H100",), True),
+        (80, ("H100",), 1, ("A100",), False),
+        (80, ("H100",), 1, ("A100", "H100"), False),
+        (80, ("A100", "H100"), 1, ("H100", "A100"), True),
+        (80, ("H100",), 1, (), True),  # Ray does not know what they are
+        (80, (), 1, ("H100",), True),
+    ],
+)
+def test_a_peak_suits_gpus_of_the_types_that_it_was_measured_on(
+    total: float, types: tuple[str, ...], gpu: float, nodes: tuple[str, ...], suits: bool
+) -> None:
+    found = replace(peak(1, 1 if total else 0, total), types=types)
+    several = [{"CPU": 8.0}, *({"GPU": 1.0, f"accelerator_type:{name}": 1.0} for name in nodes)]
+    assert found.suits({"CPU": 1, "GPU": gpu}, several) is suits
+    assert gpu_types(several) == tuple(sorted(nodes))
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,10 @@ def test_trainings_share_a_gpu_where_their_memory_was_measured(make: Make) -> No
     found = estimate(plan, "1x1:H100")
     assert found.hours["GPU"].median == pytest.approx(5 / 7, rel=0.15)
     assert found.seconds.median < 2 * 3600, "all five at once"
+    Peaks(plan.study).put(key_of(job), Peak(GIB, 9 * GIB, 80 * GIB, "NVIDIA H100", ("H100",)))
+    assert estimate(plan, "1x1:H100").hours["GPU"].median == pytest.approx(5 / 7, rel=0.15)
+    Peaks(plan.study).put(key_of(job), Peak(GIB, 9 * GIB, 80 * GIB, "NVIDIA A100-SXM4-80GB", ("A100",)))
+    assert estimate(plan, "1x1:H100").hours["GPU"].median == pytest.approx(5, rel=0.15), "of other GPUs: a whole one"
 
 
 def test_the_interval_is_wide_after_one_measurement_and_narrow_after_nine(make: Make, tmp_path: Any) -> None:
