@@ -12,14 +12,23 @@ import numpy as np
 from grid.evaluation.attribute_figures import MOST_CLASSES
 from grid.report.charts import Frame
 from grid.report.markdown import joined, pipe_table, plain
+from grid.results.combinations import Combination, distinct, grouped, mean_entry
 from grid.results.rows import Row, Table
 
 RATES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
 NOTE = (
     "Percent, with 95 % intervals of each cell by itself. Images without a label of a target do not count for it. Support is "
-    "the number of evaluated images of a class, trained the number of its training images."
+    "the number of evaluated images of a class, trained the number of its training images. Of replicates: means over them of "
+    "numbers and of the ends of intervals."
 )
 PLOT = Frame(300, 300, 46, 8)
+
+
+@dataclass(frozen=True)
+class Line(Combination):
+    """``replicates``: its cells, of equal ones the first."""
+
+    replicates: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Board:
 
     Attributes:
         rows: cells that have it, each with its own classes or with numbers
+        lines: the same by combination of levels
         columns: (key, title, whether in percent) of the metrics
         classes: names of all cells; empty if all predict numbers
     """
@@ -35,6 +45,7 @@ class Board:
     protocol: str
     target: str
     rows: tuple[Row, ...]
+    lines: tuple[Line, ...]
     columns: tuple[tuple[str, str, bool], ...]
     classes: tuple[str, ...]
 
@@ -43,14 +54,19 @@ class Board:
         found: Mapping[str, Any] = row.metrics[self.protocol]["targets"][self.target]
         return found
 
-    def metric(self, row: Row, key: str, percent: bool) -> tuple[str, str]:
+    def metric(self, line: Line, key: str, percent: bool) -> tuple[str, str]:
         """(value, interval) as printed."""
-        return printed(self.of(row).get(key), percent)
+        return printed(mean_entry(self.of(row).get(key) for row in line.replicates), percent)
 
     @property
     def classified(self) -> tuple[Row, ...]:
         """The cells that predict classes."""
         return tuple(row for row in self.rows if self.of(row).get("per_class"))
+
+    @property
+    def classified_lines(self) -> tuple[Line, ...]:
+        """The combinations of levels whose cells predict classes."""
+        return tuple(line for line in self.lines if self.of(line.row).get("per_class"))
 
     def support(self, name: str) -> str:
         """The number of evaluated images of a class; the least and the most, if it differs between cells."""
@@ -61,9 +77,9 @@ class Board:
         found: Mapping[str, Any] = self.of(row).get("per_class", {}).get(name, {})
         return found
 
-    def rate(self, row: Row, name: str, key: str) -> tuple[str, str]:
+    def rate(self, line: Line, name: str, key: str) -> tuple[str, str]:
         """(value, interval) of a class's recall, precision or F1, as printed."""
-        return printed(self.per_class(row, name).get(key), True)
+        return printed(mean_entry(self.per_class(row, name).get(key) for row in line.replicates), True)
 
     def shares(self, row: Row) -> list[list[tuple[int, float]]]:
         """The confusion matrix: (count, share of the true class) per true class, per predicted class."""
@@ -114,7 +130,13 @@ def _board(protocol: str, target: str, rows: Sequence[Row]) -> Board:
     metrics = [row.metrics[protocol]["targets"][target] for row in rows]
     columns = dict.fromkeys(column for one in metrics for column in _columns(one))
     classes = dict.fromkeys(name for one in metrics for name in one.get("per_class", {}))
-    return Board(protocol, target, tuple(rows), tuple(columns), tuple(classes))
+    lines = tuple(_line(group, protocol) for group in grouped(rows))
+    return Board(protocol, target, tuple(rows), lines, tuple(columns), tuple(classes))
+
+
+def _line(group: Sequence[Row], protocol: str) -> Line:
+    different = distinct(group, protocol)
+    return Line(group[0], len(group), len(different) == 1, tuple(different))
 
 
 def _columns(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
@@ -140,21 +162,21 @@ def attributes_markdown(found: Sequence[Board], name: str) -> str:
         lines += ["", f"## {plain(board.target)} on {plain(board.protocol)}", ""]
         titles = (plain(title + (" [%]" if percent else "")) for _, title, percent in board.columns)
         lines += pipe_table(["Cell", *titles, "Images", "Unknown"], _targets(board))
-        for row in board.classified:
-            lines += ["", f"### {plain(board.target)}, {plain(row.title)}", ""]
+        for line in board.classified_lines:
+            lines += ["", f"### {plain(board.target)}, {plain(line.title)}", ""]
             rates = (f"{title} [%]" for title in RATES.values())
-            lines += pipe_table(["Class", *rates, "Support", "Trained"], _classes(board, row))
+            lines += pipe_table(["Class", *rates, "Support", "Trained"], _classes(board, line))
     return "\n".join(lines) + "\n"
 
 
 def _targets(board: Board) -> Iterator[list[str]]:
-    for row in board.rows:
-        values = (joined(board.metric(row, key, percent)) for key, _, percent in board.columns)
-        yield [plain(row.title), *values, str(board.of(row)["images"]), str(board.of(row)["unknown"])]
+    for line in board.lines:
+        values = (joined(board.metric(line, key, percent)) for key, _, percent in board.columns)
+        yield [plain(line.title), *values, str(board.of(line.row)["images"]), str(board.of(line.row)["unknown"])]
 
 
-def _classes(board: Board, row: Row) -> Iterator[list[str]]:
+def _classes(board: Board, line: Line) -> Iterator[list[str]]:
     for name in board.classes:
-        if counts := board.per_class(row, name):
-            values = (joined(board.rate(row, name, key)) for key in RATES)
+        if counts := board.per_class(line.row, name):
+            values = (joined(board.rate(line, name, key)) for key in RATES)
             yield [plain(name), *values, str(counts["support"]), str(counts["trained"])]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from grid.report.markdown import joined, pipe_table, plain
 from grid.report.reading_reasons import ACCURACY, DIR, RANK, TAR, VAL
+from grid.results.combinations import Combination, distinct, grouped
 from grid.results.result import Result
 from grid.results.rows import Row, Table
 from grid.spec.measure import in_percent
@@ -19,16 +21,38 @@ from grid.spec.measure import in_percent
 MODES = "modes:"  # prefix of their metrics in the long table
 NOTE = (
     "One list of scores, one column per definition in use. s.e. is the standard error and s.d. the standard deviation over "
-    "folds; then the difference from the first definition in points. Why they differ stands below each table."
+    "folds; then the difference from the first definition in points. Why they differ stands below each table. Of replicates: "
+    "means."
 )
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A number by one definition; ``spread`` in words."""
+    """A number by one definition, or the mean over replicates.
+
+    Attributes:
+        spread: over folds
+        kind: of spread: ``s.e.`` or ``s.d.``
+        far: at which the number was read, if that is not the target
+    """
 
     value: float
-    spread: str = ""
+    spread: float | None = None
+    kind: str = ""
+    far: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Its spread, in percent."""
+        spread = "" if self.spread is None else f"{self.kind} {100 * self.spread:.2f}"
+        return spread if self.far is None else f"{spread} at FAR {100 * self.far:.2g} %"
+
+
+@dataclass(frozen=True)
+class Line(Combination):
+    """``readings``: by definition; those that a cell lacks are missing."""
+
+    readings: Mapping[str, Reading]
 
 
 @dataclass(frozen=True)
@@ -39,25 +63,22 @@ class Board:
         number: its name, such as "Accuracy" or "TAR @ 0.01 %"
         names: of the definitions; the first is the reference for differences
         reasons: definition -> why it differs
-        rows: cells that have them
-        readings: those of each of the rows, by definition
+        lines: combinations of levels that have them
     """
 
     protocol: str
     number: str
     names: tuple[str, ...]
     reasons: Mapping[str, str]
-    rows: tuple[Row, ...]
-    readings: tuple[Mapping[str, Reading], ...]
+    lines: tuple[Line, ...]
 
-    def text(self, row: Row, name: str) -> tuple[str, str]:
-        """(value in percent, its spread and difference); empty if the cell lacks this definition."""
-        found = next(own for other, own in zip(self.rows, self.readings, strict=True) if other is row)
-        if name not in found:
+    def text(self, line: Line, name: str) -> tuple[str, str]:
+        """(value in percent, its spread and difference); a dash if the line lacks this definition."""
+        if (found := line.readings.get(name)) is None:
             return "–", ""
-        value, exact = found[name].value, found.get(self.names[0])
-        differs = "" if name == self.names[0] or exact is None else f"{100 * (value - exact.value):+.2f}"
-        return f"{100 * value:.2f}", " ".join(part for part in (found[name].spread, differs) if part)
+        first = line.readings.get(self.names[0])
+        differs = "" if name == self.names[0] or first is None else f"{100 * (found.value - first.value):+.2f}"
+        return f"{100 * found.value:.2f}", " ".join(part for part in (found.words, differs) if part)
 
 
 def modes_of(row: Row, protocol: str) -> dict[str, Result]:
@@ -70,25 +91,55 @@ def modes_of(row: Row, protocol: str) -> dict[str, Result]:
 
 
 def boards(table: Table) -> list[Board]:
-    """One per protocol and number for which some cell has several definitions."""
+    """One per protocol and number for which some cell has several definitions.
+
+    Replicates are one line, and equal ones count once.
+    """
     found = []
     for protocol in table.protocols:
-        numbers: dict[str, tuple[Mapping[str, str], list[tuple[Row, dict[str, Reading]]]]] = {}
-        for row in table.rows:
-            for number, reasons, readings in _readings(row, protocol):
-                numbers.setdefault(number, (reasons, []))[1].append((row, readings))
-        for number, (reasons, cells) in numbers.items():
-            there = {name for _, readings in cells for name in readings}
+        numbers: dict[str, tuple[Mapping[str, str], list[Line]]] = {}
+        for group in grouped(table.rows):
+            for number, (reasons, replicates) in _of_group(group, protocol).items():
+                numbers.setdefault(number, (reasons, []))[1].append(_line(replicates, protocol))
+        for number, (reasons, lines) in numbers.items():
+            there = {name for line in lines for name in line.readings}
             names = tuple(name for name in reasons if name in there)
-            rows = tuple(row for row, _ in cells)
-            found.append(Board(protocol, number, names, reasons, rows, tuple(readings for _, readings in cells)))
+            found.append(Board(protocol, number, names, reasons, tuple(lines)))
     return found
+
+
+Replicates = list[tuple[Row, dict[str, Reading]]]
+
+
+def _of_group(group: Sequence[Row], protocol: str) -> dict[str, tuple[Mapping[str, str], Replicates]]:
+    """Number -> why its definitions differ, and the replicates that have it."""
+    found: dict[str, tuple[Mapping[str, str], Replicates]] = {}
+    for row in group:
+        for number, reasons, readings in _readings(row, protocol):
+            found.setdefault(number, (reasons, []))[1].append((row, readings))
+    return found
+
+
+def _line(replicates: Replicates, protocol: str) -> Line:
+    rows = [row for row, _ in replicates]
+    different = {id(row) for row in distinct(rows, protocol)}
+    counted = [readings for row, readings in replicates if id(row) in different]
+    names = dict.fromkeys(name for readings in counted for name in readings)
+    means = {name: _mean([readings[name] for readings in counted if name in readings]) for name in names}
+    return Line(rows[0], len(rows), len(counted) == 1, means)
+
+
+def _mean(found: Sequence[Reading]) -> Reading:
+    """The means of numbers, of their spreads and of their rates."""
+    spreads, rates = ([getattr(one, name) for one in found] for name in ("spread", "far"))
+    spread, far = (None if None in some else fmean(some) for some in (spreads, rates))
+    return Reading(fmean(one.value for one in found), spread, found[0].kind, far)
 
 
 def _readings(row: Row, protocol: str) -> Iterator[tuple[str, Mapping[str, str], dict[str, Reading]]]:
     """(number, reasons, readings) of a cell."""
     if modes := modes_of(row, protocol):
-        yield "Accuracy", ACCURACY, {name: Reading(one.value or 0.0, _spread(one)) for name, one in modes.items()}
+        yield "Accuracy", ACCURACY, {name: _accuracy(one) for name, one in modes.items()}
     metrics = row.metrics.get(protocol, {})
     yield from _vals(metrics)
     if metrics.get("task") == "templates":
@@ -110,15 +161,15 @@ def _vals(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str], 
         val, folds = mode.get("val", {}), len(mode["folds"])
         if val.get("value") is not None and metrics["impostor"] * (folds - 1) / folds >= 1 / val["target"]:
             error = val["spread"] / math.sqrt(folds - 1)  # the spread is a standard deviation with n
-            title, spread = f"VAL @ {in_percent(val['target'])}", f"s.e. {100 * error:.2f} at FAR {100 * val['far']:.2g} %"
-            found.setdefault(title, {})[name] = Reading(val["value"], spread)
+            found.setdefault(f"VAL @ {in_percent(val['target'])}", {})[name] = Reading(val["value"], error, "s.e.", val["far"])
     for number, readings in found.items():
         yield number, VAL, readings
 
 
-def _spread(one: Result) -> str:
+def _accuracy(one: Result) -> Reading:
     spreads = {"s.e.": one.se, "s.d.": one.sd}
-    return next((f"{word} {100 * value:.2f}" for word, value in spreads.items() if value is not None), "")
+    kind, spread = next(((kind, value) for kind, value in spreads.items() if value is not None), ("", None))
+    return Reading(one.value or 0.0, spread, kind)
 
 
 def modes_markdown(found: Sequence[Board], name: str) -> str:
@@ -126,7 +177,7 @@ def modes_markdown(found: Sequence[Board], name: str) -> str:
     lines = [f"# {plain(name)}, by definition", "", NOTE]
     for board in found:
         lines += ["", f"## {plain(board.number)} on {plain(board.protocol)}", ""]
-        rows = ([plain(row.title), *(joined(board.text(row, mode)) for mode in board.names)] for row in board.rows)
+        rows = ([plain(line.title), *(joined(board.text(line, mode)) for mode in board.names)] for line in board.lines)
         lines += pipe_table(["Cell", *map(plain, board.names)], rows)
         lines += ["", *(f"* {plain(mode)}: {plain(board.reasons[mode])}." for mode in board.names)]
     return "\n".join(lines) + "\n"

@@ -10,9 +10,8 @@ from typing import Any
 from grid.report.latex import latex_file, latex_lines
 from grid.report.markdown import joined, pipe_table, plain
 from grid.report.text import records_csv
-from grid.results.combinations import distinct, grouped
+from grid.results.combinations import Combination, distinct, grouped, mean_entry
 from grid.results.rows import Row, Table
-from grid.spec.levels import cell_title, other_levels
 from grid.spec.measure import in_percent
 from modules.metrics.operating_points import EXTRAPOLATED, FEW_ERRORS
 
@@ -31,35 +30,10 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Line:
-    """A combination of levels.
+class Line(Combination):
+    """``fields``: those of ``HEAD``, each as (number, its interval)."""
 
-    Attributes:
-        row: its first cell
-        fields: of ``HEAD``, each as (number, its interval)
-        cells: the number of its replicates
-        equal: whether they are all the same computation
-    """
-
-    row: Row
     fields: tuple[tuple[str, str], ...]
-    cells: int
-    equal: bool
-
-    @property
-    def levels(self) -> Mapping[str, str]:
-        """Without the replicate, if there are several."""
-        return self.row.cell.levels if self.cells == 1 else other_levels(self.row.cell.levels)
-
-    @property
-    def count(self) -> str:
-        """``3 replicates``; empty for one."""
-        return "" if self.cells == 1 else f"{self.cells} {'equal ' if self.equal else ''}replicates"
-
-    @property
-    def title(self) -> str:
-        """``detection=mtcnn, loss=arcface (3 replicates)``."""
-        return f"{cell_title(self.levels)} ({self.count})" if self.count else self.row.title
 
 
 @dataclass(frozen=True)
@@ -88,7 +62,7 @@ def boards(table: Table) -> list[Board]:
 
 def _line(group: Sequence[Row], protocol: str, fmr: str) -> Line:
     different = distinct(group, protocol)
-    return Line(group[0], _fields([row.metrics[protocol] for row in different], fmr), len(group), len(different) == 1)
+    return Line(group[0], len(group), len(different) == 1, _fields([row.metrics[protocol] for row in different], fmr))
 
 
 def _points(row: Row, protocol: str) -> Mapping[str, Any]:
@@ -106,10 +80,9 @@ def _fields(replicates: Sequence[Mapping[str, Any]], fmr: str) -> tuple[tuple[st
 
 
 def _percent(entries: Sequence[Mapping[str, Any] | None]) -> tuple[str, str]:
-    known = [entry for entry in entries if entry is not None]
-    if not known:
+    if (mean := mean_entry(entries)) is None:
         return "–", ""
-    value, low, high = (100 * fmean([entry[key] for entry in known]) for key in ("value", "low", "high"))
+    value, low, high = (100 * mean[key] for key in ("value", "low", "high"))
     return f"{value:.2f}", f"[{low:.2f}, {high:.2f}]"
 
 

@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
 
 from grid.ledger.study import CellView
 from grid.results.columns import Column
 from grid.results.result import Result
 from grid.results.rows import Factor, Row, Table
-from grid.spec.levels import REPLICATE, other_levels
+from grid.spec.levels import REPLICATE, cell_title, other_levels
 from grid.spec.stage_name import EVALUATE, StageName
 
 SCORES = "scores.parquet"
 WORST = ("failed", "unfinished", "blocked", "skipped", "done")  # of several replicates, the first of these states
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A line of a table: a combination of levels, with all of its replicates.
+
+    Attributes:
+        row: its first cell
+        cells: the number of its replicates
+        equal: whether they are all the same computation
+    """
+
+    row: Row
+    cells: int
+    equal: bool
+
+    @property
+    def levels(self) -> Mapping[str, str]:
+        """Without the replicate, if there are several."""
+        return self.row.cell.levels if self.cells == 1 else other_levels(self.row.cell.levels)
+
+    @property
+    def count(self) -> str:
+        """``3 replicates``; empty for one."""
+        return "" if self.cells == 1 else f"{self.cells} {'equal ' if self.equal else ''}replicates"
+
+    @property
+    def title(self) -> str:
+        """``detection=mtcnn, loss=arcface (3 replicates)``."""
+        return f"{cell_title(self.levels)} ({self.count})" if self.count else self.row.title
 
 
 def combined(table: Table) -> Table:
@@ -51,6 +82,18 @@ def content(row: Row, protocol: str) -> Any:
     if marker is not None and SCORES in marker.outputs:
         return marker.outputs[SCORES]["sha256"]
     return tuple(sorted((one.metric, one.value) for one in row.results if one.heading == protocol and one.value is not None))
+
+
+def mean_entry(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, float] | None:
+    """The means of ``value``, ``low`` and ``high`` over those of the replicates' entries that have a value; None without one.
+
+    Ends of intervals are left out if one of them has none; why their means are wide enough says ``mean_result``.
+    """
+    known = [entry for entry in entries if entry is not None and entry.get("value") is not None]
+    if not known:
+        return None
+    ends = [key for key in ("low", "high") if all(entry.get(key) is not None for entry in known)]
+    return {key: fmean(entry[key] for entry in known) for key in ("value", *ends)}
 
 
 def mean_result(found: Sequence[Result], share: bool = False) -> Result:

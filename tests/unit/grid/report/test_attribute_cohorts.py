@@ -45,7 +45,13 @@ def metrics(seed: int) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def table() -> Any:
     rows = [
-        SimpleNamespace(title=f"w={level}", cell=SimpleNamespace(levels={"w": level}), metrics={"utk": metrics(seed)})
+        SimpleNamespace(
+            title=f"w={level}",
+            cell=SimpleNamespace(levels={"w": level}),
+            metrics={"utk": metrics(seed)},
+            markers={},
+            results=(),
+        )
         for seed, level in enumerate(("none", "balanced"))
     ]
     return SimpleNamespace(rows=rows)
@@ -105,7 +111,11 @@ def test_the_markdown_has_the_tables_and_is_empty_without_cohorts(table: Any) ->
             assert lines[start - 1].count(" | ") == line.count(" | ")
     plain: dict[str, Any] = {"mae": {"value": 1.0}, "images": 3, "unknown": 0}
     bare: Any = SimpleNamespace(
-        title="w", cell=SimpleNamespace(levels={}), metrics={"utk": {"task": "attributes", "targets": {"years": plain}}}
+        title="w",
+        cell=SimpleNamespace(levels={}),
+        metrics={"utk": {"task": "attributes", "targets": {"years": plain}}},
+        markers={},
+        results=(),
     )
     assert cohorts_markdown(boards(SimpleNamespace(rows=[bare]))) == ""  # type: ignore[arg-type]
 
@@ -122,6 +132,8 @@ def test_the_page_has_a_table_per_metric_and_a_strip_per_cohort(table: Any) -> N
             board=board,
             tables=TABLES,
             strokes=[SimpleNamespace(hue=n, dash="") for n in range(3)],
+            levels_of=lambda row: [],
+            number_of=table.rows.index,
         )
     )
     found = cohort_tables(board)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grid.report.attributes import PLOT, attributes_markdown, boards, printed
-from grid.report.page import HERE, TABLES, templates
+from grid.report.page import HERE, TABLES, cells_of, templates
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
@@ -28,15 +28,18 @@ def metrics(seed: int) -> dict[str, Any]:
     return {"task": "attributes", "targets": {"age": age, "years": years}}
 
 
+def cell(title: str, levels: dict[str, str], metrics: dict[str, Any]) -> Any:
+    numbers = [SimpleNamespace(heading="utk", metric="age", value=repr(metrics))]
+    return SimpleNamespace(title=title, cell=SimpleNamespace(levels=levels), metrics=metrics, markers={}, results=numbers)
+
+
 @pytest.fixture
 def table() -> Any:
     rows = [
-        SimpleNamespace(
-            title=f"weights={level}", cell=SimpleNamespace(levels={"weights": level}), metrics={"utk": metrics(seed)}
-        )
+        cell(f"weights={level}", {"weights": level}, metrics={"utk": metrics(seed)})
         for seed, level in enumerate(("none", "balanced"))
     ]
-    rows.append(SimpleNamespace(title="open", cell=SimpleNamespace(levels={}), metrics={"lfw": {"eer": {"value": 0.1}}}))
+    rows.append(cell("open", {}, {"lfw": {"eer": {"value": 0.1}}}))
     return SimpleNamespace(rows=rows)
 
 
@@ -50,16 +53,16 @@ def test_there_is_a_board_for_each_target_with_the_cells_that_have_it(table: Any
 
 def test_numbers_are_printed_with_their_intervals(table: Any) -> None:
     age, years = boards(table)
-    row = age.rows[0]
+    row, line = age.rows[0], age.lines[0]
     found = row.metrics["utk"]["targets"]["age"]
     accuracy, recall = found["accuracy"], found["per_class"]["old"]["recall"]
-    assert age.metric(row, "accuracy", True) == (
+    assert age.metric(line, "accuracy", True) == (
         f"{100 * accuracy['value']:.1f}",
         f"[{100 * accuracy['low']:.1f}, {100 * accuracy['high']:.1f}]",
     )
-    assert age.rate(row, "old", "recall")[0] == f"{100 * recall['value']:.1f}"
-    assert age.rate(row, "unheard", "recall") == ("–", "")
-    assert years.metric(row, "mae", False)[0] == f"{row.metrics['utk']['targets']['years']['mae']['value']:.2f}"
+    assert age.rate(line, "old", "recall")[0] == f"{100 * recall['value']:.1f}"
+    assert age.rate(line, "unheard", "recall") == ("–", "")
+    assert years.metric(years.lines[0], "mae", False)[0] == f"{row.metrics['utk']['targets']['years']['mae']['value']:.2f}"
     assert printed({"value": 0.5, "low": None}, True) == ("50.0", "")
 
 
@@ -103,6 +106,8 @@ def page(table: Any) -> str:
             attributes=boards(table),
             strokes=[SimpleNamespace(hue=n, dash=f"{n + 1} 9") for n in range(4)],
             tables=TABLES,
+            levels_of=cells_of(table),
+            number_of=table.rows.index,
         )
     )
 
@@ -114,9 +119,7 @@ def test_cells_may_have_other_classes_or_predict_numbers(table: Any) -> None:
     other["per_class"] = dict(zip(("old", "child"), other["per_class"].values(), strict=True))
     other["per_class"]["old"] = {**other["per_class"]["old"], "support": 1}
     years = {"task": "attributes", "targets": {"age": first.metrics["utk"]["targets"]["years"]}}
-    table.rows.insert(
-        0, SimpleNamespace(title="years", cell=SimpleNamespace(levels={"weights": "years"}), metrics={"utk": years})
-    )
+    table.rows.insert(0, cell("years", {"weights": "years"}, {"utk": years}))
     age, _ = boards(table)
     assert age.classes == ("old", "y|oung", "child")
     assert age.classified == (first, second)
@@ -142,3 +145,25 @@ def test_the_page_draws_each_cell_of_the_confusion_matrix_and_each_bin(table: An
     assert text.count('<circle class="curve') == sum(len(found[0].curve(row)) for row in found[0].rows)
     assert "Without training images: y|oung" in text
     assert len(re.findall(r"<h2>(age|years) on utk</h2>", text)) == 2
+
+
+def test_replicates_are_one_line_of_means_and_their_curves_and_matrices_stay_apart(table: Any) -> None:
+    seeds = [cell(f"replicate={n}", {"weights": "none", "replicate": str(n)}, {"utk": metrics(n)}) for n in range(3)]
+    copy = cell("replicate=3", {"weights": "none", "replicate": "3"}, {"utk": metrics(0)})
+    table.rows[:] = [*seeds, copy]
+    age, years = boards(table)
+    (line,) = age.lines
+    assert (line.title, len(line.replicates)) == ("weights=none (4 replicates)", 3)
+    each = [age.of(row)["accuracy"] for row in seeds]
+    value, low, high = (100 * np.mean([one[key] for one in each]) for key in ("value", "low", "high"))
+    assert age.metric(line, "accuracy", True) == (f"{value:.1f}", f"[{low:.1f}, {high:.1f}]")
+    recall = 100 * np.mean([age.per_class(row, "old")["recall"]["value"] for row in seeds])
+    assert age.rate(line, "old", "recall")[0] == f"{recall:.1f}"
+    text = page(table)
+    assert text.count('data-cells="0 1 2 3"') == 2
+    assert "<small>4 replicates</small>" in text
+    assert text.count('<figure class="confusion"') == 4
+    lines = attributes_markdown([age, years], "n").splitlines()
+    assert [one.split(" | ")[0] for one in lines if one.startswith("| weights")] == ["| weights=none (4 replicates)"] * 2
+    table.rows[:] = [seeds[0], copy]
+    assert boards(table)[0].lines[0].count == "2 equal replicates"

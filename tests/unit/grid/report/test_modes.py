@@ -21,15 +21,15 @@ def study(make_study):
 def test_every_cell_has_every_mode_with_its_spread_and_its_difference(study):
     table = rows.table(study)
     (board,) = boards(table)
-    assert (board.protocol, board.names, len(board.rows)) == ("lfw view 2", MODES, 2)
-    for row in board.rows:
-        found = row.metrics["lfw view 2"]["modes"]
-        assert board.text(row, "ten_fold")[0] == f"{100 * found['ten_fold']['value']:.2f}"
-        assert re.fullmatch(r"s\.e\. \d\.\d\d", board.text(row, "ten_fold")[1])
-        assert re.fullmatch(r"s\.d\. \d\.\d\d [+-]\d+\.\d\d", board.text(row, "insightface")[1])
+    assert (board.protocol, board.names, len(board.lines)) == ("lfw view 2", MODES, 2)
+    for line in board.lines:
+        found = line.row.metrics["lfw view 2"]["modes"]
+        assert board.text(line, "ten_fold")[0] == f"{100 * found['ten_fold']['value']:.2f}"
+        assert re.fullmatch(r"s\.e\. \d\.\d\d", board.text(line, "ten_fold")[1])
+        assert re.fullmatch(r"s\.d\. \d\.\d\d [+-]\d+\.\d\d", board.text(line, "insightface")[1])
         differs = 100 * (found["best_threshold"]["value"] - found["ten_fold"]["value"])
-        assert board.text(row, "best_threshold") == (f"{100 * found['best_threshold']['value']:.2f}", f"{differs:+.2f}")
-        assert board.text(row, "facenet_mean") == ("–", "")
+        assert board.text(line, "best_threshold") == (f"{100 * found['best_threshold']['value']:.2f}", f"{differs:+.2f}")
+        assert board.text(line, "facenet_mean") == ("–", "")
 
 
 def test_it_is_written_beside_the_page_and_in_it(study):
@@ -72,13 +72,14 @@ def test_val_over_folds_has_the_standard_error_of_its_mean(study):
 
     def found(impostor, modes):
         row = replace(table.rows[0], metrics={"lfw view 2": {"impostor": impostor, "modes": modes}})
-        return [(row, one) for one in boards(replace(table, rows=(row,))) if one.number.startswith("VAL")]
+        return [one for one in boards(replace(table, rows=(row,))) if one.number.startswith("VAL")]
 
-    ((row, board),) = found(1250, modes)  # 1,000 in the other four folds
+    (board,) = found(1250, modes)  # 1,000 in the other four folds
     assert (board.protocol, board.number, board.names) == ("lfw view 2", "VAL @ 0.1 %", ("facenet", "facenet_mean"))
     error = np.std(each, ddof=1) / np.sqrt(5)
-    assert board.text(row, "facenet") == ("70.00", f"s.e. {100 * error:.2f} at FAR 0.2 %")
-    assert board.text(row, "facenet_mean") == ("75.00", f"s.e. {100 * error:.2f} at FAR 0.2 % +5.00")
+    (line,) = board.lines
+    assert board.text(line, "facenet") == ("70.00", f"s.e. {100 * error:.2f} at FAR 0.2 %")
+    assert board.text(line, "facenet_mean") == ("75.00", f"s.e. {100 * error:.2f} at FAR 0.2 % +5.00")
     assert not found(1249, modes)
     assert not found(
         1250, {"facenet": {**mode, "val": {"value": None, "target": 0.001, "reason": "fold 1 has no impostor pairs"}}}
@@ -113,7 +114,7 @@ def test_templates_and_searches_have_their_readings_side_by_side(study):
         ("1:N", "Rank 1", ("exact", "joined")),
         ("1:N", "DIR @ 1 %", ("exact", "pfe", "insightface")),
     ]
-    assert [board.text(own, board.names[-1]) for board in found[1:]] == [
+    assert [board.text(board.lines[0], board.names[-1]) for board in found[1:]] == [
         ("91.25", "+1.25"),
         ("94.00", "-1.00"),
         ("85.00", "+5.00"),
@@ -123,3 +124,29 @@ def test_templates_and_searches_have_their_readings_side_by_side(study):
     for board in found:
         for name in board.names:
             assert f"* {name}: ".replace("_", r"\_") in text
+
+
+def test_replicates_are_one_line_of_means_and_equal_ones_count_once(make_study):
+    axes = {"backbone": ["alexnet"], "replicate": ["1", "2", "3"]}
+    table = rows.table(make_study("seeds", axes=axes, pairs=200, explainers=()))
+    first, second, third = table.rows
+    ((line,),) = [board.lines for board in boards(table)]
+    assert (line.title, line.cells, line.equal) == ("backbone=alexnet (3 replicates)", 3, False)
+    alone = [boards(replace(table, rows=(row,)))[0].lines[0] for row in table.rows]
+    assert alone[0].title == first.title
+    for mode in MODES:
+        of_each = [one.readings[mode] for one in alone]
+        assert line.readings[mode].value == pytest.approx(np.mean([one.value for one in of_each]))
+        assert line.readings[mode].kind == of_each[0].kind
+        if of_each[0].spread is not None:
+            assert line.readings[mode].spread == pytest.approx(np.mean([one.spread for one in of_each]))
+    assert len({one.readings["ten_fold"].value for one in alone}) > 1
+    copies = (first, replace(first, cell=second.cell), third)
+    (line,) = boards(replace(table, rows=copies))[0].lines
+    assert line.count == "3 replicates"
+    assert line.readings["ten_fold"].value == pytest.approx(
+        np.mean([alone[0].readings["ten_fold"].value, alone[2].readings["ten_fold"].value])
+    )
+    (line,) = boards(replace(table, rows=copies[:2]))[0].lines
+    assert line.title == "backbone=alexnet (2 equal replicates)"
+    assert line.readings == alone[0].readings
