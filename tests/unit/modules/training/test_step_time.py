@@ -56,7 +56,7 @@ def test_weights_statistics_gradients_and_random_states_stay_as_they_are(loss: A
 
     monkeypatch.setattr(Network, "loss_of", drawing)
     before = everything(made)
-    found = step_time(made, IMAGES, LABELS)
+    found = step_time(made, lambda: IMAGES, LABELS)
     after = everything(made)
     assert len(drawn) == 2 + STEPS
     assert before.keys() == after.keys()
@@ -80,5 +80,5 @@ def test_the_precision_of_the_training_is_measured(monkeypatch: pytest.MonkeyPat
         return forward(self, *args)
 
     monkeypatch.setattr(Network, "loss_of", looking)
-    step_time(made, IMAGES, LABELS)
+    step_time(made, lambda: IMAGES, LABELS)
     assert seen == [True] * (2 + STEPS)
