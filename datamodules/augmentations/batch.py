@@ -1,7 +1,8 @@
 """Flip, shift, scale, rotation, brightness, contrast, grayscale and an erased rectangle, computed on the training's device.
 
 Loader processes only draw the parameters of each image; the pixels of a whole batch are computed where the network is trained,
-so that loader processes do not limit a GPU. Random erasing: Zhong et al., AAAI 2020.
+so that loader processes do not limit a GPU. The rectangle is that of random erasing (Zhong et al., AAAI 2020), with one value
+instead of noise.
 """
 
 from __future__ import annotations
