@@ -38,10 +38,8 @@ class BatchConfig(AugmentationConfig):
     contrast: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum: factor from 1 - contrast to 1 + contrast
     gray: Probability = 0.0  # probability of grayscale
     erase: Probability = 0.0  # probability of an erased rectangle
-    side: Annotated[tuple[Share, Share], ORDERED] = (
-        0.1,
-        0.4,
-    )  # of the rectangle, as a fraction of the image's height and width
+    # Smallest and largest side of the rectangle, as a fraction of the image's width and height, which are drawn separately.
+    side: Annotated[tuple[Share, Share], ORDERED] = (0.1, 0.4)
     fill: Literal["black", "gray"] = "gray"  # of the rectangle
 
     @property
