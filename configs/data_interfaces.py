@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -223,6 +223,11 @@ class AugmentationConfig(Component, ABC):
     def check(self, detector: DetectorConfig) -> None:
         """Raises ValueError if the augmentation cannot be used on crops of that detector."""
 
+    @property
+    def batched(self) -> bool:
+        """Whether ``build`` returns a ``BatchAugmentation``; in a pipeline such a step is the last one."""
+        return False
+
     @abstractmethod
     def build(self) -> Augmentation: ...
 
@@ -230,6 +235,27 @@ class AugmentationConfig(Component, ABC):
 class Augmentation(Protocol):
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
         """uint8 (size, size, 3) to the same shape; a pure function of image and seed."""
+
+
+@runtime_checkable
+class BatchAugmentation(Augmentation, Protocol):
+    """An augmentation that changes a whole batch on the training's device.
+
+    For one image, ``__call__`` is ``prepare`` and then ``apply``.
+    """
+
+    def prepare(self, image: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """The loader's part: the image, uint8 (height, width, 3) as before, and its parameters, float32 (P,).
+
+        A pure function of image and seed. Both are sent to the device.
+        """
+
+    def apply(self, images: Any, parameters: Any) -> Any:
+        """The device's part: tensor uint8 (B, height, width, 3) to the same shape.
+
+        The result of an image depends on it and its row of the parameters (B, P) alone. Nothing is drawn here, and no value is
+        read on the host, which would wait for the device.
+        """
 
 
 class BatchesConfig(Component, ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from configs.contract import broken, naming
-from configs.data_interfaces import Augmentation, BatchesConfig
+from configs.data_interfaces import Augmentation, BatchAugmentation, BatchesConfig
 from datamodules.augmentations._base import augmentation_seed
+from datamodules.augmented import applied, augmented, prepared
 from datamodules.batches.shuffled import ShuffledConfig as Shuffled
 from datamodules.crops import CropTable
 from datamodules.normalization import normalized
@@ -20,6 +20,7 @@ from datamodules.prefetching import PrefetchingLoader
 from datamodules.sharing import Share, part_of
 
 Item = tuple[np.ndarray, Any, int]
+PreparedItem = tuple[np.ndarray, Any, int, np.ndarray]  # with the parameters of a ``BatchAugmentation``
 
 
 def to_batch(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -39,31 +40,39 @@ def to_pixels(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor, torch.
     return torch.from_numpy(np.stack([item[0] for item in items])), *_labels_and_rows(items)
 
 
+def to_prepared(items: Sequence[PreparedItem]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Like ``to_pixels``, with the parameters of each image: float32 (B, P)."""
+    pixels, labels, rows = to_pixels([item[:3] for item in items])
+    return pixels, labels, rows, torch.from_numpy(np.stack([item[3] for item in items]))
+
+
 def _labels_and_rows(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.stack([item[1] for item in items])), torch.tensor([item[2] for item in items])
 
 
-class TrainFaces(Dataset[Item]):
-    """Training images: item (epoch, row) is image uint8 (height, width, 3), label, row."""
+class TrainFaces(Dataset[Item | PreparedItem]):
+    """Training images: item (epoch, row) is image uint8 (height, width, 3), label, row.
+
+    With a ``BatchAugmentation``, the image after the loader's part, and its parameters as the last entry.
+    """
 
     def __init__(self, crops: CropTable, labels: np.ndarray, augmentation: Augmentation, seed: int) -> None:
         self.crops = crops
         self.labels = labels
-        self.augmentation = augmentation
+        self.augmentation: Any = augmentation
         self.seed = seed
+        self.batched = isinstance(augmentation, BatchAugmentation)
 
     def __len__(self) -> int:
         return len(self.crops)
 
-    def __getitem__(self, item: tuple[int, int]) -> Item:
+    def __getitem__(self, item: tuple[int, int]) -> Item | PreparedItem:
         epoch, row = item
-        crop = self.crops[row]
-        shape = crop.shape
-        image = self.augmentation(crop, augmentation_seed(self.seed, epoch, row))
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != shape:
-            with naming("augmentation", str(self.augmentation.__module__)):
-                raise broken("it returned", image, f"a numpy array uint8 {shape}, the shape of its input", "the-other-kinds")
-        return image, self.labels[row], row
+        crop, seed = self.crops[row], augmentation_seed(self.seed, epoch, row)
+        if self.batched:
+            image, parameters = prepared(self.augmentation, crop, seed)
+            return image, self.labels[row], row, parameters
+        return augmented(self.augmentation, crop, seed), self.labels[row], row
 
 
 class PlainFaces(Dataset[Item]):
@@ -91,7 +100,8 @@ def _one_thread(_: int) -> None:
 class FaceDataModule(pl.LightningDataModule):
     """Batches (images (B, 3, H, W), labels (B,), rows (B,)), bit-identical for any number of ``workers``.
 
-    For a GPU, loaders give pixels (B, H, W, 3), which are normalized on the device.
+    For a GPU, loaders give pixels (B, H, W, 3), which are normalized on the device. Those of a training with a
+    ``BatchAugmentation`` give them for every device, with the parameters of each image, and the device changes them before.
 
     Use a trainer with ``use_distributed_sampler=False``, because batches are divided here: of each training batch, and of the
     validation rows, rank r of ``world`` has images r, r + world, ... (``datamodules.sharing``). No image is repeated.
@@ -162,9 +172,20 @@ class FaceDataModule(pl.LightningDataModule):
         trainer = self.trainer
         return trainer is not None and trainer.strategy.root_device.type == "cuda"
 
+    @property
+    def _collate(self) -> Callable[..., Any]:
+        return to_pixels if self._on_gpu else to_batch
+
+    @property
+    def _collate_training(self) -> Callable[..., Any]:
+        return to_prepared if self.train_faces.batched else self._collate
+
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        images, *rest = batch
-        return (normalized(images), *rest) if images.dtype == torch.uint8 else batch
+        """From what loaders give to (images, labels, rows), on the device."""
+        images, labels, rows, *parameters = batch
+        if parameters:
+            images = applied(self.train_faces.augmentation, images, *parameters)
+        return normalized(images) if images.dtype == torch.uint8 else images, labels, rows
 
     def sampler(self) -> Any:
         """The training sampler for the trainer's epoch, before batches are divided between ranks."""
@@ -179,18 +200,17 @@ class FaceDataModule(pl.LightningDataModule):
         sampler, (rank, world) = self.sampler(), self._place
         if world > 1:
             sampler = Share(sampler, self.batch_size, rank, world)
-        return self._loader(self.train_faces, sampler=sampler, drop_last=sampler.drop_last)
+        return self._loader(self.train_faces, self._collate_training, sampler=sampler, drop_last=sampler.drop_last)
 
     def batches_here(self) -> Iterator[Any]:
         """The training batches from the current position on, each prepared in the calling thread when it is asked for."""
         sampler = self.sampler()
-        collate = to_pixels if self._on_gpu else to_batch
         yield from DataLoader(
             self.train_faces,
             self.batch_size,
             sampler=sampler,
             drop_last=sampler.drop_last,
-            collate_fn=collate,
+            collate_fn=self._collate_training,
             generator=torch.Generator(),
         )
 
@@ -198,12 +218,12 @@ class FaceDataModule(pl.LightningDataModule):
         if not len(self.validation_rows):
             return []
         rank, world = self._place
-        return self._loader(PlainFaces(self.crops, self.labels, self.validation_rows[rank::world]))
+        return self._loader(PlainFaces(self.crops, self.labels, self.validation_rows[rank::world]), self._collate)
 
-    def _loader(self, faces: Dataset[Item], **more: Any) -> DataLoader[Any]:
+    def _loader(self, faces: Dataset[Any], collate: Callable[..., Any], **more: Any) -> DataLoader[Any]:
         return PrefetchingLoader(
             faces,
-            collate_fn=to_pixels if self._on_gpu else to_batch,
+            collate_fn=collate,
             batch_size=part_of(self.batch_size, *self._place),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,

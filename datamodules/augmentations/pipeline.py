@@ -1,17 +1,23 @@
-"""A sequence of augmentations: ``{name: pipeline, steps: [flip, {name: jpeg, quality: [30, 90]}, blur]}``."""
+"""A sequence of augmentations: ``{name: pipeline, steps: [flip, {name: jpeg, quality: [30, 90]}, blur]}``.
+
+The last step may be one of a whole batch, such as ``batch``: the others run in the loader, and it on the training's device.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
-from configs.data_interfaces import Augmentation, AugmentationConfig, DetectorConfig
+from configs.data_interfaces import Augmentation, AugmentationConfig, BatchAugmentation, DetectorConfig
 from configs.lookup import resolve
 from datamodules.augmentations._base import step_seed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Step = Annotated[SerializeAsAny[AugmentationConfig], BeforeValidator(partial(resolve, "augmentation"))]
 
@@ -20,12 +26,29 @@ class PipelineConfig(AugmentationConfig):
     name: Literal["pipeline"] = "pipeline"
     steps: tuple[Step, ...] = Field(min_length=1)  # applied in this order, each with its own probability
 
+    @field_validator("steps")
+    @classmethod
+    def _batch_is_last(cls, steps: tuple[AugmentationConfig, ...]) -> tuple[AugmentationConfig, ...]:
+        for place, step in enumerate(steps[:-1], start=1):
+            if step.batched:
+                raise ValueError(
+                    f"{step.name} is step {place} of {len(steps)}, and it is computed for a whole batch, after what the loader "
+                    "does to each image; put it last"
+                )
+        return steps
+
+    @property
+    def batched(self) -> bool:
+        return self.steps[-1].batched
+
     def check(self, detector: DetectorConfig) -> None:
         for step in self.steps:
             step.check(detector)
 
     def build(self) -> Pipeline:
-        return Pipeline([(step.name, step.build()) for step in self.steps])
+        steps = [(step.name, step.build()) for step in self.steps]
+        last = steps[-1][1]
+        return BatchPipeline(steps, last) if isinstance(last, BatchAugmentation) else Pipeline(steps)
 
 
 class Pipeline:
@@ -45,3 +68,22 @@ class Pipeline:
         for place, (name, step) in enumerate(self.steps):
             image = step(image, step_seed(seed, place))
             yield name, image
+
+
+class BatchPipeline(Pipeline):
+    """A pipeline whose last step changes a whole batch; a ``BatchAugmentation`` itself."""
+
+    def __init__(self, steps: list[tuple[str, Augmentation]], last: BatchAugmentation) -> None:
+        super().__init__(steps)
+        self.last = last
+
+    def prepare(self, image: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """The image after all steps but the last one, and the parameters of the last one."""
+        *before, _ = self.steps
+        for place, (_, step) in enumerate(before):
+            image = step(image, step_seed(seed, place))
+        return self.last.prepare(image, step_seed(seed, len(before)))
+
+    def apply(self, images: Tensor, parameters: Tensor) -> Tensor:
+        """The last step, uint8 (B, height, width, 3) to the same shape."""
+        return self.last.apply(images, parameters)

@@ -41,9 +41,9 @@ class MeasuredLoader(pl.Callback):
 
     def _measured(self, recognizer: Any, data: Any) -> tuple[int, str]:
         with kept_random_states(recognizer.device):
-            load, (images, labels, rows) = batch_seconds(data.batches_here())
-        images, *_ = data.on_after_batch_transfer((images.to(recognizer.device), labels, rows), 0)
-        step = step_time(recognizer, images, labels)
+            load, batch = batch_seconds(data.batches_here())
+        there = [part.to(recognizer.device) for part in batch]
+        step = step_time(recognizer, lambda: data.on_after_batch_transfer(there, 0)[0], batch[1])
         wanted, most = workers_needed(load, step.seconds, step.host), most_workers(self.reserved)
         found = min(wanted, most)
         words = f"{load * 1e3:.3g} ms a batch, step: {step.seconds * 1e3:.3g} ms, {step.host * 1e3:.3g} ms of them busy"

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,8 @@ class StepTime:
     host: float
 
 
-def step_time(recognizer: Any, images: Tensor, labels: Tensor) -> StepTime:
-    """Times forward and backward passes of one batch, without the optimizer's part.
+def step_time(recognizer: Any, images: Callable[[], Tensor], labels: Tensor) -> StepTime:
+    """Times forward and backward passes of one batch, with what the device does to images before, without the optimizer's part.
 
     They are passes of a copy of the network, and random states are put back. So weights, statistics of normalizations,
     gradients, memories of losses and all that is random later are as if this had not been called. The copy, its gradient and
@@ -36,21 +36,22 @@ def step_time(recognizer: Any, images: Tensor, labels: Tensor) -> StepTime:
 
     Args:
         recognizer: a ``modules.training.recognizer.Recognizer`` in a Trainer's fit, on its device; one process, not compiled
-        images: float32 (B, 3, H, W), on the device
+        images: makes the images of each step, float32 (B, 3, H, W), from what is on the device
         labels: (B, ...), on the host
     """
     device = recognizer.device
-    images, there = images.contiguous(memory_format=recognizer.layout), labels.to(device)
+    there = labels.to(device)
     with kept_random_states(device), torch.enable_grad():
         network = copy.deepcopy(recognizer.network)
         loss = getattr(network, "loss", None)
 
         def step() -> None:
             network.zero_grad(set_to_none=True)
+            pixels = images().contiguous(memory_format=recognizer.layout)
             if isinstance(loss, ExpectingLoss) and not recognizer.recipe.decodes_only:
                 loss.expect(labels)
             with recognizer.trainer.precision_plugin.train_step_context():
-                value = recognizer.loss_of(network, images, there)
+                value = recognizer.loss_of(network, pixels, there)
             value.backward()  # type: ignore[no-untyped-call]
 
         step()  # the first one also starts libraries and takes memory

@@ -45,7 +45,7 @@ def crops(folder: str, count: int) -> CropTable:
 
 
 def rate(device: str, table: CropTable, augmentation: Any, workers: int) -> tuple[int, float]:
-    """Images that were loaded and copied to the device, and seconds, after the loader has started."""
+    """Images that were loaded, copied to the device and augmented there, and seconds, after the loader has started."""
     labels = np.zeros(len(table), np.int64)
     built = resolve("augmentation", augmentation).build()
     data = FaceDataModule(table, labels, range(len(labels)), [], built, min(BATCH, len(labels) // 4), seed=0, workers=workers)
@@ -53,7 +53,7 @@ def rate(device: str, table: CropTable, augmentation: Any, workers: int) -> tupl
     images, began, batches = 0, time.perf_counter(), 0
     while True:
         for batch in loader:
-            images += len(batch[0].to(device, non_blocking=True))
+            images += len(data.on_after_batch_transfer([part.to(device, non_blocking=True) for part in batch], 0)[0])
             batches += 1
             if batches == 3 + workers:  # its processes have started
                 images, began = 0, time.perf_counter()
@@ -79,6 +79,10 @@ def flips(device: str) -> Iterator[Row]:
 
 def pipeline(device: str) -> Iterator[Row]:
     return loading(device, {"name": "pipeline", "steps": PIPELINE}, "pipeline of 8 steps")
+
+
+def batches(device: str) -> Iterator[Row]:
+    return loading(device, {"name": "batch", "gray": 0.1, "erase": 0.5}, "batch on the device")
 
 
 def detection(device: str) -> Iterator[Row]:
@@ -119,4 +123,10 @@ def evaluation(device: str) -> Iterator[Row]:
     yield rated("the same in bf16", taken["bf16"], count, EMBEDDED)
 
 
-ROWS = {"loading, flip": flips, "loading, pipeline": pipeline, "MTCNN": detection, "embedding": evaluation}
+ROWS = {
+    "loading, flip": flips,
+    "loading, pipeline": pipeline,
+    "loading, batch": batches,
+    "MTCNN": detection,
+    "embedding": evaluation,
+}

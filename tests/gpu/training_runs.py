@@ -21,7 +21,7 @@ from modules.training.trainer import fit
 CLASSES, BATCH = 4, 8
 
 
-def faces(steps: int, size: int, batch: int = BATCH, workers: int = 0, augmentation: str = "none") -> FaceDataModule:
+def faces(steps: int, size: int, batch: int = BATCH, workers: int = 0, augmentation: Any = "none") -> FaceDataModule:
     """Random images uint8, of ``CLASSES`` brightnesses: ``steps`` batches to train on, one and a half to validate on."""
     cut = steps * batch
     images = cut + batch + batch // 2

@@ -37,9 +37,10 @@ def one(case, folder):
     if rank and case.get("synchronized"):
         synchronize(network)
     held = case.get("validation", 5)
-    flip, batches = resolve("augmentation", "flip").build(), resolve("batches", case.get("batches", "shuffled"))
+    changes = resolve("augmentation", case.get("augmentation", "flip")).build()
+    batches = resolve("batches", case.get("batches", "shuffled"))
     rows = range(held, COUNT), range(held)
-    data = FaceDataModule(Crops(), np.arange(COUNT) // 2 % 4, *rows, flip, recipe.part_size, 3, batches=batches)
+    data = FaceDataModule(Crops(), np.arange(COUNT) // 2 % 4, *rows, changes, recipe.part_size, 3, batches=batches)
     steps = data.steps_per_epoch // recipe.accumulate
     recognizer = Recognizer(network, recipe, seed=5, steps_per_epoch=steps, open_set=case.get("open_set", False))
     saved = []

@@ -7,12 +7,17 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 import pytest
+import torch
 import typer
 
 from configs.lookup import lookup
+from datamodules.augmentations.pipeline import PipelineConfig
+from datamodules.augmented import applied, prepared
 from grid.cli.main import app
 from grid.plan.plan import make_plan
 from grid.spec.grid_file import BadInput, read
@@ -134,6 +139,7 @@ def test_the_examples_of_extending_resolve_as_components(tmp_path: Path, monkeyp
         "margin",
         "saliency",
         "compact",
+        "inverted",
         "steps",
         "norms",
     }
@@ -165,6 +171,13 @@ def test_the_examples_of_extending_resolve_as_components(tmp_path: Path, monkeyp
         shares = [(x1 - x0) * (y1 - y0) / images.image(0)[..., 0].size for x0, y0, x1, y1 in boxes]
         assert len(shares) == 36
         assert 0.1 < min(shares) < max(shares) < 0.8  # otherwise the factor ``detection`` would change nothing
+        inverted: Any = lookup("augmentation", "mylab.inverted").model_validate({"probability": 0.5})
+        batch, faces = inverted.build(), [images.image(row) for row in range(8)]
+        parts = [prepared(batch, face, seed) for seed, face in enumerate(faces)]
+        changed = applied(batch, *(torch.from_numpy(np.stack(part)) for part in zip(*parts, strict=True)))
+        assert [np.array_equal(changed[seed], batch(face, seed)) for seed, face in enumerate(faces)] == [True] * 8
+        assert 0 < sum(np.array_equal(changed[seed], 255 - face) for seed, face in enumerate(faces)) < 8
+        assert PipelineConfig(steps=("flip", inverted)).batched
         flat = lookup("data", "mylab.flat").model_validate({"name": "mylab.flat", "root": tmp_path / "absent"})
         assert "set root" in str(flat.missing())
     finally:

@@ -5,6 +5,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from configs.lookup import resolve
 from datamodules.augmentations import basic, flip, none
 from datamodules.augmentations._base import augmentation_seed
 from datamodules.datamodule import FaceDataModule, to_batch, to_pixels
@@ -174,6 +175,49 @@ def test_workers_and_a_resume_within_an_epoch_change_no_batch(tmp_path):
     fit(tmp_path / "c", second, faces, tmp_path / "b" / "last.ckpt")
     assert first.steps + second.steps == undisturbed.steps
     assert all(torch.equal(one, other) for one, other in zip(second.parameters(), undisturbed.parameters(), strict=True))
+
+
+BATCHED = {
+    "batch": {"name": "batch", "gray": 0.3, "erase": 0.5},
+    "pipeline": {"name": "pipeline", "steps": [{"name": "jpeg", "quality": [20, 40]}, {"name": "batch", "erase": 0.5}]},
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", BATCHED)
+def test_a_batch_is_augmented_as_each_image_alone_whatever_loads_it(name, tmp_path):
+    """By seed, epoch and row, with loader processes, and after a resume within an epoch."""
+    augmentation = resolve("augmentation", BATCHED[name]).build()
+    alone = Net()
+    fit(tmp_path / "a", alone, data(lambda image, seed: augmentation(image, seed)))
+    undisturbed = Net()
+    fit(tmp_path / "b", undisturbed, data(augmentation))
+    assert undisturbed.steps == alone.steps
+    first = Net(stop_at=(2, 3))
+    with pytest.raises(KeyError):
+        fit(tmp_path / "c", first, data(augmentation, workers=2))
+    second, faces = Net(), data(augmentation, workers=2)
+    faces.start_batch(2, 3)
+    fit(tmp_path / "d", second, faces, tmp_path / "c" / "last.ckpt")
+    assert first.steps + second.steps == alone.steps
+    assert all(torch.equal(one, other) for one, other in zip(second.parameters(), alone.parameters(), strict=True))
+    plain = Net()
+    fit(tmp_path / "e", plain, data())
+    assert [step[:3] for step in plain.steps] == [step[:3] for step in alone.steps]
+    assert plain.steps != alone.steps
+
+
+def test_pixels_and_parameters_of_a_batch_travel_to_the_device():
+    augmentation = resolve("augmentation", "batch").build()
+    faces = data(augmentation)
+    pixels, labels, rows, parameters = next(iter(faces.train_dataloader()))
+    assert np.array_equal(pixels, Crops().images[rows])
+    assert (parameters.dtype, parameters.shape) == (torch.float32, (4, 13))
+    images, *rest = faces.on_after_batch_transfer((pixels, labels, rows, parameters), 0)
+    assert torch.equal(images, normalized(augmentation.apply(pixels, parameters)))
+    assert rest == [labels, rows]
+    assert len(next(iter(faces.val_dataloader()))) == 3
+    assert torch.equal(next(faces.batches_here())[3], parameters)
 
 
 @pytest.mark.parametrize("wrong", [lambda image, seed: None, lambda image, seed: image / 255, lambda image, seed: image[1:]])

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from datamodules.augmentations import basic, flip, none
+from datamodules.augmentations import basic, batch, flip, none
 from datamodules.augmentations._base import augmentation_seed
 from datamodules.augmentations.pipeline import PipelineConfig as Pipeline
 from datamodules.contact_sheet import contact_sheet
@@ -17,8 +17,9 @@ FACES = Drawn(subjects=5, shots=3, size=64)
 ONE = Drawn(subjects=1, shots=1, size=64)
 
 
-def test_a_row_is_the_crop_and_what_training_sees_in_its_epochs():
-    augment = basic.BasicConfig().build()
+@pytest.mark.parametrize("config", [basic.BasicConfig(), batch.BatchConfig(gray=0.5, erase=1.0)], ids=lambda one: one.name)
+def test_a_row_is_the_crop_and_what_training_sees_in_its_epochs(config):
+    augment = config.build()
     crop = (
         whole.NoDetectorConfig()
         .build()
@@ -26,9 +27,9 @@ def test_a_row_is_the_crop_and_what_training_sees_in_its_epochs():
     )
     images = [crop, *(augment(crop, augmentation_seed(9, epoch, 0)) for epoch in range(3))]
     large = [image.repeat(2, axis=0).repeat(2, axis=1) for image in images]
-    labels = ["person-00000/shot-000", *(f"{epoch}: basic" for epoch in range(3))]
+    labels = ["person-00000/shot-000", *(f"{epoch}: {config.name}" for epoch in range(3))]
     expected = contact_sheet(large, columns=4, labels=labels)
-    assert np.array_equal(show(ONE, None, basic.BasicConfig(), count=1, size=100, seed=9, epochs=3), expected)
+    assert np.array_equal(show(ONE, None, config, count=1, size=100, seed=9, epochs=3), expected)
 
 
 def test_the_same_arguments_give_the_same_image_and_another_seed_another():

@@ -119,14 +119,14 @@ def test_another_process_gives_the_same_bytes_and_asks_no_network():
         assert [hashlib.sha256(augment(IMAGE, seed).tobytes()).hexdigest() for seed in SEEDS] == digests, value
 
 
-@pytest.mark.parametrize("name", sorted(set(known("augmentation")) - {"none", "basic", "pipeline"}))
+@pytest.mark.parametrize("name", sorted(set(known("augmentation")) - {"none", "basic", "batch", "pipeline"}))
 @pytest.mark.parametrize(("probability", "changed"), [(0.0, 0), (1.0, 40)])
 def test_a_probability_reaches_never_and_always(name, probability, changed):
     augment = resolve("augmentation", {"name": name, "probability": probability}).build()
     assert sum(not np.array_equal(augment(IMAGE, seed), IMAGE) for seed in SEEDS) == changed
 
 
-@pytest.mark.parametrize("name", sorted(set(known("augmentation")) - {"none", "basic", "pipeline"}))
+@pytest.mark.parametrize("name", sorted(set(known("augmentation")) - {"none", "basic", "batch", "pipeline"}))
 def test_a_probability_is_a_share_of_the_images(name):
     augment = resolve("augmentation", {"name": name, "probability": 0.3}).build()
     assert 38 < sum(not np.array_equal(augment(IMAGE, seed), IMAGE) for seed in range(200)) < 82  # 3.4 standard deviations

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import torch
 
+from configs.data_interfaces import BatchAugmentation
 from configs.lookup import resolve
 from datamodules.augmentations import blur, cutout, flip, none
 from datamodules.augmentations._base import step_seed
@@ -71,3 +73,31 @@ def test_it_tells_what_each_step_made():
 def test_steps_that_are_none_are_refused(steps, message):
     with pytest.raises(ValueError, match=message):
         resolve("augmentation", {"name": "pipeline", "steps": steps})
+
+
+LAST_BATCH = {"name": "pipeline", "steps": [{"name": "jpeg", "probability": 0.7}, "flip", {"name": "batch", "erase": 0.5}]}
+
+
+def test_a_last_step_of_a_batch_is_left_to_the_device():
+    config = resolve("augmentation", LAST_BATCH)
+    built, batch = config.build(), config.steps[-1].build()
+    assert config.batched
+    assert isinstance(built, BatchAugmentation)
+    images, parameters = zip(*(built.prepare(IMAGE, seed) for seed in range(30)), strict=True)
+    first = PipelineConfig(steps=config.steps[:-1]).build()
+    for seed in range(30):
+        assert np.array_equal(images[seed], first(IMAGE, seed))
+        assert np.array_equal(parameters[seed], batch.draw(step_seed(seed, 2)))
+    found = built.apply(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(parameters)))
+    assert all(np.array_equal(found[seed], built(IMAGE, seed)) for seed in range(30))
+    assert [name for name, _ in built.after_each(IMAGE, 0)] == ["jpeg", "flip", "batch"]
+
+
+def test_a_pipeline_that_ends_with_a_batch_may_be_the_last_step_only():
+    assert isinstance(resolve("augmentation", {"name": "pipeline", "steps": ["flip", LAST_BATCH]}).build(), BatchAugmentation)
+    plain = PipelineConfig(steps=["flip"])
+    assert not plain.batched
+    assert not isinstance(plain.build(), BatchAugmentation)
+    for steps, said in ((["batch", "flip"], "batch is step 1 of 2"), ([LAST_BATCH, "flip"], "pipeline is step 1 of 2")):
+        with pytest.raises(ValueError, match=f"{said}, .*; put it last"):
+            resolve("augmentation", {"name": "pipeline", "steps": steps})

@@ -14,6 +14,7 @@ from torch import nn
 
 from configs.lookup import resolve
 from datamodules import loader_workers
+from datamodules.augmentations.batch import Batch
 from datamodules.datamodule import FaceDataModule
 from grid.execution.job import Begun, RunOptions, begin, jobs_of, run
 from grid.plan.plan import make_plan, store_of
@@ -23,6 +24,7 @@ from grid.stages import measured_loader
 from grid.stages.measured_loader import LOGGER, MeasuredLoader, loader_callbacks
 from modules.training.checkpointing import Checkpointing
 from modules.training.recognizer import Recognizer
+from modules.training.step_time import STEPS
 from modules.training.stopped import Stopped
 from modules.training.trainer import fit, network_weights
 
@@ -56,15 +58,17 @@ class Net(nn.Module):
         return nn.functional.cross_entropy(self(images), labels)
 
 
-def data(crops: Any = None) -> FaceDataModule:
-    augmentation = resolve("augmentation", "basic").build()
-    return FaceDataModule(crops or Crops(), np.arange(COUNT) % CLASSES, range(2, COUNT), range(2), augmentation, BATCH, seed=3)
+def data(crops: Any = None, augmentation: str = "basic") -> FaceDataModule:
+    built = resolve("augmentation", augmentation).build()
+    return FaceDataModule(crops or Crops(), np.arange(COUNT) % CLASSES, range(2, COUNT), range(2), built, BATCH, seed=3)
 
 
-def trained(folder: Path, *callbacks: Any, checkpoint: Path | None = None, stop: int | None = None) -> Any:
+def trained(
+    folder: Path, *callbacks: Any, checkpoint: Path | None = None, stop: int | None = None, augmentation: str = "basic"
+) -> Any:
     """History, weights, and the number of loader processes."""
     folder.mkdir(exist_ok=True)
-    faces = data()
+    faces = data(augmentation=augmentation)
     recognizer = Recognizer(Net(), RECIPE, seed=5, steps_per_epoch=faces.steps_per_epoch)
 
     def save(epoch: int, batch: int | None, write: Any, row: Any) -> None:
@@ -116,6 +120,30 @@ def test_a_training_that_resumes_measures_again_with_equal_numbers(plain: Any, t
     trained(tmp_path, MeasuredLoader(None), stop=3)
     found = trained(tmp_path, MeasuredLoader(None), checkpoint=tmp_path / "last.ckpt")
     assert equal(found, plain)
+
+
+def test_what_the_device_does_to_a_batch_belongs_to_the_step(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = trained(tmp_path / "plain", augmentation="batch")
+    measured, applied = measured_loader.step_time, 0
+    apply = Batch.apply
+
+    def counted(self: Batch, images: Any, parameters: Any) -> Any:
+        nonlocal applied
+        applied += 1
+        return apply(self, images, parameters)
+
+    def measuring(*asked: Any) -> Any:
+        before = applied
+        found = measured(*asked)
+        assert applied == before + 2 + STEPS, "once in each timed step"
+        return found
+
+    monkeypatch.setattr(Batch, "apply", counted)
+    monkeypatch.setattr(measured_loader, "step_time", measuring)
+    assert equal(trained(tmp_path / "measured", MeasuredLoader(None), augmentation="batch"), plain)
+    assert " ms a batch, step: " in caplog.text
 
 
 def test_where_measuring_fails_the_rule_stays_and_the_training_goes_on(

@@ -13,6 +13,7 @@ from ranks import together
 from modules.training.ranks import is_communication_error
 
 TRIPLET = {"batch_size": 6, "lr": 0.01}
+BATCH = {"name": "batch", "gray": 0.3, "erase": 0.5}
 CASES: list[dict[str, Any]] = [
     {},
     {"recipe": {"accumulate": 2, "clip": 0.5, "batch_size": 10}},
@@ -21,6 +22,8 @@ CASES: list[dict[str, Any]] = [
     {"validation": 0, "recipe": {"select": "last"}},
     {"loss": "triplet", "batches": {"name": "pk", "images": 2}, "recipe": TRIPLET},
     {"loss": "triplet", "validation": 1, "batches": {"name": "pk", "images": 2}, "recipe": {**TRIPLET, "select": "last"}},
+    {"augmentation": BATCH},
+    {"augmentation": BATCH, "loss": "triplet", "batches": {"name": "pk", "images": 2}, "recipe": TRIPLET},
     {"open_set": True},
     {"batch": 64},  # one smaller batch
     {"backbone": {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}, "synchronized": True, "recipe": {"lr": 0.01}},

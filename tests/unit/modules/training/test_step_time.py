@@ -55,10 +55,15 @@ def test_weights_statistics_gradients_and_random_states_stay_as_they_are(loss: A
         return forward(self, *args)
 
     monkeypatch.setattr(Network, "loss_of", drawing)
-    before = everything(made)
-    found = step_time(made, IMAGES, LABELS)
+    before, prepared = everything(made), []
+
+    def images() -> torch.Tensor:
+        prepared.append(torch.rand(1))
+        return IMAGES
+
+    found = step_time(made, images, LABELS)
     after = everything(made)
-    assert len(drawn) == 2 + STEPS
+    assert len(drawn) == len(prepared) == 2 + STEPS
     assert before.keys() == after.keys()
     assert [name for name in before if not same(before[name], after[name])] == []
     assert 0 < found.host <= found.seconds
@@ -80,5 +85,5 @@ def test_the_precision_of_the_training_is_measured(monkeypatch: pytest.MonkeyPat
         return forward(self, *args)
 
     monkeypatch.setattr(Network, "loss_of", looking)
-    step_time(made, IMAGES, LABELS)
+    step_time(made, lambda: IMAGES, LABELS)
     assert seen == [True] * (2 + STEPS)
