@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from datamodules.list_readers.lines import fields_of, numbered_lines, shown, whole
+from datamodules.list_readers.lines import fields_of, is_folder, numbered_lines, shown, whole
 
 ListName = Literal["view1_test", "view1_train", "view2"]
 FILES: dict[str, str] = {"view1_test": "pairsDevTest.txt", "view1_train": "pairsDevTrain.txt", "view2": "pairs.txt"}
@@ -94,7 +94,7 @@ def _pair(file: Path, number: int, fields: list[str], same: bool) -> tuple[str, 
     if len(fields) != (3 if same else 4) or not all(map(whole, numbers)):
         raise ValueError(f"{where}: expected {kind}, found {shown(' '.join(fields))}")
     for subject in fields[:1] if same else fields[::2]:
-        if subject.startswith(".") or "/" in subject or "\\" in subject:
+        if not is_folder(subject):
             raise ValueError(f"{where}: {shown(subject)} is no subject's folder")
     left = image_key(fields[0], int(fields[1]))
     right = image_key(fields[0] if same else fields[2], int(fields[-1]))

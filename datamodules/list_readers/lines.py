@@ -82,5 +82,10 @@ def whole(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
+def is_folder(name: str) -> bool:
+    """Whether ``name`` can be the folder of a subject: not empty, hidden or a path."""
+    return bool(name) and not name.startswith(".") and "/" not in name and "\\" not in name
+
+
 def _line_at(data: bytes, place: int) -> int:
     return len(re.findall(rb"\r\n|\n|\r", data[:place])) + 1

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from datamodules.list_readers.lfw import PairList
-from datamodules.list_readers.lines import fields_of, mark_of, numbered_lines, shown, whole
+from datamodules.list_readers.lines import fields_of, is_folder, mark_of, numbered_lines, shown, whole
 
 Layout = Literal["lfw", "path_path_label", "label_path_path", "two_lines_label", "two_lines_subject"]
 Order = Literal["blocks", "kinds"]
@@ -128,6 +128,9 @@ def _lfw(file: Path, lines: Lines) -> Iterator[Row]:
                 f"{file}, line {number}: expected (subject, number, number) or (subject, number, subject, number), found "
                 f"{shown(text)}"
             )
+        for subject in fields[::2] if len(fields) == 4 else fields[:1]:
+            if not is_folder(subject):
+                raise ValueError(f"{file}, line {number}: {shown(subject)} is no subject's folder")
         same = len(fields) == 3
         if announced and same != (place // size % 2 == 0):
             kinds = ("an impostor", "a genuine") if same else ("a genuine", "an impostor")
