@@ -83,8 +83,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/plan/study_record.py": "tests/unit/grid/plan/test_plan.py",
     "grid/plan/table.py": "tests/unit/grid/plan/test_plan.py",
     "grid/report/cell_sheets.py": "tests/unit/grid/report/test_figures.py",
-    "grid/report/plots/accuracy_cost.py": "tests/unit/grid/report/plots/test_plots.py",
-    "grid/report/plots/canvas.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/plots/critical_differences.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/plots/error_curves.py": "tests/unit/grid/report/plots/test_plots.py",
     "grid/report/plots/interactions.py": "tests/unit/grid/report/plots/test_plots.py",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from grid.report.plots.canvas import SOFT, Plot, finish, legend, new, stroke, text
-from grid.report.plots.scores import MOST, left_out, name_of
+from grid.report.plots.scores import MOST, name_of
 from grid.report.stage_times import training_seconds
 from grid.results.columns import Column
 from grid.results.rows import Table
+from grid.terminal import counted
 
 
 def accuracy_cost(table: Table, column: Column) -> Plot | None:
@@ -35,15 +36,18 @@ def accuracy_cost(table: Table, column: Column) -> Plot | None:
         for place, (cost, value, low, high) in enumerate(own):
             axes.plot([cost, cost], [low, high], color=style["color"], lw=1, zorder=2)
             axes.plot([cost], [value], mark, color=style["color"], ms=5, zorder=3, label=text(name) if place == 0 else None)
+    rest = [(cost, value) for name, cost, value, *_ in found if name not in shown]
+    axes.plot([cost for cost, _ in rest], [value for _, value in rest], "o", color=SOFT, ms=2.5, zorder=2)
     front = pareto([(cost, value) for _, cost, value, *_ in found], column.lower_is_better)
     axes.plot(*zip(*front, strict=True), color=SOFT, lw=1, linestyle=":", zorder=1)
     costs = [cost for _, cost, *_ in found]
     axes.set(xlabel=f"{'minutes' if minutes else 'seconds'} of training", ylabel=text(column.heading))
     axes.set_xscale("log" if max(costs) > 8 * min(costs) else "linear")
     legend(figure, axes, shown)
+    more = f" Gray: the other {counted(len(names) - len(shown), 'cell')}." if rest else ""
     words = (
         "Duration of the training stage on the machine that ran it; 95 % intervals of each cell by itself. The dotted line "
-        f"joins cells that no other is both cheaper and better than.{left_out(len(names) - len(shown))}"
+        f"joins cells that no other is both cheaper and better than.{more}"
     )
     return finish(
         figure,

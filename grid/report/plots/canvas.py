@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from grid.figure_png import literal
@@ -14,14 +14,15 @@ from grid.report.text import visible
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#b0568c", "#8a6d00", "#3aa0d8", "#6b4fbb", "#4d4d4d")  # those of the page
 DASHES = ("-", "--", ":", "-.")
+HANDLE = 0.7  # inches that the line beside a name of a legend takes, with the space around both
 INK, SOFT, LINE = "#1b1c20", "#5d616b", "#e4e5e8"
 VARIABLES = {**{color: f"var(--c{number})" for number, color in enumerate(COLORS)},
              INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", "#ffffff": "var(--card)"}  # fmt: skip
-STYLE = {
+STYLE: dict[str, Any] = {
     "svg.fonttype": "none", "svg.hashsalt": "facegrid", "pdf.fonttype": 42, "font.size": 9, "font.family": "sans-serif",
     "axes.edgecolor": SOFT, "axes.labelcolor": INK, "text.color": INK, "xtick.color": SOFT, "ytick.color": SOFT,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "grid.color": LINE, "legend.frameon": False,
-    "axes.titlesize": 9, "axes.titlelocation": "left", "legend.fontsize": 8, "figure.facecolor": "none",
+    "axes.titlesize": 9, "axes.titlelocation": "left", "legend.fontsize": 9, "figure.facecolor": "none",
     "axes.facecolor": "none", "savefig.facecolor": "none",
 }  # fmt: skip
 
@@ -121,9 +122,61 @@ def _saved(figure: Any, kind: str, metadata: Mapping[str, Any]) -> bytes:
     return data.getvalue()
 
 
-def text(name: str) -> str:
-    """Text that matplotlib shows as it is: no formulas, no invisible characters."""
-    return literal(visible(name))
+def text(name: str, most: int | None = None) -> str:
+    """Text that matplotlib shows as it is: no formulas, no invisible characters.
+
+    Args:
+        most: characters; longer text loses its middle
+    """
+    shown = visible(name)
+    if most is not None and len(shown) > most:
+        end = (most - 1) // 2
+        shown = f"{shown[: most - 1 - end]}…{shown[len(shown) - end :]}"
+    return literal(shown)
+
+
+@lru_cache(maxsize=4096)
+def inches(name: str, points: float) -> float:
+    """The width of one line."""
+    from matplotlib.textpath import TextPath
+
+    return float(TextPath((0, 0), text(name), size=points).get_extents().width) / 72 if name.strip() else 0.0
+
+
+def fitted(name: str, room: float, points: float) -> str:
+    """``text`` in one line of at most ``room`` inches."""
+    length = len(visible(name))
+    most = min(length, int(1.1 * length * room / max(inches(name, points), 1e-6)) + 1)
+    while most > 4 and inches(text(name, most), points) > room:
+        most -= 1
+    return text(name, most)
+
+
+def wrapped(name: str, room: float, points: float = 9) -> str:
+    """``text`` in one or two lines of at most ``room`` inches; what is longer loses its middle."""
+    shown = visible(name)
+    words, first = shown.split(" "), ""
+    while words and inches(f"{first} {words[0]}".strip(), points) <= room:
+        first = f"{first} {words.pop(0)}".strip()
+    if not words:
+        return text(first)
+    return "\n".join(fitted(line, room, points) for line in (first, " ".join(words)) if line)
+
+
+def _panel_width(axes: Any) -> float:
+    return float(axes.figure.get_figwidth() / axes.get_gridspec().ncols)
+
+
+def panel_title(axes: Any, name: str) -> None:
+    """The title of a panel, in two lines if need be."""
+    axes.set_title(wrapped(name, 0.9 * _panel_width(axes), 8), fontsize=8)
+
+
+def ticks(axes: Any, names: Sequence[str]) -> None:
+    """Levels below the x axis, slanted if they have no room side by side."""
+    slanted = max(inches(name, 8) for name in names) + 0.1 > 0.75 * _panel_width(axes) / len(names)
+    turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    axes.set_xticks(range(len(names)), [text(name, 22) for name in names], fontsize=8, **turned)
 
 
 def stroke(number: int) -> dict[str, Any]:
@@ -133,9 +186,9 @@ def stroke(number: int) -> dict[str, Any]:
 
 
 def legend(figure: Any, axes: Any, names: Sequence[str]) -> None:
-    """Below the axes, in as many columns as fit: also on narrow screens, where the figure is scaled down."""
+    """Below the axes, in as many columns as fit."""
     handles, _ = axes.get_legend_handles_labels()
-    columns = max(1, min(3, int(100 / (max(map(len, names), default=1) + 8))))
-    figure.legend(
-        handles, [text(name) for name in names], loc="outside lower left", ncols=columns, handlelength=2.4, frameon=False
-    )
+    whole, size = figure.get_figwidth() - 0.1, STYLE["legend.fontsize"]
+    columns = max(1, min(3, int(whole / (HANDLE + max(inches(name, size) for name in names)))))
+    labels = [fitted(name, whole - HANDLE, size) for name in names]
+    figure.legend(handles, labels, loc="outside lower left", ncols=columns, fontsize=size, handlelength=2.4, frameon=False)

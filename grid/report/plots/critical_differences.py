@@ -9,7 +9,7 @@ from __future__ import annotations
 from grid.analysis import words
 from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
 from grid.analysis.records import cell_name
-from grid.report.plots.canvas import INK, LINE, SOFT, Plot, finish, new, text
+from grid.report.plots.canvas import INK, LINE, SOFT, Plot, finish, new, text, wrapped
 
 MOST = 24
 
@@ -21,7 +21,8 @@ def critical_differences(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> 
     order = found.compared[:MOST]
     scale = 100 if column.percent else 1
     runs = [run for run in found.tied if len(run) > 1]
-    figure, ((axes,),) = new(6.6, 0.9 + 0.26 * len(order))
+    names = [wrapped(cell_name(protocol.cells[cell]), 3.0) for cell in order]
+    figure, ((axes,),) = new(6.6, 0.9 + (0.4 if any("\n" in name for name in names) else 0.26) * len(order))
     best = max(found.values[cell] * scale for cell in order)
     worst = min(found.values[cell] * scale for cell in order)
     width = (best - worst) or 1.0
@@ -35,9 +36,8 @@ def critical_differences(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> 
         if len(here) > 1:
             x = best + (0.05 + 0.035 * number) * width
             axes.plot([x, x], [here[0] - 0.18, here[-1] + 0.18], color=SOFT, lw=3, solid_capstyle="butt")
-    axes.set_yticks(
-        range(len(order)), [text(f"{cell_name(protocol.cells[cell])}  {column.text(found.values[cell])}") for cell in order]
-    )
+    labels = [f"{name}  {column.text(found.values[cell])}" for name, cell in zip(names, order, strict=True)]
+    axes.set_yticks(range(len(order)), labels)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines[["left"]].set_visible(False)
     axes.set(ylim=(len(order) - 0.4, -0.6), xlabel=text(column.heading))

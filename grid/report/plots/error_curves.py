@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grid.report.plots.canvas import LINE, SOFT, Plot, finish, legend, new, panels, stroke, text
+from grid.report.plots.canvas import LINE, SOFT, Plot, finish, legend, new, panel_title, panels, stroke, text
 from grid.report.plots.scores import Scored, left_out, thinned
 from modules.metrics.operating_points import FEW
 from modules.metrics.roc import Curve
@@ -80,7 +80,7 @@ def rate_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
         place.set(yscale="log", ylim=(floor, 1.3))
         place.minorticks_off()
         place.locator_params(axis="x", nbins=4)
-        place.set_title(text(one.title), fontsize=8)
+        panel_title(place, one.title)
     figure.supxlabel("threshold", fontsize=9)
     legend(figure, axes[0], ["FMR (FAR)", "FNMR (FRR)"])
     words = f"A higher threshold accepts fewer pairs. Dots mark the equal error rate.{left_out(more)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grid.report.plots.canvas import SOFT, Plot, finish, legend, panels, stroke, text
+from grid.report.plots.canvas import SOFT, Plot, finish, legend, panel_title, panels, stroke, text
 from grid.report.plots.scores import left_out, name_of
 from grid.results.explanation_scores import Scored
 
@@ -60,7 +60,7 @@ def _figure(score: str, of: str, games: Sequence[Scored]) -> Plot:
         for name, style in styles.items():
             shares, accuracy = drawn[name][1] if name in drawn else ([], [])
             place.plot([100 * one for one in shares], [100 * one for one in accuracy], **style, label=text(name))
-        place.set_title(text(cell), fontsize=8)
+        panel_title(place, cell)
         place.set(xlabel="hidden pixels, least important first [%]", ylabel="accuracy [%]")
         place.label_outer()
     legend(figure, axes[0], list(styles))

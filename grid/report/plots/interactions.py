@@ -8,7 +8,7 @@ import numpy as np
 
 from grid.analysis import words
 from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis
-from grid.report.plots.canvas import Plot, finish, panels, stroke, text
+from grid.report.plots.canvas import Plot, finish, panels, stroke, text, ticks
 
 MOST = 6  # combinations of two factors that are drawn
 LEVELS = 8  # more lines cannot be distinguished
@@ -39,12 +39,12 @@ def interactions(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> Plot | N
                 "o",
                 ms=4,
                 **stroke(number) | {"linestyle": "-" if number % 2 == 0 else "--"},
-                label=text(line),
+                label=text(line, 24),
             )
-        place.set_xticks(range(len(levels[across])), [text(one) for one in levels[across]])
+        ticks(place, levels[across])
         place.margins(x=0.12)
-        place.set_xlabel(text(across))
-        place.legend(title=text(lines), fontsize=7, title_fontsize=7, frameon=False)
+        place.set_xlabel(text(across, 40))
+        place.legend(title=text(lines, 24), fontsize=7, title_fontsize=7, frameon=False)
     figure.supylabel(text(metric.column.heading), fontsize=9)
     tests = [
         f"{term.label}: p {words.probability(term.adjusted)}"

@@ -53,9 +53,9 @@ def parallel(table: Table, protocol: str) -> Plot | None:
     for x, axis in enumerate(axes):
         plot.axvline(x, color=LINE, lw=1, zorder=1)
         for place, label in axis.labels:
-            plot.annotate(text(label), (x, place), (3, 2), textcoords="offset points", color=SOFT, fontsize=7)
+            plot.annotate(text(label, 18), (x, place), (3, 2), textcoords="offset points", color=SOFT, fontsize=7)
     plot.set_xticks(
-        range(len(axes)), [text(axis.title).replace(", ", ",\n").replace(" ", "\n", 1) for axis in axes], fontsize=7
+        range(len(axes)), [text(axis.title, 40).replace(", ", ",\n").replace(" ", "\n", 1) for axis in axes], fontsize=7
     )
     plot.set(yticks=[], xlim=(-0.15, len(axes) - 0.4), ylim=(-0.06, 1.08))
     plot.spines[["left", "bottom"]].set_visible(False)

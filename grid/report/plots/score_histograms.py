@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grid.report.plots.canvas import Plot, finish, legend, panels, stroke, text
+from grid.report.plots.canvas import Plot, finish, legend, panel_title, panels, stroke
 from grid.report.plots.scores import Scored, left_out
 
 BINS = 40
@@ -21,7 +21,7 @@ def score_histograms(found: Sequence[Scored], more: int, protocol: str) -> Plot:
             counts, _ = np.histogram(one.scores[kind], edges, density=True)
             place.stairs(counts, edges, color=style["color"], linestyle=style["linestyle"], linewidth=1.2, label=name)
             place.stairs(counts, edges, color=style["color"], alpha=0.18, fill=True, linewidth=0)
-        place.set_title(text(one.title), fontsize=8)
+        panel_title(place, one.title)
         place.set_yticks([])
     figure.supxlabel("score", fontsize=9)
     legend(figure, axes[0], ["genuine", "impostor"])

@@ -9,7 +9,6 @@ from invented_study import build_study
 
 from grid.analysis.analysis import analyze
 from grid.report.build import build
-from grid.report.plots.accuracy_cost import pareto
 from grid.report.plots.canvas import COLORS, finish, new, stroke
 from grid.report.plots.critical_differences import critical_differences
 from grid.report.plots.of_study import distinct, plots
@@ -134,14 +133,6 @@ def test_parallel_axes_go_from_the_worst_to_the_best_and_lines_through_the_cells
 def test_an_axis_whose_values_are_equal_stands_in_the_middle():
     axis = number_axis("EER", [0.2, None, 0.2], True, lambda value: f"{value:.1f}")
     assert (axis.places, axis.labels) == ((0.5, None, 0.5), ((0.5, "0.2"),))
-
-
-def test_the_front_has_no_cell_that_another_dominates():
-    rng = np.random.default_rng(1)
-    points = [(float(a), float(b)) for a, b in rng.integers(0, 20, (60, 2))]
-    naive = {(c, v) for c, v in points if not any((d <= c and w >= v and (d, w) != (c, v)) for d, w in points)}
-    assert set(pareto(points)) == naive
-    assert pareto([(1, 5), (2, 4), (3, 6)], lower_is_better=True) == [(1, 5), (2, 4)]
 
 
 def test_a_finished_figure_is_laid_out_so_that_nothing_sticks_out():
