@@ -40,6 +40,7 @@ def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, undisturbed: Any,
         worker.wait(PATIENCE)  # it outlives its raylet for a while
         hold.unlink()
         assert driver.wait() == 0, driver.said
+        assert "(raylet)" not in driver.said, "what Ray says is a line of the launch, if it is said at all"
     assert store.contents() == undisturbed.contents
     assert half in store.resumed()
     assert store.attempts()["train", half] == 2
