@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from grid.execution.slots import Slots, room, slot_words
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch, Resources
 from grid.spec.stage_kind import built_in, stage_kind
+from grid.terminal import counted
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics
@@ -252,9 +254,9 @@ def resource_words(resources: Mapping[str, float], nodes: int) -> str:
 
 def _check_resources(key: str, wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
     if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
-        have = "; ".join(", ".join(f"{name} {node.get(name, 0):g}" for name in wanted) for node in nodes)
-        want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
-        raise BadInput(f"{key}: no node has {want} (nodes have: {have}); lower the resources or add a node")
+        alike = Counter(slot_words({name: node.get(name, 0) for name in wanted}) for node in nodes)
+        have = "; ".join(f"{counted(number, 'node')} with {words}" for words, number in alike.items()) or "no nodes"
+        raise BadInput(f"{key}: no node has {slot_words(wanted)} (there are {have}); lower the resources or add a node")
 
 
 def check_devices(resources: Mapping[str, float], devices: int, usable: int, launch: Launch) -> None:
@@ -278,7 +280,7 @@ def check_devices(resources: Mapping[str, float], devices: int, usable: int, lau
         )
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if (count := room(resources, nodes)) < devices:
-        want = ", ".join(f"{name} {amount:g}" for name, amount in resources.items() if amount)
+        want = slot_words({name: amount for name, amount in resources.items() if amount})
         raise BadInput(
             f"{launch.said_devices(devices)}, and the nodes together have room for {count} times {want} "
             "(launch.resources); lower either, or add nodes"

@@ -13,6 +13,7 @@ from grid.execution import ray_start
 from grid.execution.ray_address import ASKS_FOR_TOKEN
 from grid.execution.ray_start import (
     _authenticated,
+    _check_resources,
     _connect,
     _start,
     _unusable,
@@ -209,13 +210,26 @@ def test_what_a_piece_of_work_has_is_said() -> None:
     )
 
 
+def test_resources_that_no_node_has_are_said_in_the_units_of_a_grid_file() -> None:
+    node = {"CPU": 2.0, "memory": 14.0 * 2**30}
+    _check_resources("launch.resources", {"CPU": 2, "memory": 14 * 2**30}, [node])
+    with pytest.raises(BadInput) as refused:
+        _check_resources("launch.resources", {"CPU": 1.0, "memory": 900 * 2**30}, [node, {"CPU": 4.0}, node])
+    assert str(refused.value) == (
+        "launch.resources: no node has 1 CPU, 900 GiB (there are 2 nodes with 2 CPU, 14 GiB; 1 node with 4 CPU, 0 GiB); "
+        "lower the resources or add a node"
+    )
+    with pytest.raises(BadInput, match="there are no nodes"):
+        _check_resources("launch.resources", {"CPU": 1.0}, [])
+
+
 @pytest.mark.parametrize(
     ("launch", "gpus", "needed", "complaint"),
     [
-        (None, 1.0, 3, "compute.devices is 3, and the nodes together have room for 2 times CPU 1, GPU 1 (launch.resources)"),
+        (None, 1.0, 3, "compute.devices is 3, and the nodes together have room for 2 times 1 CPU, 1 GPU (launch.resources)"),
         ("auto", 1.0, 1, None),
         ({"at_least": 2}, 1.0, 2, None),
-        ({"at_least": 3}, 1.0, 3, "launch.devices is {at_least: 3}, and the nodes together have room for 2 times CPU 1, GPU 1"),
+        ({"at_least": 3}, 1.0, 3, "launch.devices is {at_least: 3}, and the nodes together have room for 2 times 1 CPU, 1 GPU"),
         (None, 0.5, 3, "compute.devices is 3, and launch.resources.gpus is 0.5: each device is a whole GPU"),
         ("auto", 0.5, 1, "launch.devices is auto, and launch.resources.gpus is 0.5: each device is a whole GPU"),
     ],
