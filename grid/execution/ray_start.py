@@ -72,7 +72,7 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             resources = reserved(launch.resources, nodes)
             _check_resources("launch.resources", resources, nodes)
-            say(resource_words(resources, len(nodes)))
+            say(resource_words(resources, None if launch.address is None else len(nodes)))
             yield Slots(resources, nodes, of_kinds(launch, resources, nodes), launch.measured)
         finally:
             ray.shutdown()
@@ -246,9 +246,9 @@ def of_kinds(
     return found
 
 
-def resource_words(resources: Mapping[str, float], nodes: int) -> str:
-    """For example: ``Ray on 2 nodes: each unit of work has 1 CPU and 1 GPU``."""
-    where = "this machine" if nodes == 1 else f"{nodes} nodes"
+def resource_words(resources: Mapping[str, float], nodes: int | None) -> str:
+    """For example: ``Ray on 2 nodes: each unit of work has 1 CPU and 1 GPU``; None: on this machine."""
+    where = "this machine" if nodes is None else counted(nodes, "node")
     return f"Ray on {where}: each unit of work has {slot_words(resources)}{'' if 'GPU' in resources else ' and no GPU'}"
 
 
