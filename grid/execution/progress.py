@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grid.execution.scheduler import Work, WorkQueue
-from grid.terminal import clock_words, styled
+from grid.terminal import clock_words, counted, styled
 
 
 class Display:
@@ -84,8 +84,8 @@ class Display:
             table.add_row(Text(work.title), Text(stage), ProgressBar(total=1.0, completed=_share(row), width=24), _words(row))
         done = len(self.queue.done) + len(self.queue.failed)
         head = Text.assemble(
-            (f"{done} of {self.total} unit of work", "bold"),
-            f" · {self.cells} cells, {self.cells_done} were done before · {clock_words(self._spent())} spent",
+            (f"{done} of {counted(self.total, 'unit')} of work", "bold"),
+            f" · {counted(self.cells, 'cell')}, {self.cells_done} done before · {clock_words(self._spent())} spent",
             f", {self._left()}",
         )
         return Group(head, table)

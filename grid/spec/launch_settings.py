@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -62,7 +63,12 @@ def _devices(value: Any) -> Any:
 
 
 def _place(value: Any) -> Any:
-    """A path, unless it is a URL."""
+    """A path, unless it is a URL. Raises ValueError for a URL that lacks a slash, which would be a folder of that name."""
+    if isinstance(value, str) and re.match(r"(s3|gs|az|file|memory):(?!//)", value):
+        scheme, _, rest = value.partition(":")
+        raise ValueError(
+            f"{value!r} lacks a slash; write {scheme}://{rest.lstrip('/')}, or ./{value} for a folder of that name"
+        )
     return Path(value) if isinstance(value, str) and "://" not in value else value
 
 

@@ -207,7 +207,8 @@ def test_what_a_piece_of_work_has_is_said() -> None:
     assert resource_words({"CPU": 1, "GPU": 0.5}, 2) == "Ray on 2 nodes: each unit of work has 1 CPU, 0.5 GPU"
     assert resource_words({"CPU": 1, "GPU": 1}, 1) == "Ray on 1 node: each unit of work has 1 CPU, 1 GPU"
     assert (
-        resource_words({"CPU": 2, "memory": 2**31}, None) == "Ray on this machine: each unit of work has 2 CPU, 2 GiB and no GPU"
+        resource_words({"CPU": 2, "memory": 2**31}, None)
+        == "Ray on this machine: each unit of work has 2 CPU, 2 GiB and no GPU"
     )
 
 

@@ -20,6 +20,10 @@ BAD = [
     ("name: a/b\nbase: {}\n", "grid.yaml:1: name: 'a/b' is no folder name"),
     ("name: a\nbase: 3\n", "grid.yaml:2: base: input should be a mapping; found 3"),
     ("name: a\nbase: {}\nlaunch: {resources: [1]}\n", "grid.yaml:3: launch.resources: input should be a mapping; found [1]"),
+    (
+        "name: a\nbase: {}\nlaunch: {store: 's3:/bucket/store'}\n",
+        "grid.yaml:3: launch.store: 's3:/bucket/store' lacks a slash; write s3://bucket/store, or ./s3:/bucket/store for a folder",
+    ),
     ("name: a\nbase: {}\nprotocols: 3\n", "grid.yaml:3: protocols: input should be a list; found 3"),
     ("name: a\nbase: {}\nlaunch: {resources: {gpus: 1.5}}\n", "launch.resources.gpus: 1.5 is neither a part of one GPU nor a whole number"),
     ("name: a\nbase: {}\nlaunch: {resources: {gpus: .inf}}\n", "launch.resources.gpus: inf is neither a part of one GPU nor a whole"),
