@@ -28,7 +28,9 @@ def test_a_table_that_fits_is_a_table():
 
 def test_a_caption_is_as_wide_as_the_console_and_not_as_the_table():
     caption = "running: backbone=resnet34: train, attempt 2, on 2 devices, epoch 1 of 12"
-    assert printed(80, caption=caption).splitlines()[-1].rstrip() == caption
+    text = printed(80, caption=caption)
+    assert text.splitlines()[-1].rstrip() == caption
+    assert text.count("running:") == 1
     assert printed(24, caption=caption).splitlines()[-1].rstrip() != caption
 
 
