@@ -34,7 +34,7 @@ Protocol = Annotated[
     str | None, typer.Option(metavar="TITLE", help="whose pairs are explained; else the first with image pairs")
 ]
 Scores = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="explanation metrics, such as hiding_game,sanity")]
-Address = Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")]
+Address = Annotated[str | None, typer.Option(help="of a Ray cluster: auto, or its head, such as host:6379")]
 Drop = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="remove explanations that were added to the study")]
 Threshold = Annotated[float | None, typer.Option(help="cosine from which two images are one subject")]
 To = Annotated[

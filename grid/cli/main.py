@@ -132,7 +132,7 @@ def launch(
     retry: Annotated[
         list[str] | None, typer.Option(metavar="STATE", help="failed or stale: run such stages again; may be repeated")
     ] = None,
-    address: Annotated[str | None, typer.Option(help="of a Ray cluster, such as auto or ray://host:10001")] = None,
+    address: Annotated[str | None, typer.Option(help="of a Ray cluster: auto, or its head, such as host:6379")] = None,
     new_store: Annotated[
         bool, typer.Option("--new-store", help="the earlier results are lost: compute everything again in an empty store")
     ] = False,

@@ -50,8 +50,11 @@ def prune(
     from grid.ledger.study import Study, write_record
     from grid.spec.grid_file import BadInput
 
-    name, paths = Study(study).name, [Study(path).path for path in shared_with or []]
-    if paths and not removed:
+    own = Study(study)
+    name, others = own.name, {found.resolve(): found for found in (Study(path).path for path in shared_with or [])}
+    others.pop(own.path.resolve(), None)  # it needs no mention
+    paths = list(others.values())
+    if shared_with and not removed:
         raise BadInput("--shared-with names studies that need results, and only --removed deletes results; add it")
     with ExitStack() as locks:
         lock = locks.enter_context(Lock(LocalStore(Path(study)), f"prune of {name}"))

@@ -148,6 +148,14 @@ class Executor(ABC):
             LaunchAborted: it cannot continue.
         """
 
+    def check_reachable(self) -> None:
+        """Called before a study is changed for work that is to run; takes seconds at most.
+
+        Raises:
+            BadInput: what the work runs on cannot be reached.
+        """
+        return
+
     def where(self) -> str:
         """Where the work runs, as printed in the first line of a launch: "on the CPU"."""
         return f"with {self.launch.executor}"

@@ -273,7 +273,7 @@ def run(job: Job, options: RunOptions) -> Outcome:
             if waited >= options.wait:
                 return Outcome("busy", str(held))
             if not waited:
-                options.report({"waiting": str(held)})
+                options.report({"waiting": f"waits for what another process computes: {held.holder}"})
             waited += POLL
             time.sleep(POLL)
 

@@ -18,7 +18,7 @@ from grid.execution.detection_shards import shards_of
 from grid.execution.executor import Executor, Session, executor_of
 from grid.execution.job import accelerator, jobs_of, settings_of
 from grid.execution.measured_order import MeasuredOrder
-from grid.execution.notify import notifying
+from grid.execution.notify import check_command, notifying
 from grid.execution.progress import Display
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.execution.slots import held
@@ -75,6 +75,7 @@ def launch(
     study = study_of(grid)
     limits.check(grid.spec.launch.prices)
     executor = executor_of(grid.spec.launch)
+    check_command(None if no_run else grid.spec.launch.notify)
     prepare(study, store_of(grid), new_store)
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import socket
 import subprocess
 import time
@@ -17,9 +18,28 @@ from grid.execution.spending_limit import STOPPED
 from grid.ledger.study import Study
 from grid.results.progress import progress
 from grid.secrets import masked_text
+from grid.spec.grid_file import BadInput
 
 SECONDS = 30.0  # that the command may take
 FAILED = 20  # at most so many failed cells are listed
+
+
+def check_command(command: str | None) -> None:
+    """Checks ``launch.notify`` before a launch begins, which may take days.
+
+    Raises:
+        BadInput: it is blank, its quotes do not match, or its program is not there.
+    """
+    if command is None:
+        return
+    try:
+        program = _words(command)[0]
+    except ValueError as error:
+        raise BadInput(f"launch.notify: {error}") from error
+    if shutil.which(program) is None:
+        raise BadInput(
+            f"launch.notify: {program!r} is no program on this machine; correct its path, or leave out launch.notify"
+        )
 
 
 @contextmanager
@@ -78,11 +98,16 @@ def notify(command: str, content: dict[str, Any]) -> None:
         OSError: it cannot be started.
         subprocess.TimeoutExpired: it took longer than ``SECONDS``; it was killed.
     """
-    words = shlex.split(command)
-    if not words:
-        raise ValueError("the command is blank; name a program, or leave out launch.notify")
+    words = _words(command)
     text = json.dumps(content)
     done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "it printed nothing").splitlines()[-1]
         raise ValueError(f"{words[0]} ended with exit code {done.returncode} ({last})")
+
+
+def _words(command: str) -> list[str]:
+    words = shlex.split(command)
+    if not words:
+        raise ValueError("the command is blank; name a program, or leave out launch.notify")
+    return words

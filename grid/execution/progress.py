@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grid.execution.scheduler import Work, WorkQueue
-from grid.terminal import clock_words, styled
+from grid.terminal import clock_words, counted, styled
 
 
 class Display:
@@ -42,7 +42,7 @@ class Display:
         """Shows a live progress report of a stage."""
         before = self.rows.get(work.id)
         if not self.console.is_terminal and (before is None or before[0] != stage):
-            self.console.print(styled("[dim]{}[/] {}: {}", clock_words(self._spent()), work.title, stage))
+            self._print(styled("[dim]{}[/] {}: {}", clock_words(self._spent()), work.title, stage))
         if not self.console.is_terminal and self.waits.get(work.id) != row.get("waiting", self.waits.get(work.id)):
             self.waits[work.id] = row["waiting"]
             self.say(f"{work.title}: {row['waiting']}")
@@ -51,7 +51,10 @@ class Display:
 
     def say(self, line: str) -> None:
         """Prints a line for the user above the live table."""
-        self.console.print(styled("[dim]{}[/] {}", clock_words(self._spent()), line))
+        self._print(styled("[dim]{}[/] {}", clock_words(self._spent()), line))
+
+    def _print(self, line: Text) -> None:
+        self.console.print(line, soft_wrap=not self.console.is_terminal)  # in a file, one line stays one line
 
     def ended(self, work: Work) -> None:
         """Records that work has ended, whatever its outcome, or waits again."""
@@ -62,7 +65,7 @@ class Display:
         if work.id in self.queue.done or error:
             end = styled("[red]failed[/]: {}", error) if error else styled("[green]done[/]")
             left = f"{len(self.queue.done) + len(self.queue.failed)}/{self.total}"
-            self.console.print(styled("[dim]{} {}[/] {}: ", clock_words(self._spent()), left, work.title).append(end))
+            self._print(styled("[dim]{} {}[/] {}: ", clock_words(self._spent()), left, work.title).append(end))
 
     def _spent(self) -> float:
         return time.monotonic() - self.began
@@ -81,8 +84,8 @@ class Display:
             table.add_row(Text(work.title), Text(stage), ProgressBar(total=1.0, completed=_share(row), width=24), _words(row))
         done = len(self.queue.done) + len(self.queue.failed)
         head = Text.assemble(
-            (f"{done} of {self.total} unit of work", "bold"),
-            f" · {self.cells} cells, {self.cells_done} were done before · {clock_words(self._spent())} spent",
+            (f"{done} of {counted(self.total, 'unit')} of work", "bold"),
+            f" · {counted(self.cells, 'cell')}, {self.cells_done} done before · {clock_words(self._spent())} spent",
             f", {self._left()}",
         )
         return Group(head, table)

@@ -164,6 +164,8 @@ def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console, stop: 
             return summary(study, page, console, ran, queue)
         except Held as held:
             if (live_holder(store) or {}).get("purpose", purpose) != purpose:
-                console.print(styled("[yellow]report and MLflow[/] are left to another process: {}", held))
+                console.print(
+                    styled("[yellow]report and MLflow[/] are left to another process: {}", held.holder), soft_wrap=True
+                )
                 return 1 if queue.failed else 0
             time.sleep(PAUSES[0])  # another worker writes the report, perhaps without the last results

@@ -7,18 +7,22 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from configs.lookup import known
+from grid.abort import LaunchAborted
+from grid.execution.ray_address import ASKS_FOR_TOKEN, NO_NODE, check_address, refusal
+from grid.execution.ray_messages import one_line_each
 from grid.execution.slots import Slots, room, slot_words
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch, Resources
 from grid.spec.stage_kind import built_in, stage_kind
+from grid.terminal import counted
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics
@@ -56,25 +60,27 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
     say("starting Ray" if launch.address is None else f"connecting to Ray at {launch.address}")
-    with _authenticated(launch.address):
+    if launch.address is not None:
+        check_address(launch.address)
+    with _authenticated(launch.address) as answered, one_line_each(say):
         import ray
 
         on_term = signal.getsignal(signal.SIGTERM)
         try:
-            _connect(launch, scratch)
+            _connect(launch, scratch, answered)
             signal.signal(signal.SIGTERM, on_term)  # ray.init installs a handler that terminates the process immediately
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             resources = reserved(launch.resources, nodes)
             _check_resources("launch.resources", resources, nodes)
-            say(resource_words(resources, len(nodes)))
+            say(resource_words(resources, None if launch.address is None else len(nodes)))
             yield Slots(resources, nodes, of_kinds(launch, resources, nodes), launch.measured)
         finally:
             ray.shutdown()
 
 
 @contextlib.contextmanager
-def _authenticated(address: str | None) -> Iterator[None]:
-    """Sets up Ray's token authentication, unless the user has configured it.
+def _authenticated(address: str | None) -> Iterator[bool]:
+    """Sets up Ray's token authentication, unless the user has configured it; yields whether the cluster has answered.
 
     Since version 2.60, Ray creates a token when it starts a local cluster and writes it to the home folder. From then on
     clusters require it, but a driver that is given an address does not send it. Therefore a local Ray gets a separate token
@@ -82,17 +88,24 @@ def _authenticated(address: str | None) -> Iterator[None]:
     a token without need would reject the calls of the cluster's own processes, which send none, and lose its actors.
     """
     more: dict[str, str] = {}
+    answered = False
     there = bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")) or _token_file().is_file()
     if "RAY_AUTH_MODE" not in os.environ:
         if address is None and not there:
             more = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        elif there and (address is None or _asks_for_token(address)):
+        elif there and address is None:
             more = {"RAY_AUTH_MODE": "token"}
+        elif there and address is not None:
+            why = refusal(address, RAY_AUTH_MODE="disabled")
+            more = {"RAY_AUTH_MODE": "token"} if why == ASKS_FOR_TOKEN else {}
+            if why not in (None, ASKS_FOR_TOKEN):
+                raise BadInput(f"launch.address {address!r}: {why}")
+            answered = why is None
     before = {key: os.environ.get(key) for key in TOKEN}
     os.environ.update(more)
     _reread_token()
     try:
-        yield
+        yield answered
     finally:
         for key, value in before.items():  # ray.init sets the mode, too
             if value is None:
@@ -111,37 +124,11 @@ def _reread_token() -> None:
         AuthenticationTokenLoader.instance().reset_cache()
 
 
-_PROBE = """
-import sys
-from ray._private.utils import read_ray_address
-from ray._raylet import GcsClient
-address = read_ray_address() if sys.argv[1] == "auto" else sys.argv[1]
-GcsClient(address=address).internal_kv_keys(b"", namespace=b"facegrid", timeout=5)
-"""
-
-
-def _asks_for_token(address: str) -> bool:
-    """Whether the cluster refuses calls without a token; also True where that cannot be found out.
-
-    In a separate process, because Ray reads its settings once.
-    """
-    if address.startswith("ray://"):
-        return True
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _PROBE, address], env=environment, capture_output=True, timeout=15, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
-
-
 def _token_file() -> Path:
     return Path(os.path.expanduser("~")) / ".ray" / "auth_token"
 
 
-def _connect(launch: Launch, scratch: Path) -> None:
+def _connect(launch: Launch, scratch: Path, answered: bool = False) -> None:
     import logging
 
     import ray
@@ -159,14 +146,15 @@ def _connect(launch: Launch, scratch: Path) -> None:
         return
     from cluster.shipping import working_dir
 
-    _answers(launch.address)
+    if not answered and (why := refusal(launch.address)):
+        raise BadInput(f"launch.address {launch.address!r}: {why}")
     try:
         ray.init(address=launch.address, runtime_env={**environment, **working_dir(scratch)}, **settings)
-    except ConnectionError as error:
-        raise BadInput(
-            f"launch.address {launch.address!r}: something answers there, but Ray cannot connect to it "
-            f"({' '.join(str(error).split())}); if the cluster asks for a token, set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
-        ) from error
+    except LaunchAborted:
+        raise
+    except (OSError, ValueError, RuntimeError) as error:  # also where the cluster has another version of Ray or Python
+        words = NO_NODE if "No node info found" in str(error) else f"Ray cannot connect to it ({' '.join(str(error).split())})"
+        raise BadInput(f"launch.address {launch.address!r}: {words}") from error
 
 
 def temporary_folder() -> dict[str, str]:
@@ -228,19 +216,6 @@ def _start(**settings: Any) -> None:
                 raise BadInput("Ray did not start on this machine within 30 s, twice: too much else runs here") from error
 
 
-def _answers(address: str) -> None:
-    """Fails fast when nothing listens at the address; Ray itself would retry for minutes."""
-    import socket
-
-    host, sign, port = address.removeprefix("ray://").rpartition(":")
-    if not (sign and port.isdigit()):
-        return  # "auto" or another scheme: left to Ray
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except OSError as error:
-        raise BadInput(f"launch.address {address!r}: no Ray cluster answers there ({error})") from error
-
-
 def reserved(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The resources that Ray reserves for one unit of work; of what is measured, those that it has without a measurement.
 
@@ -271,17 +246,17 @@ def of_kinds(
     return found
 
 
-def resource_words(resources: Mapping[str, float], nodes: int) -> str:
-    """For example: ``Ray on 2 nodes: each unit of work has 1 CPU and 1 GPU``."""
-    where = "this machine" if nodes == 1 else f"{nodes} nodes"
+def resource_words(resources: Mapping[str, float], nodes: int | None) -> str:
+    """For example: ``Ray on 2 nodes: each unit of work has 1 CPU and 1 GPU``; None: on this machine."""
+    where = "this machine" if nodes is None else counted(nodes, "node")
     return f"Ray on {where}: each unit of work has {slot_words(resources)}{'' if 'GPU' in resources else ' and no GPU'}"
 
 
 def _check_resources(key: str, wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
     if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
-        have = "; ".join(", ".join(f"{name} {node.get(name, 0):g}" for name in wanted) for node in nodes)
-        want = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
-        raise BadInput(f"{key}: no node has {want} (nodes have: {have}); lower the resources or add a node")
+        alike = Counter(slot_words({name: node.get(name, 0) for name in wanted}) for node in nodes)
+        have = "; ".join(f"{counted(number, 'node')} with {words}" for words, number in alike.items()) or "no nodes"
+        raise BadInput(f"{key}: no node has {slot_words(wanted)} (there are {have}); lower the resources or add a node")
 
 
 def check_devices(resources: Mapping[str, float], devices: int, usable: int, launch: Launch) -> None:
@@ -305,7 +280,7 @@ def check_devices(resources: Mapping[str, float], devices: int, usable: int, lau
         )
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if (count := room(resources, nodes)) < devices:
-        want = ", ".join(f"{name} {amount:g}" for name, amount in resources.items() if amount)
+        want = slot_words({name: amount for name, amount in resources.items() if amount})
         raise BadInput(
             f"{launch.said_devices(devices)}, and the nodes together have room for {count} times {want} "
             "(launch.resources); lower either, or add nodes"

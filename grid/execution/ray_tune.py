@@ -29,6 +29,7 @@ from grid.execution.perform import (
     unpacked_units,
     usable_devices_of,
 )
+from grid.execution.ray_address import check_address
 from grid.execution.ray_health import RayHealth, RayLost
 from grid.execution.ray_helpers import RayHelpers, nodes_of_ranks
 from grid.execution.ray_losses import ray_error_in, reason_of
@@ -83,6 +84,11 @@ class RayExecutor(Executor):
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
             with RayHealth(aborter.abort, local=self.launch.address is None):
                 _fit(tuner)
+
+    def check_reachable(self) -> None:
+        """See ``Executor.check_reachable``."""
+        if self.launch.address is not None:
+            check_address(self.launch.address)
 
     def where(self) -> str:
         if self.launch.address is not None:

@@ -53,6 +53,7 @@ class Estimate:
         unknown: kinds of stages with no history on these devices -> the number of stages, which are left out
         example: levels of a cell with such stages, as ``--where`` takes them
         left_out: cells that have no stages yet
+        without_price: the GPU that has no price though something else has one
     """
 
     cluster: str
@@ -66,6 +67,7 @@ class Estimate:
     unknown: Mapping[str, int]
     example: str | None
     left_out: int
+    without_price: str | None = None
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
@@ -150,6 +152,7 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
         dict(unknown),
         which(shown.levels) if shown is not None else None,
         sum(cell.state in (PENDING, BLOCKED) for cell in plan.cells),
+        gpu if prices.named and of_gpu is None else None,
     )
 
 
@@ -260,6 +263,8 @@ def estimate_lines(found: Estimate, grid_file: str) -> list[str]:
             f"unknown: {kinds} have no history on such devices and are left out; measure them with "
             f"`facegrid launch {grid_file}{where}` there"
         )
+    if found.without_price:
+        lines.append(f"no amount of money: launch.prices.gpu_hour has no price for {found.without_price}; add it, or any")
     if found.left_out:
         lines.append(f"left out: {counted(found.left_out, 'cell')} whose stages are not known before the images were read")
     if found.measured and sum(found.unknown.values()) < found.stages:

@@ -67,7 +67,10 @@ class SpendingLimit:
             began = time.monotonic()
             self._spent = self._reader.spent(now)
             if self.limits.cost is not None and self._spent.cost is None:
-                raise BadInput("--max-cost: launch.prices.gpu_hour has no price for a GPU that was used; add its type, or any")
+                raise BadInput(
+                    f"--max-cost: launch.prices.gpu_hour has no price for {' and '.join(self._spent.without_price)}, which was "
+                    f"used (known: {', '.join(self.prices.gpu_hour) or 'none'}); add its type, or any"
+                )
             self._read, self._pause = now, max(SECONDS, SHARE * (time.monotonic() - began))
         return self._spent
 

@@ -73,6 +73,9 @@ def explain(
             dataclasses.replace(s, state=RUN) if known_kind(s.stage).explains and s.state == FAILED else s for s in plan.stages
         ]
         plan = dataclasses.replace(plan, stages=tuple(again))
+        executor = executor_of(grid.spec.launch)
+        if plan.open:
+            executor.check_reachable()
         void_changed(plan, ledger)
         record = added(study.record, _entries(plan))
         write_record(study.path, record)
@@ -82,7 +85,6 @@ def explain(
         console.print(styled("[bold]{}[/]: {}, {}", study.name, counted(len(plan.cells), "cell"), words))
         tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
         done = sum(cell.state in (DONE, STALE) for cell in plan.cells)
-        executor = executor_of(grid.spec.launch)
         page = carry_out(queue, executor, ledger, study.path, tracking, console, (len(plan.cells), done), lock)
         found = [row for cell in plan.cells for row in _results(cell, plan, ledger, queue)]
     return {"stages_run": open_stages, "passed_over": passed, "explanations": found, "report": str(page)}

@@ -37,7 +37,11 @@ SAME = 2.0  # tolerance in seconds for the start of a process, where it is not c
 
 
 class Held(ValueError):
-    """Another launch of this study is running."""
+    """Another process holds the lock, such as another launch of this study; ``holder`` is that process in words."""
+
+    def __init__(self, what: str, holder: str) -> None:
+        super().__init__(f"{what} is in use: {holder}; wait for it or stop it")
+        self.holder = holder
 
 
 class LockLost(LaunchAborted):
@@ -81,7 +85,7 @@ class Lock:
         while True:
             newest = self._newest()
             if newest and (holder := self._holder(newest)) is not None:
-                raise Held(f"{self.what} is in use: {_words(holder)}; wait for it or stop it")
+                raise Held(self.what, _words(holder))
             if self._take(newest + 1):
                 break
         self._beats.start()

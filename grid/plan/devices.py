@@ -41,6 +41,8 @@ def _other_lines(plan: Plan) -> list[str]:
     except BadInput as refused:
         return [f"a launch would end here: {refused}"]
     several = [cell for one in plan.cells if (cell := one.cell) and cell.compute.devices > 1 and cell.recipe.trains]
+    if launch.devices is not None and not several:
+        return [f"launch.devices {launch.devices_words} changes nothing: no cell has compute.devices above 1"]
     lines = []
     for wanted, cells in Counter(cell.compute.devices for cell in several).items():
         what = f"launch.devices {launch.devices_words}: {counted(cells, 'cell')} with compute.devices {wanted}"
@@ -49,6 +51,8 @@ def _other_lines(plan: Plan) -> list[str]:
             lines.append(f"{what}: trained on {counted(launch.ranks or 0, 'device')}")
         elif fewest < wanted:
             lines.append(f"{what}: trained on {fewest} to {wanted} devices, as many as the nodes have room for")
+        elif launch.devices is not None:
+            lines.append(f"{what}: trained on {wanted} devices, as without launch.devices")
     return lines
 
 

@@ -42,14 +42,15 @@ def prepare(study: Path, store: Path | str, new_store: bool = False) -> None:
         check_store(study.absolute(), store, record)
     if not isinstance(store, Path):
         _probe(store)
-    for folder in (study, *([store] if isinstance(store, Path) else [])):
+    for key, folder in (("study", study), *([("store", store)] if isinstance(store, Path) else [])):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f".writable-{uuid.uuid4().hex}"
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
-            raise BadInput(f"{folder}: cannot be written ({error.strerror}); choose another with launch.study=...") from error
+            why = "a file has this name" if isinstance(error, FileExistsError) else error.strerror
+            raise BadInput(f"launch.{key} {folder}: cannot be written ({why}); choose another with launch.{key}=...") from error
 
 
 def earlier_record(study: Path) -> Mapping[str, Any] | None:

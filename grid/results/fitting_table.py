@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,15 +15,22 @@ SHORT = 10  # letters of a word that is never broken
 
 @dataclass(frozen=True)
 class FittingTable:
-    """Shows ``table`` unchanged if no number and no short word is broken; otherwise ``heading: value``, line by line."""
+    """Shows ``table`` unchanged if no number and no short word is broken; otherwise ``heading: value``, line by line.
+
+    Its caption may be wider than the table.
+    """
 
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield from [self.table] if self._fits(console, options) else self._lines()
+        bare = copy.copy(self.table)
+        bare.caption = None  # it may be wider than the table
+        yield from [bare] if self._fits(bare, console, options) else self._lines()
+        if self.table.caption:
+            yield _text(self.table.caption)
 
-    def _fits(self, console: Console, options: ConsoleOptions) -> bool:
-        shown = "\n".join("".join(part.text for part in line) for line in console.render_lines(self.table, options))
+    def _fits(self, bare: Table, console: Console, options: ConsoleOptions) -> bool:
+        shown = "\n".join("".join(part.text for part in line) for line in console.render_lines(bare, options))
         for column in self.table.columns:
             for cell in (column.header, *column.cells):
                 parts = _text(cell).plain.splitlines() if column.no_wrap else _text(cell).plain.split()
@@ -41,8 +49,6 @@ class FittingTable:
                     words = [part.strip() for part in cell.plain.splitlines()]
                     yield Text.assemble(f"{heading}: ", cell if len(words) == 1 else ", ".join(words))
             yield Text("")
-        if self.table.caption:
-            yield _text(self.table.caption)
 
 
 def _text(value: object) -> Text:

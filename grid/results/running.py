@@ -68,7 +68,10 @@ def launch_of(study: Study) -> dict[str, Any] | None:
 
 
 def running(study: Study, cell: CellView, launch: Mapping[str, Any] | None, now: float | None = None) -> list[Running]:
-    """The stages of a cell that the launch has begun but not ended; without a launch, those that workers compute."""
+    """The stages of a cell that the launch has begun but not ended; without a launch, those that workers compute.
+
+    A stage whose process was lost is none of them: nobody holds its lease.
+    """
     now = time.time() if now is None else now
     if launch is None or launch["since"] is None:
         return [_attempt(study, cell, name, claim, now) for name, claim in _leased(study, cell)]
@@ -79,7 +82,8 @@ def running(study: Study, cell: CellView, launch: Mapping[str, Any] | None, now:
         id = cell.stages[name]
         claims = study.ledger.claims(name.kind, id)
         if claims and claims[-1]["time"] >= launch["since"]:
-            found.append(_attempt(study, cell, name, claims[-1], now))
+            if _held(study, name, id):
+                found.append(_attempt(study, cell, name, claims[-1], now))
         elif (kind := known_kind(name.kind).parts) and (parts := _parts(study, kind, id, launch["since"])) is not None:
             found.append(Running(str(name), id, 1, parts=parts))
     return found
@@ -92,8 +96,13 @@ def _leased(study: Study, cell: CellView) -> Iterator[tuple[StageName, Mapping[s
         if name in cell.markers or name in cell.failures or not cell.attempts[name]:
             continue
         claims = study.ledger.claims(name.kind, id)
-        if claims and live_holder(study.ledger.store, f"{name.kind}/{id}/lease") is not None:
+        if claims and _held(study, name, id):
             yield name, claims[-1]
+
+
+def _held(study: Study, name: StageName, id: str) -> bool:
+    """Whether a process holds the lease of a stage, on another machine within the last minute."""
+    return live_holder(study.ledger.store, f"{name.kind}/{id}/lease") is not None
 
 
 def _attempt(study: Study, cell: CellView, name: StageName, claim: Mapping[str, Any], now: float) -> Running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from grid.spec.prices import Prices
 from grid.spec.stage_kind import known_kind
 from grid.terminal import counted
 
+TYPE = re.compile(r"gpu \S+ \((.+)\)")  # the type of a GPU in the name of a device
+
 
 @dataclass(frozen=True)
 class Spending:
@@ -22,6 +25,7 @@ class Spending:
         cost: in ``currency``; None without a price for something that was used
         attempts: their number; ``without_result``: of those that failed or were lost
         hours_without_result: GPU-hours of these or, without GPUs, CPU-hours
+        without_price: devices whose GPU-hours have no price, if anything has one
     """
 
     cpu_hours: float = 0.0
@@ -31,6 +35,7 @@ class Spending:
     attempts: int = 0
     without_result: int = 0
     hours_without_result: float = 0.0
+    without_price: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -48,6 +53,9 @@ class SpendingReader:
         attempts = [one for one in self._attempts() if one.study in (None, self.study.id)]
         bad = [one for one in attempts if one.outcome in ("failed", "lost")]
         gpu = sum(one.hours(GPU, now) for one in attempts)
+        unpriced = {
+            TYPE.sub(r"\1", str(one.device)) for one in attempts if one.reserved.get(GPU) and prices.of_gpu(one.device) is None
+        }
         return Spending(
             cpu_hours=sum(one.hours(CPU, now) for one in attempts),
             gpu_hours=gpu,
@@ -56,6 +64,7 @@ class SpendingReader:
             attempts=len(attempts),
             without_result=len(bad),
             hours_without_result=sum(one.hours(GPU if gpu else CPU, now) for one in bad),
+            without_price=sorted(unpriced) if prices.named else [],
         )
 
     def _attempts(self) -> list[AttemptTime]:
@@ -111,4 +120,5 @@ def spending_words(spent: Spending) -> str:
         hours.append(f"{spent.currency} {spent.cost:.3g}")
     bad = counted(spent.without_result, "attempt")
     lost = f"; {spent.hours_without_result:.3g} hours of them in {bad} without a result" if spent.without_result else ""
-    return f"spent {', '.join(hours)}{lost}"
+    unpriced = f"; launch.prices.gpu_hour has no price for {' and '.join(spent.without_price)}" if spent.without_price else ""
+    return f"spent {', '.join(hours)}{lost}{unpriced}"

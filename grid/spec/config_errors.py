@@ -15,6 +15,8 @@ from grid.spec.sweeps import SWEEP
 from grid.spec.yaml_source import YamlSource
 
 SHOULD_BE = "Input should be "
+PYTHON_TYPE = re.compile(r"a valid (dictionary|list|tuple)\b(?: or instance of \w+)?")
+YAML = {"dictionary": "a mapping", "list": "a list", "tuple": "a list"}
 TYPE = re.compile(r"bool|int|float|str|none|constrained-\w+|[\w-]+\[.*\]", re.DOTALL)  # as pydantic names the types of a union
 
 
@@ -96,7 +98,8 @@ def _words(first: Any) -> str:
     if first["type"] == "value_error":
         message = first["msg"].removeprefix("Value error, ")
     else:
-        message = f"{first['msg'][0].lower()}{first['msg'][1:]}; found {masked_text(shortened(first['input']))}"
+        said = PYTHON_TYPE.sub(lambda match: YAML[match[1]], first["msg"])
+        message = f"{said[0].lower()}{said[1:]}; found {masked_text(shortened(first['input']))}"
     return " ".join(message.split())
 
 

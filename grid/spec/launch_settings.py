@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +13,16 @@ from configs.component import Config
 from grid.spec.cluster_shape import checked_shape
 from grid.spec.prices import Prices
 
-Gpus = Annotated[float, Field(ge=0)] | Literal["auto", "measured"]  # auto: 1 if there are GPUs (as in `debug`), else 0
+
+def _whole(gpus: Any) -> Any:
+    """Raises ValueError for parts of several GPUs, with which Ray fails only when it starts a process."""
+    if isinstance(gpus, float | int) and gpus > 1 and not float(gpus).is_integer():
+        raise ValueError(f"{gpus!r} is neither a part of one GPU nor a whole number of them")
+    return gpus
+
+
+# auto: 1 if there are GPUs (as in `debug`), else 0
+Gpus = Annotated[Annotated[float, Field(ge=0)] | Literal["auto", "measured"], BeforeValidator(_whole)]
 Memory = Annotated[float, Field(gt=0)] | Literal["measured"]
 
 
@@ -22,9 +32,8 @@ class Resources(Config):
     cpus: float = Field(1, gt=0)
     gpus: Gpus = "auto"
     memory_gib: Memory | None = None
-    custom: dict[str, float] = Field(
-        default_factory=dict
-    )  # other resources of Ray's nodes, such as accelerator_type:H100: 0.01
+    # other resources of Ray's nodes, such as accelerator_type:H100: 0.01
+    custom: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
 
 
 MEASURED = ("train", "pretrain")  # kinds of stages whose memory is measured; others of the same unit of work take as much
@@ -36,7 +45,7 @@ class StageResources(Config):
     cpus: float | None = Field(None, gt=0)
     gpus: Gpus | None = None
     memory_gib: Memory | None = None
-    custom: dict[str, float] | None = None
+    custom: dict[str, Annotated[float, Field(ge=0)]] | None = None
 
 
 class AtLeast(Config):
@@ -54,7 +63,12 @@ def _devices(value: Any) -> Any:
 
 
 def _place(value: Any) -> Any:
-    """A path, unless it is a URL."""
+    """A path, unless it is a URL. Raises ValueError for a URL that lacks a slash, which would be a folder of that name."""
+    if isinstance(value, str) and re.match(r"(s3|gs|az|file|memory):(?!//)", value):
+        scheme, _, rest = value.partition(":")
+        raise ValueError(
+            f"{value!r} lacks a slash; write {scheme}://{rest.lstrip('/')}, or ./{value} for a folder of that name"
+        )
     return Path(value) if isinstance(value, str) and "://" not in value else value
 
 

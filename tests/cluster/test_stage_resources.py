@@ -39,5 +39,5 @@ def test_a_detection_holds_no_gpu_and_a_training_more_of_one(tmp_path: Path, mon
     assert built[:2] == [[{"CPU": 1.0, "rack": 1.0}]] * 2, "the detections of the training's and of the protocol's images"
     assert all(bundles == [{"CPU": 1.0, "GPU": 0.5}] for bundles in built[2:]), "the cell cuts its crops"
     assert (shares / "0.5").read_text().split() == ["0.5"]
-    assert "launch.stage_resources.train: no node has CPU 1, GPU 4" in wrong
+    assert "launch.stage_resources.train: no node has 1 CPU, 4 GPU" in wrong
     assert "launch.stage_resources.explan: there is no such kind of stage; did you mean 'explain'?" in unknown

@@ -158,9 +158,19 @@ def test_a_checkpoint_of_another_architecture_is_refused(
 @pytest.mark.parametrize("command", ["launch", "debug"])
 def test_a_study_that_cannot_be_written_is_refused(run: Run, grid: Callable[..., Path], tmp_path: Path, command: str) -> None:
     (tmp_path / "file").write_text("in the way")
-    line = one_line(run(command, grid(axes={}), f"launch.study={tmp_path / 'file' / 'study'}"))
-    assert line == f"{tmp_path / 'file' / 'study'}: cannot be written (Not a directory); choose another with launch.study=..."
+    below, file = tmp_path / "file" / "study", tmp_path / "file"
+    line = one_line(run(command, grid(axes={}), f"launch.study={below}"))
+    assert line == f"launch.study {below}: cannot be written (Not a directory); choose another with launch.study=..."
+    line = one_line(run(command, grid(axes={}), f"launch.study={file}"))
+    assert line == f"launch.study {file}: cannot be written (a file has this name); choose another with launch.study=..."
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "grid.yaml"]
+
+
+def test_a_store_that_is_a_file_is_refused(run: Run, grid: Callable[..., Path], tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    line = one_line(run("launch", grid(axes={}), f"launch.study={tmp_path / 'study'}", f"launch.store={file}"))
+    assert line == f"launch.store {file}: cannot be written (a file has this name); choose another with launch.store=..."
 
 
 def test_a_folder_that_is_no_study_is_refused(run: Run, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from launching import Store, cells, grid, here, runs, sound
 
+from grid.ledger.study import read_record, write_record
+
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 METHODS = "{name: score_cam, batch: 16}, cam, {name: corr_rise, masks: 8, pairs: 2}"
@@ -51,6 +53,22 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Explained:
     file.unlink()  # the study is explained as it was launched
     said = here(folder, "explain", STUDY, "--methods", METHODS, "--json")
     return Explained(folder, grid(file, change), before, printed(said))
+
+
+@pytest.mark.parametrize(
+    ("executor", "why"), [("local", "and launch.executor is local"), ("ray", "is no address of a Ray cluster; write HOST:PORT")]
+)
+def test_an_address_that_is_refused_leaves_the_study_as_it_was(
+    explained: Explained, tmp_path: Path, executor: str, why: str
+) -> None:
+    shutil.copytree(explained.study, tmp_path / "copy")
+    record = read_record(tmp_path / "copy") or {}
+    write_record(tmp_path / "copy", {**record, "launch": {**record["launch"], "executor": executor}})
+    before = read_record(tmp_path / "copy") or {}
+    said = here(tmp_path, "explain", "copy", "--methods", "lime", "--address", "nonsense", code=2)
+    assert why in said
+    after = read_record(tmp_path / "copy") or {}
+    assert (after["explained"], after["cells"]) == (before["explained"], before["cells"])
 
 
 def test_nothing_but_the_new_explanations_is_computed(explained: Explained) -> None:

@@ -88,6 +88,8 @@ def test_a_shared_store_keeps_the_results_of_removed_cells(place: Path) -> None:
     here(place, "launch", "tiny.yaml", f"launch.store={place / 'shared'}")
     store, named = Store(place / "shared"), ("--removed", "--shared-with", Path("studies", "second"))
     all_of = store.contents()
+    twice = (*named, *named[1:], "--shared-with", STUDY)  # the same study again, and the pruned one itself
+    assert "results of removed cells" not in here(place, "prune", STUDY, *twice, "--dry-run")
     assert "results of removed cells" not in here(place, "prune", STUDY, *named, "--dry-run"), "the second study needs them"
     record = read_record(place / "studies" / "second") or {}
     wide = [cell for cell in record["cells"] if cell["levels"]["head"] == "wide"]

@@ -170,7 +170,7 @@ def test_a_stage_that_another_process_computes_is_waited_for_and_not_computed_ag
     rows: list[dict[str, Any]] = []
     assert run(work, RunOptions(report=rows.append)).ended == "done"
     thread.join()
-    assert all("is in use: another process by" in row["waiting"] for row in rows)
+    assert all(row["waiting"].startswith("waits for what another process computes: another process by") for row in rows)
     assert ledger.attempts("train", stage.id) == 1
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -246,8 +247,9 @@ class OneOnly(Executor):
 
 
 def test_an_executor_that_returns_too_early_leaves_no_launch_that_looks_done(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # its study is in the current folder
     monkeypatch.setitem(sys.modules, "too_early", SimpleNamespace(OneOnly=OneOnly))
     grid = make(launch={"executor": "too_early.OneOnly"}, explainers=[])
     with pytest.raises(

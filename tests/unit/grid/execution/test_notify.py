@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -13,8 +14,9 @@ import pytest
 
 from grid.abort import LaunchAborted
 from grid.execution import notify as module
-from grid.execution.notify import notify, notifying
+from grid.execution.notify import check_command, notify, notifying
 from grid.ledger.study import Study
+from grid.spec.grid_file import BadInput
 
 Make = Callable[..., Study]
 
@@ -125,3 +127,19 @@ def test_no_shell_reads_the_command(tmp_path: Path) -> None:
 def test_nothing_runs_without_a_command(study: Study) -> None:
     with notifying(None, study.path, pytest.fail) as codes:
         codes.append(1)
+
+
+def test_a_command_that_cannot_run_is_refused_before_a_launch_begins(tmp_path: Path) -> None:
+    file = tmp_path / "notify"
+    file.write_text("#!/bin/sh\n")
+    for command, words in (
+        ("/no/such/program --channel lab", "'/no/such/program' is no program on this machine"),
+        (str(file), "is no program on this machine; correct its path, or leave out launch.notify"),
+        ("notify 'me", "launch.notify: No closing quotation"),
+        (" ", "launch.notify: the command is blank; name a program"),
+    ):
+        with pytest.raises(BadInput, match=re.escape(words)):
+            check_command(command)
+    file.chmod(0o755)
+    for command in (None, str(file), f"{file} --channel lab", "sh -c true"):
+        check_command(command)

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 import ray
 
+from grid.execution import ray_start
+from grid.execution.ray_address import ASKS_FOR_TOKEN
 from grid.execution.ray_start import (
     _authenticated,
+    _check_resources,
+    _connect,
     _start,
     _unusable,
     check_devices,
@@ -109,13 +113,51 @@ def test_a_local_ray_has_a_token_that_is_written_nowhere(bare: Path) -> None:
         assert token()[1] != first
 
 
-def test_a_driver_with_an_address_sends_the_token_that_there_is(bare: Path) -> None:
-    with _authenticated("ray://head:10001"):
+@pytest.mark.parametrize(("why", "mode", "known"), [(ASKS_FOR_TOKEN, "token", False), (None, None, True)])
+def test_a_driver_with_an_address_sends_the_token_that_there_is_if_the_cluster_asks_for_one(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, why: str | None, mode: str | None, known: bool
+) -> None:
+    asked: list[dict[str, str]] = []
+    monkeypatch.setattr(ray_start, "refusal", lambda address, **more: asked.append(more) or why)
+    with _authenticated("head:6379"):
         assert token() == (None, None)
     (bare / ".ray").mkdir()
     (bare / ".ray" / "auth_token").write_text("abc")
-    with _authenticated("ray://head:10001"):
-        assert token() == ("token", None)
+    with _authenticated("head:6379") as answered:
+        assert token() == (mode, None)
+        assert answered is known
+    assert asked == [{"RAY_AUTH_MODE": "disabled"}]
+
+
+def test_a_head_that_does_not_answer_is_asked_once(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bare / ".ray").mkdir()
+    (bare / ".ray" / "auth_token").write_text("abc")
+    monkeypatch.setattr(ray_start, "refusal", lambda address, **more: "no answer")
+    with pytest.raises(BadInput, match=r"launch\.address 'head:6379': no answer"), _authenticated("head:6379"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.61.0\n"),
+            r"\(Version mismatch: The clu.*0\)",
+        ),
+        (RuntimeError("No node info found matching attributes: ''"), "no node of that cluster runs on this machine"),
+        (ConnectionError("Failed to connect to Ray cluster"), "Ray cannot connect to it"),
+        (ValueError("Invalid address format: x"), "Ray cannot connect to it"),
+    ],
+)
+def test_errors_of_a_connection_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def init(**settings: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(BadInput, match=f"launch.address 'head:6379': .*{said}"):
+        _connect(Launch(address="head:6379"), tmp_path, answered=True)
 
 
 @pytest.mark.parametrize("address", [None, "auto", "127.0.0.1:1"])
@@ -128,7 +170,7 @@ def test_a_mode_that_ray_sets_does_not_outlive_the_connection(bare: Path, addres
 def test_what_the_user_has_set_stays(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     for local in (True, False):
-        with _authenticated(None if local else "ray://head:10001"):
+        with _authenticated(None if local else "head:6379"):
             assert token() == ("disabled", None)
 
 
@@ -163,18 +205,33 @@ def test_a_word_other_than_auto_is_refused() -> None:
 
 def test_what_a_piece_of_work_has_is_said() -> None:
     assert resource_words({"CPU": 1, "GPU": 0.5}, 2) == "Ray on 2 nodes: each unit of work has 1 CPU, 0.5 GPU"
+    assert resource_words({"CPU": 1, "GPU": 1}, 1) == "Ray on 1 node: each unit of work has 1 CPU, 1 GPU"
     assert (
-        resource_words({"CPU": 2, "memory": 2**31}, 1) == "Ray on this machine: each unit of work has 2 CPU, 2 GiB and no GPU"
+        resource_words({"CPU": 2, "memory": 2**31}, None)
+        == "Ray on this machine: each unit of work has 2 CPU, 2 GiB and no GPU"
     )
+
+
+def test_resources_that_no_node_has_are_said_in_the_units_of_a_grid_file() -> None:
+    node = {"CPU": 2.0, "memory": 14.0 * 2**30}
+    _check_resources("launch.resources", {"CPU": 2, "memory": 14 * 2**30}, [node])
+    with pytest.raises(BadInput) as refused:
+        _check_resources("launch.resources", {"CPU": 1.0, "memory": 900 * 2**30}, [node, {"CPU": 4.0}, node])
+    assert str(refused.value) == (
+        "launch.resources: no node has 1 CPU, 900 GiB (there are 2 nodes with 2 CPU, 14 GiB; 1 node with 4 CPU, 0 GiB); "
+        "lower the resources or add a node"
+    )
+    with pytest.raises(BadInput, match="there are no nodes"):
+        _check_resources("launch.resources", {"CPU": 1.0}, [])
 
 
 @pytest.mark.parametrize(
     ("launch", "gpus", "needed", "complaint"),
     [
-        (None, 1.0, 3, "compute.devices is 3, and the nodes together have room for 2 times CPU 1, GPU 1 (launch.resources)"),
+        (None, 1.0, 3, "compute.devices is 3, and the nodes together have room for 2 times 1 CPU, 1 GPU (launch.resources)"),
         ("auto", 1.0, 1, None),
         ({"at_least": 2}, 1.0, 2, None),
-        ({"at_least": 3}, 1.0, 3, "launch.devices is {at_least: 3}, and the nodes together have room for 2 times CPU 1, GPU 1"),
+        ({"at_least": 3}, 1.0, 3, "launch.devices is {at_least: 3}, and the nodes together have room for 2 times 1 CPU, 1 GPU"),
         (None, 0.5, 3, "compute.devices is 3, and launch.resources.gpus is 0.5: each device is a whole GPU"),
         ("auto", 0.5, 1, "launch.devices is auto, and launch.resources.gpus is 0.5: each device is a whole GPU"),
     ],

@@ -93,7 +93,12 @@ def test_prices_give_money_for_the_hours_and_for_the_whole_cluster(make: Make) -
     assert found.cost.median == pytest.approx(5 * 2.5, rel=0.15)
     assert found.cost_of_cluster.median == pytest.approx(found.seconds.median / 3600 * (20 * 0.5 + 8 * 2.0))
     assert "EUR 1" in estimate_lines(found, "g.yaml")[0]
-    assert estimate(tenth(make, prices={"gpu_hour": {"A100": 2.0}}), "1x1:H100").cost is None
+    assert found.without_price is None
+    unpriced = estimate(tenth(make, prices={"gpu_hour": {"A100": 2.0}}), "1x1:H100")
+    assert unpriced.cost is None
+    line = "no amount of money: launch.prices.gpu_hour has no price for H100; add it, or any"
+    assert line in estimate_lines(unpriced, "g.yaml")
+    assert line not in estimate_lines(estimate(tenth(make), "1x1:H100"), "g.yaml"), "without any price nobody asks for money"
 
 
 def test_stages_with_no_history_on_the_device_are_named_and_left_out(make: Make) -> None:

@@ -178,5 +178,5 @@ def test_money_needs_prices(world: World) -> None:
     with pytest.raises(BadInput, match=r"--max-cost needs launch\.prices"):
         world.session(Limits(cost=1.0), known=False)
     session = world.session(Limits(cost=100.0), known=False, prices=Prices(gpu_hour={"H100": 1.0}))
-    with pytest.raises(BadInput, match="no price for a GPU that was used"):
+    with pytest.raises(BadInput, match=r"no price for .+, which was used \(known: H100\); add its type, or any"):
         world.run(session, 1)

@@ -144,10 +144,17 @@ def test_a_plan_says_how_many_devices_a_training_takes(make: Callable[..., Grid]
         f"launch.devices auto: 1 cell with compute.devices 4: trained on 1 to 4 devices, {many}",
     ]
     assert lines("{at_least: 2}") == [
-        f"launch.devices {{at_least: 2}}: 1 cell with compute.devices 4: trained on 2 to 4 devices, {many}"
+        "launch.devices {at_least: 2}: 1 cell with compute.devices 2: trained on 2 devices, as without launch.devices",
+        f"launch.devices {{at_least: 2}}: 1 cell with compute.devices 4: trained on 2 to 4 devices, {many}",
     ]
-    assert lines(2) == ["launch.devices 2: 1 cell with compute.devices 4: trained on 2 devices"]
+    assert lines(2) == [
+        "launch.devices 2: 1 cell with compute.devices 2: trained on 2 devices, as without launch.devices",
+        "launch.devices 2: 1 cell with compute.devices 4: trained on 2 devices",
+    ]
     assert lines("") == []
+    for devices, words in (("auto", "auto"), ("{at_least: 9}", "{at_least: 9}"), (2, "2")):
+        (line,) = device_lines(make_plan(make(f"launch.devices={devices}", axes={}, base={"head": PLAIN})))
+        assert line == f"launch.devices {words} changes nothing: no cell has compute.devices above 1"
     (_, line) = device_lines(make_plan(make("launch.devices=auto", axes=axes, base={"head": "gap_bn"})))[-2:]
     assert line.startswith("a launch would end here: launch.devices is auto: the numbers of devices=2 depend on")
 

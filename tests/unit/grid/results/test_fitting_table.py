@@ -8,14 +8,14 @@ from rich.text import Text
 from grid.results.fitting_table import FittingTable
 
 
-def printed(width, long="resnet34"):
+def printed(width, long="resnet34", caption="all but AUC in %"):
     table = Table(title=Text("study"), box=None, pad_edge=False)
     table.add_column("Network", overflow="fold")
     table.add_column("Accuracy,\n10-fold", no_wrap=True, justify="right")
     table.add_column("EER", no_wrap=True, justify="right")
     table.add_row(long, Text("88.89 ±23.90"), Text("5.56 ±11.11"))
     table.add_row("alexnet", Text("91.67 ±20.70\n70.00 ±10.00"), "")
-    table.caption = Text("all but AUC in %")
+    table.caption = Text(caption)
     out = Console(width=width, file=io.StringIO(), color_system=None)
     out.print(FittingTable(table))
     return out.file.getvalue()
@@ -24,6 +24,14 @@ def printed(width, long="resnet34"):
 def test_a_table_that_fits_is_a_table():
     lines = printed(60).splitlines()
     assert any("resnet34" in line and "88.89 ±23.90" in line for line in lines)
+
+
+def test_a_caption_is_as_wide_as_the_console_and_not_as_the_table():
+    caption = "running: backbone=resnet34: train, attempt 2, on 2 devices, epoch 1 of 12"
+    text = printed(80, caption=caption)
+    assert text.splitlines()[-1].rstrip() == caption
+    assert text.count("running:") == 1
+    assert printed(24, caption=caption).splitlines()[-1].rstrip() != caption
 
 
 @pytest.mark.parametrize("width", [34, 30, 24])

@@ -18,8 +18,13 @@ def study(make_study):
 
 @pytest.fixture
 def lock(study):
-    with Lock(LocalStore(study.path), "launch of ito2021"):
+    """A launch, whose process computes the unfinished training."""
+    with Lock(LocalStore(study.path), "launch of ito2021"), lease(study):
         yield
+
+
+def lease(study):
+    return Lock(study.ledger.store, "train", prefix=f"train/{study.cells[1].stages['train']}/lease")
 
 
 def begin(study, epochs, each=10.0):
@@ -55,6 +60,14 @@ def test_a_running_training_has_attempt_epoch_and_time_left(study):
     assert found.seconds_left == pytest.approx(15)  # two epochs of 10 seconds, 5 of which have passed
     assert found.text == "train, attempt 2, epoch 3 of 4, about 0:15 left"
     assert running(study, study.cells[0], launch_of(study)) == []
+
+
+def test_a_training_whose_process_was_lost_is_not_running_though_its_launch_goes_on(study):
+    with Lock(LocalStore(study.path), "launch of ito2021"):
+        with lease(study):
+            study, _ = begin(study, epochs=1)
+            assert len(running(study, study.cells[1], launch_of(study))) == 1
+        assert running(study, study.cells[1], launch_of(study)) == []
 
 
 @pytest.mark.usefixtures("lock")

@@ -59,7 +59,11 @@ def test_hours_are_amounts_times_time_and_money_has_a_price_for_each(study: Stud
 
 def test_a_device_without_a_price_makes_the_cost_unknown(study: Study) -> None:
     attempt(study, 2.0)
-    assert SpendingReader(priced(study, gpu_hour={"A100": 3.0})).spent().cost is None
+    spent = SpendingReader(priced(study, gpu_hour={"A100": 3.0})).spent()
+    assert spent.cost is None
+    assert spent.without_price == ["NVIDIA H100"]
+    assert spending_words(spent).endswith("; launch.prices.gpu_hour has no price for NVIDIA H100")
+    assert SpendingReader(priced(study)).spent().without_price == []
     assert SpendingReader(priced(study, cpu_hour=0.1)).spent().cost is None, "a GPU is not free"
     assert SpendingReader(priced(study, gpu_hour={"any": 1.0})).spent().cost == pytest.approx(2.0)
 

@@ -141,8 +141,10 @@ def test_a_live_launch_and_its_running_stages_are_shown(make_study):
         axes={"backbone": ["alexnet", "resnet34"]}, unfinished=[{"backbone": "resnet34"}], pairs=60, explainers=()
     )
     console = Console(file=io.StringIO(), width=160)
-    with Lock(LocalStore(study.path), "launch of ito2021"):
-        study.ledger.begin("train", study.cells[1].stages["train"], {"stage": "train"})
+    id = study.cells[1].stages["train"]
+    lease = Lock(study.ledger.store, "train", prefix=f"train/{id}/lease")
+    with Lock(LocalStore(study.path), "launch of ito2021"), lease:
+        study.ledger.begin("train", id, {"stage": "train"})
         study = Study(study.path)
         found = status(study)
         console.print(show(study))
