@@ -91,7 +91,7 @@ def _servers() -> dict[str, Any]:
 
 
 def _raylet_of_this_node() -> dict[str, Any]:
-    """The raylet this driver is connected to, if visible; a Ray client (ray://) has none."""
+    """The raylet this driver is connected to, if it is visible."""
     import psutil
     import ray
 
@@ -108,7 +108,7 @@ def _raylet_of_this_node() -> dict[str, Any]:
 def _gcs_address() -> str:
     import ray
 
-    with contextlib.suppress(Exception):  # a Ray client has none, and detects the loss of its server itself
+    with contextlib.suppress(Exception):  # without it, only the raylet is watched
         return str(ray.get_runtime_context().gcs_address)
     return ""
 
