@@ -25,7 +25,7 @@ from postgres import Postgres, binaries
 from grid.ledger.study import Study
 from grid.tracking.parallel import each, threads_for
 from grid.tracking.sync import default_tracking, sync_pass
-from grid.tracking.uri import connect
+from grid.tracking.uri import artifacts_of, connect
 
 pytestmark = pytest.mark.timeout(7200)
 RUNS = int(os.environ.get("RUNS", "200"))
@@ -85,7 +85,7 @@ def write_plainly(client: Any, tracking: str, run_id: str, folder: Path, runs: i
         f"\na run has {len(metrics)} points of {len(found)} metrics, {len(params)} params, {len(tags)} tags, {files} files",
         end="",
     )
-    other = client.create_experiment("plain")
+    other = client.create_experiment("plain", artifacts_of(tracking, folder))
 
     def write(number: int) -> None:
         new = client.create_run(other, run_name=f"{number}").info.run_id
