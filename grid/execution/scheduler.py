@@ -214,14 +214,23 @@ def largest_first(works: Iterable[Work], missing: Collection[str], seconds: Mapp
         for need in work.needs:
             waiting_for.setdefault(need, []).append(work)
     chains: dict[str, float] = {}
+    return sorted(works, key=lambda work: _chain(work, waiting_for, missing, seconds, chains), reverse=True)
 
-    def length(work: Work) -> float:
-        if work.id not in chains:
-            later = {other.id: other for job in work.jobs for other in waiting_for.get(job.id, ())}
-            chains[work.id] = own_seconds(work, missing, seconds) + max(map(length, later.values()), default=0.0)
-        return chains[work.id]
 
-    return sorted(works, key=length, reverse=True)
+def _chain(
+    work: Work,
+    waiting_for: Mapping[str, Sequence[Work]],
+    missing: Collection[str],
+    seconds: Mapping[str, float],
+    known: dict[str, float],
+) -> float:
+    """The length of the longest chain that begins with a unit of work."""
+    # no inner function: one that calls itself is a cycle, and keeps all this work until the garbage collector runs, seldom
+    if work.id not in known:
+        later = {other.id: other for job in work.jobs for other in waiting_for.get(job.id, ())}
+        after = (_chain(other, waiting_for, missing, seconds, known) for other in later.values())
+        known[work.id] = own_seconds(work, missing, seconds) + max(after, default=0.0)
+    return known[work.id]
 
 
 def own_seconds(work: Work, missing: Collection[str], seconds: Mapping[str, float]) -> float:

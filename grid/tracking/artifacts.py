@@ -8,10 +8,30 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from grid.tracking import bounded
 from grid.tracking.answers import is_outage
+from grid.tracking.bounded import within
 from grid.tracking.run import Known
 
 FILES = "files.json"  # an artifact that lists every copied file, its size and its stage
+
+
+def log_folder(client: Any, known: Known, folder: Path) -> None:
+    """Copies a folder to the artifacts of a run. MLflow's client would first ask the server where they are, once for each run.
+
+    Raises:
+        TimeoutError: it took longer than the slowest allowed upload of so many bytes.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+    from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
+
+    tracking = client.tracking_uri
+    address = add_databricks_profile_info_to_artifact_uri(known.artifacts, tracking)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    within(
+        bounded.SECONDS + size / bounded.SLOWEST,
+        lambda: get_artifact_repository(address, tracking_uri=tracking).log_artifacts(str(folder)),
+    )
 
 
 def lost_stages(client: Any, known: Known, labels: Iterable[str]) -> set[str]:

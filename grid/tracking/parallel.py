@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from grid.tracking.uri import database_file
 
-THREADS = 4  # as many as an MLflow server has workers by default
+THREADS = 8  # a server of several processes answers most requests 40 ms late (docs/cluster.md), so it waits with few
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -29,6 +29,7 @@ class Known:
     params: dict[str, str]
     metrics: dict[str, float]  # the latest value of each
     datasets: set[tuple[str, str, str]]  # name, digest, context
+    artifacts: str = ""  # address of its artifacts
     mine: bool = False  # this object wrote all of its points
     compared: set[str] = field(default_factory=set)  # stages whose points were read back
     verified: set[str] = field(default_factory=set)  # stages whose final metrics were compared since the run was read
@@ -76,5 +77,6 @@ def known_of(run: Any) -> Known:
     }
     return Known(
         run.info.run_id, run.info.run_name or "", run.info.status, run.info.end_time, run.info.start_time or 0,
-        dict(run.data.tags), dict(run.data.params), dict(run.data.metrics), datasets, model=run.data.tags.get(MODEL),
+        dict(run.data.tags), dict(run.data.params), dict(run.data.metrics), datasets, run.info.artifact_uri,
+        model=run.data.tags.get(MODEL),
     )  # fmt: skip

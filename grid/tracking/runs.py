@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from grid.tracking.artifacts import FILES, copied_files
+from grid.tracking.artifacts import FILES, copied_files, log_folder
 from grid.tracking.metrics import Point
 from grid.tracking.record import (
     CELL,
@@ -159,7 +159,7 @@ class Runs:
             text = json.dumps(known.files, indent=1, sort_keys=True)
             (change.files / FILES).write_text(text, encoding="utf-8")
         if change.files is not None and any(change.files.iterdir()):
-            self.write(self.client.log_artifacts, known.run_id, str(change.files))
+            self.write(log_folder, self.client, known, change.files)
         params = {key: value for key, value in record.params.items() if key not in known.params}
         tags = {**self._tags(known, record), **with_note(known.tags, change.tags)}
         self._batches(known, params, tags, change)

@@ -5,9 +5,11 @@ MLflow itself is imported only inside functions, after its environment is set.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ ENVIRONMENT = {  # defaults: the user's settings take precedence
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+DATABRICKS = "dbruntime"  # a package of Databricks clusters; MLflow's client tries to import it five times per request
 LOGGERS = ("mlflow", "alembic", "urllib3.connectionpool", "huey")
 NETWORK_DISKS = re.compile(
     r"nfs\d?|cifs|smb\d?|smbfs|lustre|gpfs|beegfs|glusterfs|ceph|afs|fuse\.(sshfs|s3fs|gcsfuse|rclone|ceph|glusterfs)"
@@ -147,6 +150,8 @@ def quiet() -> None:
         os.environ.setdefault(key, value)
     import mlflow  # noqa: F401  # sets its loggers' levels on import, so it comes first
 
+    if importlib.util.find_spec(DATABRICKS) is None:
+        sys.modules[DATABRICKS] = None  # type: ignore[assignment]  # not there: Python need not look for it again
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
 

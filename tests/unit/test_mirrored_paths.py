@@ -121,7 +121,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/stages/kinds/search.py": "tests/unit/grid/stages/test_trial.py",
     "grid/stages/kinds/trial.py": "tests/unit/grid/stages/test_trial.py",
     "grid/stages/kinds/score.py": "tests/unit/grid/stages/kinds/test_explain.py",
-    "grid/tracking/artifacts.py": "tests/unit/grid/tracking/test_sync.py",
     "grid/tracking/describe.py": "tests/unit/grid/tracking/test_sync.py",
     "grid/tracking/experiment.py": "tests/unit/grid/tracking/test_sync.py",
     "grid/tracking/record.py": "tests/chaos/test_outage.py",

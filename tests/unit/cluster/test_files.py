@@ -212,7 +212,7 @@ def test_the_dockerfile_has_a_supported_python_and_the_versions_of_the_constrain
     for line in pip:
         for group in re.findall(r"'\.\[([\w,]+)\]'", line):
             assert set(group.split(",")) <= extras.keys()
-    for package in ("mlflow", "psycopg2-binary", "boto3"):
+    for package in ("mlflow", "psycopg2-binary", "boto3", "uvloop", "httptools"):
         assert pinned(package), "what the server has besides"
     users = [line[1] for line in instructions() if line[0] == "USER"]
     assert "root" not in users

@@ -1,5 +1,7 @@
 """The board: shared stages first, cells when they are ready, and nothing twice."""
 
+import gc
+import weakref
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -308,6 +310,23 @@ def test_a_short_stage_that_much_waits_for_comes_before_a_long_one() -> None:
     seconds = {"long": 10.0, "short": 1.0, "after": 8.0, "last": 2.0}
     assert [work.id for work in largest_first(works, set(seconds), seconds)] == ["short", "long", "after", "last"]
     assert largest_first(works, {"long", "last"}, seconds)[0].id == "long", "the others are done"
+
+
+def test_ended_work_is_freed_at_once_however_often_the_queue_was_reordered() -> None:
+    """Of 3,000 cells, cycles kept two thirds of what the driver grew by."""
+    works = [single("first"), single("after", "first")]
+    board = WorkQueue(waiting={work.id: work for work in works}, missing={"first", "after"})
+    left = [weakref.ref(work) for work in works]
+    works.clear()
+    gc.disable()  # so that nothing in a cycle is freed
+    try:
+        for id in ("first", "after"):
+            board.reorder({"first": 1.0, "after": 2.0})
+            assert board.take() is left[id == "after"]()
+            board.end(id, {id: DONE})
+        assert [reference() for reference in left] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_equal_and_unknown_work_keeps_its_order() -> None:

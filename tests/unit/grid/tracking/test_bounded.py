@@ -2,12 +2,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from grid.ledger.study import Study
-from grid.tracking import bounded, uri
+from grid.tracking import uri
 from grid.tracking.bounded import Bounded, within
 from grid.tracking.sync import sync_pass
 
@@ -60,18 +59,3 @@ def test_what_a_call_returns_and_raises_is_passed_on() -> None:
         within(10, lambda: 1 // 0)
     with pytest.raises(TimeoutError, match="within 0 s"):
         within(0.05, lambda: time.sleep(5))
-
-
-def test_large_files_have_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_bytes(b"x" * 1000)
-
-    class Client:
-        def log_artifacts(self, run: str, folder: str) -> str:
-            time.sleep(0.5)
-            return run + folder
-
-    client = Bounded(Client(), 0.01)
-    with pytest.raises(TimeoutError):
-        client.log_artifacts("run", str(tmp_path))
-    monkeypatch.setattr(bounded, "SLOWEST", 100)
-    assert client.log_artifacts("run", str(tmp_path)) == f"run{tmp_path}"
