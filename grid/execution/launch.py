@@ -80,6 +80,8 @@ def launch(
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
         plan = checked_plan(grid, where, console)
+        if (plan.open or retry) and not no_run:
+            executor.check_reachable()
         if retry:
             plan = _retry(plan, retry)
         tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)

@@ -26,8 +26,8 @@ def measured_lines(plan: Plan) -> list[str]:
     peaks, keys = Peaks(plan.study), {job.id: key_of(job) for job in jobs}
     known, unknown = Counter[str](), Counter[str]()
     for job in jobs:
-        peak = peaks.get(keys[job.id])
-        if peak is None or (launch.address is None and not peak.suits(_slot(launch, job.kind), ())):
+        peak = peaks.get(keys[job.id], _slot(launch, job.kind))
+        if peak is None:
             unknown[keys[job.id]] += 1
         else:
             known[_words(peak, launch.measured(job.kind))] += 1
@@ -38,9 +38,11 @@ def measured_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _slot(launch: Launch, kind: str) -> dict[str, float]:
-    """Whether such a stage would have a GPU of this machine."""
-    return {"GPU": float(accelerator() == "gpu" and launch.resources_of(kind).gpus != 0)}
+def _slot(launch: Launch, kind: str) -> dict[str, float] | None:
+    """Whether such a stage would have a GPU of this machine; None: it runs on other machines."""
+    return (
+        None if launch.address is not None else {"GPU": float(accelerator() == "gpu" and launch.resources_of(kind).gpus != 0)}
+    )
 
 
 def _words(peak: Peak, measured: Collection[str]) -> str:

@@ -86,8 +86,7 @@ class Measurements:
     def peak(self, work: Work) -> Peak | None:
         """What the training of the work was measured to take on such nodes; None if there is none, or it cannot be measured."""
         found = self._training(work)
-        peak = None if found is None else self.peaks.get(found[0])
-        return peak if peak is not None and peak.suits(self._slot(work), self.slots.nodes) else None
+        return None if found is None else self.peaks.get(found[0], self._slot(work), self.slots.nodes)
 
     def _training(self, work: Work) -> tuple[str, Job] | None:
         """The training of the work that is not finished, if it is to be measured, and its key."""

@@ -32,9 +32,15 @@ class Peaks:
         self.study = study
         self._peaks = {} if study is None else _read(study)
 
-    def get(self, key: str) -> Peak | None:
-        """The peak of such trainings, if it was measured."""
-        return self._peaks.get(key)
+    def get(self, key: str, slot: Mapping[str, float] | None = None, nodes: Sequence[Mapping[str, float]] = ()) -> Peak | None:
+        """The peak of such trainings, if it was measured where they are to run, see ``Peak.suits``.
+
+        Args:
+            slot: what they reserve; None: a peak of any device will do
+            nodes: resources of the nodes where they are to run
+        """
+        peak = self._peaks.get(key)
+        return peak if peak is None or slot is None or peak.suits(slot, nodes) else None
 
     def put(self, key: str, peak: Peak) -> None:
         """Adds a peak."""
@@ -43,10 +49,12 @@ class Peaks:
             record = {"peaks": {key: one.record() for key, one in sorted(self._peaks.items())}}
             LocalStore(self.study).put(FILE, seal(record, indent=1))
 
-    def of(self, jobs: Sequence[Job]) -> Peak | None:
-        """The peak of the first of these jobs that is a training, if it was measured."""
+    def of(
+        self, jobs: Sequence[Job], slot: Mapping[str, float] | None = None, nodes: Sequence[Mapping[str, float]] = ()
+    ) -> Peak | None:
+        """The same of the first of these jobs that is a training."""
         training = first_training(jobs) if self._peaks else None
-        return None if training is None else self.get(key_of(training))
+        return None if training is None else self.get(key_of(training), slot, nodes)
 
 
 def _read(study: Path) -> dict[str, Peak]:

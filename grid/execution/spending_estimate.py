@@ -196,10 +196,8 @@ def _pieces(
         assert isinstance(work, Work)
         ids = open_ids[work.id]
         todo = [job for job in work.jobs if job.id in ids]
-        kinds, peak = [job.kind for job in todo or work.jobs], peaks.of(todo)
-        slot = slots.suited(kinds)
-        if peak is not None and peak.suits(slot, slots.nodes):
-            slot = slots.suited(kinds, peak)
+        kinds = [job.kind for job in todo or work.jobs]
+        slot = slots.suited(kinds, peaks.of(todo, slots.suited(kinds), slots.nodes))
         needs = frozenset(makers[need] for need in work.needs if need in makers and makers[need] != work.id)
         usable = min(room(slot, slots.nodes), max((job.usable_devices for job in todo), default=1))
         devices = max(usable, *(job.devices for job in todo), 1)

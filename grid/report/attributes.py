@@ -12,7 +12,7 @@ import numpy as np
 from grid.evaluation.attribute_figures import MOST_CLASSES
 from grid.report.charts import Frame
 from grid.report.markdown import joined, pipe_table, plain
-from grid.results.combinations import Combination, distinct, grouped, mean_entry
+from grid.results.combinations import Combination, grouped, mean_entry
 from grid.results.rows import Row, Table
 
 RATES = {"recall": "Recall", "precision": "Precision", "f1": "F1"}
@@ -22,13 +22,6 @@ NOTE = (
     "numbers and of the ends of intervals."
 )
 PLOT = Frame(300, 300, 46, 8)
-
-
-@dataclass(frozen=True)
-class Line(Combination):
-    """``replicates``: its cells, of equal ones the first."""
-
-    replicates: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class Board:
     protocol: str
     target: str
     rows: tuple[Row, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[Combination, ...]
     columns: tuple[tuple[str, str, bool], ...]
     classes: tuple[str, ...]
 
@@ -54,7 +47,7 @@ class Board:
         found: Mapping[str, Any] = row.metrics[self.protocol]["targets"][self.target]
         return found
 
-    def metric(self, line: Line, key: str, percent: bool) -> tuple[str, str]:
+    def metric(self, line: Combination, key: str, percent: bool) -> tuple[str, str]:
         """(value, interval) as printed."""
         return printed(mean_entry(self.of(row).get(key) for row in line.replicates), percent)
 
@@ -64,7 +57,7 @@ class Board:
         return tuple(row for row in self.rows if self.of(row).get("per_class"))
 
     @property
-    def classified_lines(self) -> tuple[Line, ...]:
+    def classified_lines(self) -> tuple[Combination, ...]:
         """The combinations of levels whose cells predict classes."""
         return tuple(line for line in self.lines if self.of(line.row).get("per_class"))
 
@@ -77,7 +70,7 @@ class Board:
         found: Mapping[str, Any] = self.of(row).get("per_class", {}).get(name, {})
         return found
 
-    def rate(self, line: Line, name: str, key: str) -> tuple[str, str]:
+    def rate(self, line: Combination, name: str, key: str) -> tuple[str, str]:
         """(value, interval) of a class's recall, precision or F1, as printed."""
         return printed(mean_entry(self.per_class(row, name).get(key) for row in line.replicates), True)
 
@@ -130,13 +123,8 @@ def _board(protocol: str, target: str, rows: Sequence[Row]) -> Board:
     metrics = [row.metrics[protocol]["targets"][target] for row in rows]
     columns = dict.fromkeys(column for one in metrics for column in _columns(one))
     classes = dict.fromkeys(name for one in metrics for name in one.get("per_class", {}))
-    lines = tuple(_line(group, protocol) for group in grouped(rows))
+    lines = tuple(Combination.of(group, protocol) for group in grouped(rows))
     return Board(protocol, target, tuple(rows), lines, tuple(columns), tuple(classes))
-
-
-def _line(group: Sequence[Row], protocol: str) -> Line:
-    different = distinct(group, protocol)
-    return Line(group[0], len(group), len(different) == 1, tuple(different))
 
 
 def _columns(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
@@ -175,7 +163,7 @@ def _targets(board: Board) -> Iterator[list[str]]:
         yield [plain(line.title), *values, str(board.of(line.row)["images"]), str(board.of(line.row)["unknown"])]
 
 
-def _classes(board: Board, line: Line) -> Iterator[list[str]]:
+def _classes(board: Board, line: Combination) -> Iterator[list[str]]:
     for name in board.classes:
         if counts := board.per_class(line.row, name):
             values = (joined(board.rate(line, name, key)) for key in RATES)

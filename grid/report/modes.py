@@ -81,6 +81,9 @@ class Board:
         return f"{100 * found.value:.2f}", " ".join(part for part in (found.words, differs) if part)
 
 
+Replicates = list[tuple[Row, dict[str, Reading]]]  # with the readings of one number
+
+
 def modes_of(row: Row, protocol: str) -> dict[str, Result]:
     """The accuracies of a cell under a protocol, by the name of their definition."""
     return {
@@ -108,9 +111,6 @@ def boards(table: Table) -> list[Board]:
     return found
 
 
-Replicates = list[tuple[Row, dict[str, Reading]]]
-
-
 def _of_group(group: Sequence[Row], protocol: str) -> dict[str, tuple[Mapping[str, str], Replicates]]:
     """Number -> why its definitions differ, and the replicates that have it."""
     found: dict[str, tuple[Mapping[str, str], Replicates]] = {}
@@ -121,12 +121,12 @@ def _of_group(group: Sequence[Row], protocol: str) -> dict[str, tuple[Mapping[st
 
 
 def _line(replicates: Replicates, protocol: str) -> Line:
-    rows = [row for row, _ in replicates]
-    different = {id(row) for row in distinct(rows, protocol)}
-    counted = [readings for row, readings in replicates if id(row) in different]
-    names = dict.fromkeys(name for readings in counted for name in readings)
-    means = {name: _mean([readings[name] for readings in counted if name in readings]) for name in names}
-    return Line(rows[0], len(rows), len(counted) == 1, means)
+    rows, readings = [row for row, _ in replicates], {id(row): own for row, own in replicates}
+    different = tuple(distinct(rows, protocol))
+    counted = [readings[id(row)] for row in different]
+    names = dict.fromkeys(name for own in counted for name in own)
+    means = {name: _mean([own[name] for own in counted if name in own]) for name in names}
+    return Line(rows[0], len(rows), different, means)
 
 
 def _mean(found: Sequence[Reading]) -> Reading:

@@ -61,8 +61,8 @@ def boards(table: Table) -> list[Board]:
 
 
 def _line(group: Sequence[Row], protocol: str, fmr: str) -> Line:
-    different = distinct(group, protocol)
-    return Line(group[0], len(group), len(different) == 1, _fields([row.metrics[protocol] for row in different], fmr))
+    different = tuple(distinct(group, protocol))
+    return Line(group[0], len(group), different, _fields([row.metrics[protocol] for row in different], fmr))
 
 
 def _points(row: Row, protocol: str) -> Mapping[str, Any]:

@@ -25,12 +25,17 @@ class Combination:
     Attributes:
         row: its first cell
         cells: the number of its replicates
-        equal: whether they are all the same computation
+        replicates: their rows, without those that repeat the results of an earlier one
     """
 
     row: Row
     cells: int
-    equal: bool
+    replicates: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, group: Sequence[Row], protocol: str) -> Combination:
+        """Of the rows of one combination."""
+        return cls(group[0], len(group), tuple(distinct(group, protocol)))
 
     @property
     def levels(self) -> Mapping[str, str]:
@@ -40,7 +45,9 @@ class Combination:
     @property
     def count(self) -> str:
         """``3 replicates``; empty for one."""
-        return "" if self.cells == 1 else f"{self.cells} {'equal ' if self.equal else ''}replicates"
+        if self.cells == 1:
+            return ""
+        return f"{self.cells} equal replicates" if len(self.replicates) == 1 else f"{self.cells} replicates"
 
     @property
     def title(self) -> str:

@@ -70,7 +70,7 @@ def launch_of(study: Study) -> dict[str, Any] | None:
 def running(study: Study, cell: CellView, launch: Mapping[str, Any] | None, now: float | None = None) -> list[Running]:
     """The stages of a cell that the launch has begun but not ended; without a launch, those that workers compute.
 
-    A stage whose process was lost is none of them: nobody holds its lease.
+    A stage whose process was lost is not running: no process holds its lease.
     """
     now = time.time() if now is None else now
     if launch is None or launch["since"] is None:

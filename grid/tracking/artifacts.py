@@ -10,7 +10,6 @@ from typing import Any
 
 from grid.tracking import bounded
 from grid.tracking.answers import is_outage
-from grid.tracking.bounded import within
 from grid.tracking.run import Known
 
 FILES = "files.json"  # an artifact that lists every copied file, its size and its stage
@@ -28,7 +27,7 @@ def log_folder(client: Any, known: Known, folder: Path) -> None:
     tracking = client.tracking_uri
     address = add_databricks_profile_info_to_artifact_uri(known.artifacts, tracking)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    within(
+    bounded.within(
         bounded.SECONDS + size / bounded.SLOWEST,
         lambda: get_artifact_repository(address, tracking_uri=tracking).log_artifacts(str(folder)),
     )

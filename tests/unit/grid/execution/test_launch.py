@@ -21,7 +21,7 @@ from grid.ledger.ledger import Cause, Ledger, State
 from grid.ledger.study import COPY, RECORD, Study, read_record, write_record
 from grid.plan.plan import Plan, make_plan, store_of, study_of
 from grid.plan.study_record import write_plan
-from grid.spec.grid_file import Grid
+from grid.spec.grid_file import BadInput, Grid
 
 Make = Callable[..., Grid]
 
@@ -244,6 +244,15 @@ class OneOnly(Executor):
         work = session.take()
         assert work is not None
         session.end(work, perform(work.jobs, partial(session.report, work)))
+
+
+def test_a_cluster_that_does_not_answer_is_told_before_the_study_is_changed(make: Make, tmp_path: Path) -> None:
+    grid = make(launch={"address": "127.0.0.1:1", "study": str(tmp_path / "study")})
+    with pytest.raises(BadInput, match=r"launch.address '127.0.0.1:1': no Ray cluster answers there"):
+        launch(grid, None, [], Console(quiet=True))
+    assert not (study_of(grid) / RECORD).exists()
+    ledger = Ledger(store_of(grid))
+    assert not any(ledger.attempts(stage.stage, stage.id) for stage in make_plan(grid).stages)
 
 
 def test_an_executor_that_returns_too_early_leaves_no_launch_that_looks_done(

@@ -98,7 +98,9 @@ def test_prices_give_money_for_the_hours_and_for_the_whole_cluster(make: Make) -
     assert unpriced.cost is None
     line = "no amount of money: launch.prices.gpu_hour has no price for H100; add it, or any"
     assert line in estimate_lines(unpriced, "g.yaml")
-    assert line not in estimate_lines(estimate(tenth(make), "1x1:H100"), "g.yaml"), "without any price nobody asks for money"
+    assert line not in estimate_lines(estimate(tenth(make), "1x1:H100"), "g.yaml"), (
+        "without any price there is no amount to explain"
+    )
 
 
 def test_stages_with_no_history_on_the_device_are_named_and_left_out(make: Make) -> None:

@@ -131,7 +131,7 @@ def test_replicates_are_one_line_of_means_and_equal_ones_count_once(make_study):
     table = rows.table(make_study("seeds", axes=axes, pairs=200, explainers=()))
     first, second, third = table.rows
     ((line,),) = [board.lines for board in boards(table)]
-    assert (line.title, line.cells, line.equal) == ("backbone=alexnet (3 replicates)", 3, False)
+    assert (line.title, line.cells, line.replicates) == ("backbone=alexnet (3 replicates)", 3, table.rows)
     alone = [boards(replace(table, rows=(row,)))[0].lines[0] for row in table.rows]
     assert alone[0].title == first.title
     for mode in MODES:
