@@ -11,12 +11,14 @@ import typer
 
 from grid.terminal import AsJson, counted, err, out, styled
 
-cluster = typer.Typer(no_args_is_help=True, help="The machines that a launch would use.")
+cluster = typer.Typer(no_args_is_help=True, help="Check the machines that a launch would use.")
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", readable=False, help="grid file; its `launch` settings are used")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="such as launch.store=/shared/store")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="overrides, such as launch.store=/shared/store")
+]
 Address = Annotated[
     str | None,
-    typer.Option(help="of a Ray cluster, such as auto or host:6379 [default: launch.address, or this machine alone]"),
+    typer.Option(help="address of a Ray cluster, such as auto or host:6379 [default: launch.address, or this machine alone]"),
 ]
 
 

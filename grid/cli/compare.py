@@ -13,7 +13,9 @@ from grid.terminal import AsJson, out
 
 def compare(
     first: Annotated[Path, typer.Argument(metavar="STUDY_A", readable=False, help="a study's folder")],
-    second: Annotated[Path, typer.Argument(metavar="STUDY_B", readable=False, help="another one, such as a later run")],
+    second: Annotated[
+        Path, typer.Argument(metavar="STUDY_B", readable=False, help="the folder of another study, such as a later run")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Compare two studies: settings, data, code and results.

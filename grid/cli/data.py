@@ -12,7 +12,7 @@ from rich.text import Text
 
 from grid.terminal import AsJson, err, out, styled
 
-data = typer.Typer(no_args_is_help=True, help="Datasets: what they need, what is on disk, and whether it is complete.")
+data = typer.Typer(no_args_is_help=True, help="List, download, check, show, convert and compare datasets.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a dataset, such as lfw")]
 Settings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="the dataset's fields, such as root=data/lfw")]
@@ -75,13 +75,13 @@ def data_show(
     settings: Settings = None,
     augment: Annotated[str | None, typer.Option(metavar="YAML", help="an augmentation, such as basic")] = None,
     detector: Annotated[
-        str | None, typer.Option(metavar="YAML", help="a detector, such as mtcnn; else the whole image")
+        str | None, typer.Option(metavar="YAML", help="a detector, such as mtcnn [default: the whole image]")
     ] = None,
-    size: Annotated[int, typer.Option(min=1, help="pixels of a crop's side")] = 112,
-    width: Annotated[int | None, typer.Option(min=1, help="pixels, where crops are not square")] = None,
+    size: Annotated[int, typer.Option(min=1, help="height of a crop in pixels, and its width without --width")] = 112,
+    width: Annotated[int | None, typer.Option(min=1, help="width of a crop in pixels, if crops are not square")] = None,
     images: Annotated[int, typer.Option(help="how many subjects")] = 6,
-    seed: Annotated[int, typer.Option(help="of a training")] = 0,
-    to: Annotated[Path, typer.Option(metavar="FILE", help="the image")] = Path("show.png"),
+    seed: Annotated[int, typer.Option(help="seed of the training whose images are drawn")] = 0,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="image file to write")] = Path("show.png"),
     as_json: AsJson = False,
 ) -> None:
     """Draw a sheet of faces as seen in training.
@@ -98,7 +98,7 @@ def data_show(
 def data_convert(
     name: Name,
     settings: Settings = None,
-    to: Annotated[Path, typer.Option(metavar="FOLDER", help="a new folder")] = ...,  # type: ignore[assignment]
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="new folder to write to")] = ...,  # type: ignore[assignment]
     images_per_shard: Annotated[int, typer.Option(min=1)] = 10_000,
     mebibytes_per_shard: Annotated[int, typer.Option(min=1)] = 1024,
     as_json: AsJson = False,
@@ -115,9 +115,11 @@ def data_convert(
 @data.command("audit")
 def data_audit(
     train: Annotated[str, typer.Argument(metavar="TRAIN", help="a dataset as YAML, such as '{name: lfw, root: data/lfw}'")],
-    evaluation: Annotated[str, typer.Argument(metavar="EVALUATION", help="another one")],
-    near: Annotated[bool, typer.Option("--near", help="compare images too, which reads every image")] = False,
-    bits: Annotated[int, typer.Option(min=0, max=16, help="of 64 that may differ between images nearly the same")] = 4,
+    evaluation: Annotated[str, typer.Argument(metavar="EVALUATION", help="the other dataset, in the same form")],
+    near: Annotated[bool, typer.Option("--near", help="also compare images, which reads all of them")] = False,
+    bits: Annotated[
+        int, typer.Option(min=0, max=16, help="number of hash bits, of 64, that may differ between near duplicates")
+    ] = 4,
     as_json: AsJson = False,
 ) -> None:
     """Show what two datasets share: names, files, images.

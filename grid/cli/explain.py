@@ -19,7 +19,7 @@ Target = Annotated[
     typer.Argument(
         metavar="STUDY|CHECKPOINT",
         readable=False,
-        help="a study's folder; before two images also a model.safetensors in a store",
+        help="a study's folder; with two images, also a model.safetensors in a store",
     ),
 ]
 Files = Annotated[
@@ -28,15 +28,19 @@ Files = Annotated[
 Methods = Annotated[
     list[str] | None, typer.Option(metavar="NAME,...", help="methods, or one as in a grid file: '{name: rise, masks: 500}'")
 ]
-Images = Annotated[str | None, typer.Option(metavar="N|KEY,...|FILE.txt", help="of the training data: how many, or which")]
-Pairs = Annotated[str | None, typer.Option(metavar="N|FILE", help="of a protocol: how many, or a file with two keys a line")]
+Images = Annotated[
+    str | None, typer.Option(metavar="N|KEY,...|FILE.txt", help="images of the training data: how many, or which")
+]
+Pairs = Annotated[
+    str | None, typer.Option(metavar="N|FILE", help="pairs of a protocol: how many, or a file with two keys per line")
+]
 Protocol = Annotated[
-    str | None, typer.Option(metavar="TITLE", help="whose pairs are explained; else the first with image pairs")
+    str | None, typer.Option(metavar="TITLE", help="protocol whose pairs are explained [default: the first with image pairs]")
 ]
 Scores = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="explanation metrics, such as hiding_game,sanity")]
-Address = Annotated[str | None, typer.Option(help="of a Ray cluster: auto, or its head, such as host:6379")]
+Address = Annotated[str | None, typer.Option(help="address of a Ray cluster: auto, or its head, such as host:6379")]
 Drop = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="remove explanations that were added to the study")]
-Threshold = Annotated[float | None, typer.Option(help="cosine from which two images are one subject")]
+Threshold = Annotated[float | None, typer.Option(help="lowest cosine at which two images count as one subject")]
 To = Annotated[
     Path | None, typer.Option(metavar="FILE.png", help="image file for the maps of two images [default: explanation.png]")
 ]
@@ -57,7 +61,7 @@ def explain(
     drop: Drop = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain what trained networks look at; train nothing.
+    """Explain what trained networks look at; nothing is trained.
 
     More images or pairs of a study, or two image files.
     """

@@ -15,16 +15,20 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", readable=False, help="an
 
 def export(
     study: Annotated[
-        Path, typer.Argument(metavar="STUDY|CHECKPOINT", readable=False, help="a study's folder, or its model.safetensors")
+        Path,
+        typer.Argument(
+            metavar="STUDY|CHECKPOINT", readable=False, help="a study's folder, or a model.safetensors in its store"
+        ),
     ],
-    to: Annotated[Path, typer.Option(metavar="FOLDER", help="a new folder")],
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="new folder to write to")],
     where: WhereText = None,
     fmr: Annotated[float, typer.Option(help="false match rate of the threshold")] = 0.001,
     protocol: Annotated[
-        str | None, typer.Option(metavar="TITLE", help="whose scores set it; else the first with pairs")
+        str | None,
+        typer.Option(metavar="TITLE", help="protocol whose scores set the threshold [default: the first with pairs]"),
     ] = None,
     tracking: Annotated[
-        str | None, typer.Option(metavar="URI", help="also log the model to this MLflow and register it")
+        str | None, typer.Option(metavar="URI", help="also log the model to this MLflow server and register it")
     ] = None,
     register: Annotated[str, typer.Option(metavar="NAME", help="name of the registered model")] = "facegrid",
     as_json: AsJson = False,
@@ -61,7 +65,7 @@ def export(
 def embed(
     model: Model,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", readable=False, help="photographs, in any format")],
-    to: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="write keys and embeddings there")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="file to write keys and embeddings to")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Embed photographs with an exported network."""
@@ -91,7 +95,7 @@ def verify(
     model: Model,
     one: Annotated[Path, typer.Argument(metavar="A.jpg", readable=False)],
     other: Annotated[Path, typer.Argument(metavar="B.jpg", readable=False)],
-    threshold: Annotated[float | None, typer.Option(help="cosine from which two images are one subject")] = None,
+    threshold: Annotated[float | None, typer.Option(help="lowest cosine at which two images count as one subject")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two photographs with an exported network."""

@@ -23,27 +23,29 @@ def judge(
         ),
     ],
     on: Annotated[list[str], typer.Option(metavar="NAME=PATH", help="lfw, folder, bin, ijbb or ijbc; or a protocol in YAML")],
-    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="the study [default: studies/judge]")] = None,
-    order: Annotated[str | None, typer.Option(help="of the color channels: rgb or bgr")] = None,
-    mean: Annotated[str | None, typer.Option(metavar="X[,X,X]", help="subtracted from pixels of 0 to 255; red first")] = None,
-    std: Annotated[str | None, typer.Option(metavar="X[,X,X]", help="divides them then; red first")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="folder of the study [default: studies/judge]")] = None,
+    order: Annotated[str | None, typer.Option(help="order of the color channels: rgb or bgr")] = None,
+    mean: Annotated[
+        str | None, typer.Option(metavar="X[,X,X]", help="subtracted from the pixels, which are 0 to 255; red first")
+    ] = None,
+    std: Annotated[str | None, typer.Option(metavar="X[,X,X]", help="the difference is divided by it; red first")] = None,
     faces: Annotated[
         str | None,
         typer.Option(help="similarity (five landmarks), listed (those of the dataset's list), box, or none (whole images)"),
     ] = None,
-    size: Annotated[str | None, typer.Option(metavar="HEIGHTxWIDTH", help="of the images in pixels")] = None,
+    size: Annotated[str | None, typer.Option(metavar="HEIGHTxWIDTH", help="size of the images in pixels")] = None,
     flip: Annotated[bool, typer.Option("--flip", help="add the embedding of the mirror image")] = False,
     output: Annotated[str | None, typer.Option(help="name of the ONNX output that is the embedding")] = None,
-    trust: Annotated[bool, typer.Option("--trust", help="run TorchScript files, which are programs")] = False,
+    trust: Annotated[bool, typer.Option("--trust", help="allow TorchScript files to run; they are programs")] = False,
     fmr: Annotated[float, typer.Option(help="false match rate of the thresholds")] = 0.001,
-    explain: Annotated[int, typer.Option(min=0, help="worst pairs of each kind that CorrRISE explains; 0: none")] = 0,
-    threads: Annotated[int | None, typer.Option(help="of each network [default: all processors]")] = None,
+    explain: Annotated[int, typer.Option(min=0, help="how many of the worst pairs of each kind CorrRISE explains")] = 0,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of each network [default: all processors]")] = None,
     store: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="of an earlier study, whose detections are reused")
+        str | None, typer.Option(metavar="FOLDER", help="store of an earlier study, whose detections are reused")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge networks from files: the report of a grid cell.
+    """Evaluate networks from files, and write the report of a grid.
 
     Preprocessing that is not stated is guessed, said, and tried.
     """

@@ -20,7 +20,7 @@ def logs(
 ) -> None:
     """Show what happened to the stages: attempts, epochs, messages, errors, results.
 
-    From the ledger, so that it works for any executor, also while it runs. With --json, one object per line.
+    Reads the ledger, so it works with any executor, also during a launch. With --json, one object per line.
     """
     from grid.results.log_follower import LogFollower
     from grid.results.logs import line

@@ -71,13 +71,14 @@ def plan(
     overrides: Overrides = None,
     where: WhereText = None,
     cluster: Annotated[
-        str | None, typer.Option(metavar="SHAPE", help="also estimate time, hours and money there: 4x8:H100 or 4x8:H100/64")
+        str | None,
+        typer.Option(metavar="SHAPE", help="also estimate time, hours and money on a cluster such as 4x8:H100 or 4x8:H100/64"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show every cell, its state and its cost; compute nothing.
 
-    With reasons, and the stages that cells share.
+    Also shows why cells cannot run, and which stages cells share.
     """
     from dataclasses import replace
 
@@ -130,14 +131,15 @@ def launch(
     overrides: Overrides = None,
     where: WhereText = None,
     retry: Annotated[
-        list[str] | None, typer.Option(metavar="STATE", help="failed or stale: run such stages again; may be repeated")
+        list[str] | None, typer.Option(metavar="STATE", help="run failed or stale stages again; may be repeated")
     ] = None,
-    address: Annotated[str | None, typer.Option(help="of a Ray cluster: auto, or its head, such as host:6379")] = None,
+    address: Annotated[str | None, typer.Option(help="address of a Ray cluster: auto, or its head, such as host:6379")] = None,
     new_store: Annotated[
-        bool, typer.Option("--new-store", help="the earlier results are lost: compute everything again in an empty store")
+        bool,
+        typer.Option("--new-store", help="compute everything again in an empty store, because the earlier results are lost"),
     ] = False,
     no_run: Annotated[
-        bool, typer.Option("--no-run", help="write the study and run nothing: workers (`facegrid work`) take its stages")
+        bool, typer.Option("--no-run", help="write the study and run nothing; workers (`facegrid work`) run its stages")
     ] = False,
     max_gpu_hours: MaxGpuHours = None,
     max_cpu_hours: MaxCpuHours = None,
@@ -179,7 +181,7 @@ def debug(
     fast: Annotated[
         bool, typer.Option("--fast", help="check in seconds that the cell runs: a few images, one training batch")
     ] = False,
-    again: Annotated[bool, typer.Option("--again", help="forget what debug computed before")] = False,
+    again: Annotated[bool, typer.Option("--again", help="discard earlier results of debug")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run one cell in this process, so that breakpoints work."""
@@ -224,21 +226,23 @@ def report(
         Path | None, typer.Option(metavar="FOLDER", help="folder to write to [default: report/ in the study]")
     ] = None,
     faces: Annotated[
-        bool, typer.Option("--faces/--no-faces", help="faces of the data; else a mean face under each map")
+        bool, typer.Option("--faces/--no-faces", help="show faces of the data, or a mean face under each map")
     ] = True,
     margin: Annotated[
-        float, typer.Option(help="differences below it do not matter, as a fraction; for the tests of equivalence")
+        float, typer.Option(help="margin of the equivalence tests: differences below this fraction do not matter")
     ] = 0.01,
     claims: Annotated[
         Path | None, typer.Option(metavar="FILE", help="claims to judge [default: launch.claims of the grid file]")
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option(metavar="AXIS=LEVEL,...", help="of very many cells, compare and show these besides the best"),
+        typer.Option(
+            metavar="AXIS=LEVEL,...", help="if there are very many cells, also compare and show these, in addition to the best"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the report of a study: page, tables, sheets."""
+    """Write the report of a study: an HTML page, tables and figures."""
     from grid.ledger.study import Study
     from grid.report.build import build
     from grid.report.console import table
@@ -261,7 +265,7 @@ def report(
 
 @app.command()
 def sync(study: StudyFolder, as_json: AsJson = False) -> None:
-    """Copy from the ledger what MLflow lacks.
+    """Copy what is missing in MLflow from the ledger.
 
     Exit code 1 if something could not be copied.
     """
@@ -297,7 +301,7 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
 @app.command()
 def ui(
     study: StudyFolder,
-    port: Annotated[int, typer.Option(help="of the MLflow server")] = 5000,
+    port: Annotated[int, typer.Option(help="port of the MLflow server")] = 5000,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
 ) -> None:
     """Open the study in the MLflow UI."""
@@ -311,14 +315,14 @@ def ui(
 def mine(
     study: StudyFolder,
     lfw: Annotated[Path, typer.Option(help="the folder with LFW's pairs.txt")],
-    to: Annotated[Path, typer.Option(metavar="FILE", help="the file that the protocol lookalike reads")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="file to write, which the protocol lookalike reads")],
     where: WhereText = None,
-    protocol: Annotated[str, typer.Option(help="a clustering protocol on LFW, by its title")] = "clustering",
+    protocol: Annotated[str, typer.Option(help="title of a clustering protocol on LFW")] = "clustering",
     as_json: AsJson = False,
 ) -> None:
-    """Mine look-alike impostor pairs with a network.
+    """Mine look-alike impostor pairs with the network of a finished cell.
 
-    The network comes from a finished cell.
+    The cell needs a clustering protocol on LFW.
     """
     from grid.ledger.study import Study
     from grid.results.hard_impostors import mine_hard_impostors

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from grid.ledger.study import Study
     from grid.tracking.prune import UnneededRun
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be deleted")]
-Removed = Annotated[bool, typer.Option("--removed", help="also the results of cells that are no longer in the grid")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only show what would be deleted")]
+Removed = Annotated[bool, typer.Option("--removed", help="also delete the results of cells that are no longer in the grid")]
 SharedWith = Annotated[
     list[Path] | None,
-    typer.Option(metavar="STUDY", help="with --removed: another study with the same store; name all of them, one by one"),
+    typer.Option(
+        metavar="STUDY", help="with --removed: another study that uses the same store; repeat the option to name all of them"
+    ),
 ]
 
 Tracking = Annotated[
     bool,
     typer.Option(
-        "--mlflow", help="also the runs in MLflow of cells that are no longer in the grid, and files of replaced runs"
+        "--mlflow", help="also delete MLflow runs of cells that are no longer in the grid, and files of replaced runs"
     ),
 ]
 

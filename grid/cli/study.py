@@ -14,33 +14,42 @@ study = typer.Typer(no_args_is_help=True, help="Study whether maps help people t
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a finished study, such as studies/demo")]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", readable=False, help="the folder that `facegrid study make` wrote")]
-Host = Annotated[str, typer.Option(help="address to listen on; others than loopback belong behind a proxy with HTTPS")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="to listen on; 0 takes a free one")]
+Host = Annotated[str, typer.Option(help="address to listen on; put any address but loopback behind a proxy with HTTPS")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="port to listen on; 0 takes a free one")]
 
 
 @study.command()
 def make(
     target: StudyFolder,
-    protocol: Annotated[str, typer.Option(help="whose pairs are shown, by its title")],
+    protocol: Annotated[str, typer.Option(help="title of the protocol whose pairs are shown")],
     groups: Annotated[
         list[str],
-        typer.Option(metavar="NAME,...", help="explainers, one group of participants each; '{name: rise}' works too"),
+        typer.Option(metavar="NAME,...", help="explainers, with one group of participants for each; '{name: rise}' works, too"),
     ],
     where: WhereText = None,
     pairs: Annotated[int, typer.Option(help="number of pairs")] = 200,
     accuracy: Annotated[float, typer.Option(help="share of the pairs that the network decides correctly")] = 0.75,
     balanced: Annotated[
         bool,
-        typer.Option("--balanced/--unbalanced", help="as many accepts as rejects among correct and among wrong decisions"),
+        typer.Option(
+            "--balanced/--unbalanced", help="select as many accepts as rejects, among correct and among wrong decisions"
+        ),
     ] = True,
-    threshold: Annotated[float | None, typer.Option(help="cosine of acceptance [default: the most accurate one]")] = None,
-    seed: Annotated[int, typer.Option(help="of the draw of pairs")] = 0,
+    threshold: Annotated[
+        float | None, typer.Option(help="lowest cosine that is accepted [default: the most accurate one]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="seed of the selection of pairs")] = 0,
     include_accuracy: Annotated[
-        str, typer.Option(metavar="LOW:HIGH", help="whom a second analysis keeps: accuracy of the first pass")
+        str,
+        typer.Option(metavar="LOW:HIGH", help="for a second analysis: keep participants with this accuracy in the first pass"),
     ] = "0:1",
-    include_seconds: Annotated[float, typer.Option(min=0, help="and the least median time of an answer")] = 0.0,
-    to: Annotated[Path | None, typer.Option(metavar="BUNDLE", help="folder [default: human_study/ in the study]")] = None,
-    serve: Annotated[bool, typer.Option("--serve", help="then serve it, as `facegrid study serve` does")] = False,
+    include_seconds: Annotated[
+        float, typer.Option(min=0, help="for a second analysis: keep participants with at least this median time per answer")
+    ] = 0.0,
+    to: Annotated[
+        Path | None, typer.Option(metavar="BUNDLE", help="folder to write to [default: human_study/ in the study]")
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="serve the bundle afterwards, as `facegrid study serve` does")] = False,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     as_json: AsJson = False,
@@ -102,7 +111,9 @@ def export(
 @study.command()
 def analyze(
     bundle: Bundle,
-    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="folder [default: report/ in the bundle]")] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="folder to write to [default: report/ in the bundle]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Analyze the answers: does the accuracy of a group change with its maps?"""
@@ -124,16 +135,16 @@ study.command("analyse", hidden=True)(analyze)  # the British spelling works too
 def simulate(
     bundle: Annotated[
         Path | None,
-        typer.Argument(metavar="[BUNDLE]", readable=False, help="participants answer the pairs of this bundle"),
+        typer.Argument(metavar="[BUNDLE]", readable=False, help="bundle whose pairs the participants answer"),
     ] = None,
-    url: Annotated[str, typer.Option(help="of a running collector of the bundle, such as http://127.0.0.1:8000")] = "",
+    url: Annotated[str, typer.Option(help="address of a running collector of the bundle, such as http://127.0.0.1:8000")] = "",
     participants: Annotated[int, typer.Option(min=1, help="with a bundle: how many take part")] = 30,
     benefit: Annotated[float, typer.Option(help="true gain of the first group, as a share: 0.08 is 8 points")] = 0.08,
     pairs: Annotated[int, typer.Option(min=2, help="without a bundle: pairs of the planned study")] = 200,
     groups: Annotated[int, typer.Option(min=2, help="without a bundle: groups of the planned study")] = 3,
     accuracy: Annotated[float, typer.Option(min=0.51, max=0.995, help="mean accuracy of people without maps")] = 0.76,
     simulations: Annotated[int, typer.Option(min=1, help="without a bundle: simulated studies for each number")] = 500,
-    seed: Annotated[int, typer.Option(help="of the simulation")] = 0,
+    seed: Annotated[int, typer.Option(help="seed of the simulation")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Simulate participants with a known benefit.

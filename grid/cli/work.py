@@ -11,7 +11,7 @@ from grid.terminal import StudyFolder, WhereText, out
 
 Patience = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", min=0, help="to wait for stages of other processes [default: as long as they run]"),
+    typer.Option(metavar="SECONDS", min=0, help="longest wait for stages of other processes [default: as long as they run]"),
 ]
 
 
@@ -30,7 +30,7 @@ def work(
     max_cpu_hours: MaxCpuHours = None,
     max_cost: MaxCost = None,
 ) -> None:
-    """Run ready stages of a study in this process, beside other workers; leave when none is left.
+    """Run stages of a study as they become ready, beside other workers, until none is left.
 
     For Slurm arrays, Kubernetes jobs or a second terminal: no Ray, no server, only the study's folder and its store.
     ``facegrid launch GRID --no-run`` makes the study.
