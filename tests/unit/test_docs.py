@@ -105,6 +105,28 @@ def test_the_readme_shows_every_command() -> None:
     assert not missing
 
 
+def leaves(place: Any, path: str = "") -> dict[str, Any]:
+    """Every command below a group, by its words, such as ``study make``."""
+    if not hasattr(place, "commands"):
+        return {path: place}
+    return {
+        words: command
+        for name, below in place.commands.items()
+        for words, command in leaves(below, f"{path} {name}".strip()).items()
+    }
+
+
+def test_running_names_the_commands_without_json() -> None:
+    lines = (ROOT / "docs/running.md").read_text(encoding="utf-8").splitlines()
+    row = next(line for line in lines if line.startswith("| `--json` |"))
+    without = {
+        words
+        for words, command in leaves(program()).items()
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert set(re.findall("`([^`]+)`", row.partition("all commands but")[2])) == without
+
+
 @pytest.mark.parametrize(("where", "text"), grids(), ids=[where for where, _ in grids()])
 def test_every_grid_shown_is_read(where: str, text: str, tmp_path: Path) -> None:
     file = tmp_path / "grid.yaml"
