@@ -44,10 +44,10 @@ class SafeConsole(Console):
 out = SafeConsole(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width
 err = SafeConsole(stderr=True, soft_wrap=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="print facts as JSON")]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 WhereText = Annotated[
-    list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells of these levels")
+    list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells with these levels")
 ]
 
 

@@ -12,11 +12,11 @@ from grid.terminal import AsJson, out
 
 
 def claims(
-    file: Annotated[Path, typer.Argument(metavar="CLAIMS", help="YAML file of claims, see docs/claims.md")],
+    file: Annotated[Path, typer.Argument(metavar="CLAIMS", help="YAML file of claims; docs/claims.md describes it")],
     data: Annotated[Path, typer.Argument(metavar="STUDY|TABLE", help="a study's folder, or a CSV file of results")],
     as_json: AsJson = False,
 ) -> None:
-    """Judge claims by a study or by a table of results.
+    """Test claims against a study or a table of results.
 
     Each is supported, contradicted or not resolved.
     """

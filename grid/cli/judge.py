@@ -22,7 +22,12 @@ def judge(
             help=".onnx, TorchScript, .npz, .csv, exported folders, or model.safetensors of a store",
         ),
     ],
-    on: Annotated[list[str], typer.Option(metavar="NAME=PATH", help="lfw, folder, bin, ijbb or ijbc; or a protocol in YAML")],
+    on: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=PATH", help="what to evaluate on: lfw, folder, bin, ijbb or ijbc with its path; or a protocol in YAML"
+        ),
+    ],
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="folder of the study [default: studies/judge]")] = None,
     order: Annotated[str | None, typer.Option(help="order of the color channels: rgb or bgr")] = None,
     mean: Annotated[
@@ -47,7 +52,7 @@ def judge(
 ) -> None:
     """Evaluate networks from files, and write the report of a grid.
 
-    Preprocessing that is not stated is guessed, said, and tried.
+    Preprocessing that you do not state is guessed, tried on some images, and printed.
     """
     from grid.judge.answers import thresholds
     from grid.judge.judge import Request

@@ -204,7 +204,7 @@ def status(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the status of a study."""
+    """Show the status of a study: cells by state, errors, what was spent."""
     from grid.ledger.study import Study
     from grid.results import status as room
 
