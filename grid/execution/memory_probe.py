@@ -7,7 +7,7 @@ from pathlib import Path
 
 from grid.execution.job import Begun, Job, RunOptions
 from grid.execution.memory_peak import Peak
-from grid.execution.peaks import measurable
+from grid.execution.peaks import measurable, probed
 from grid.execution.process_state import fresh_process_state
 from grid.execution.system_metrics import descendants
 from grid.ledger.ledger import Attempt, Ledger
@@ -32,6 +32,7 @@ def measured_peak(job: Job, device: str, cpus: float | None = None, held: int = 
     """
     from grid.stages.few_steps import Enough
 
+    job = probed(job)
     configs = job.configs()
     training = configs.get("training")
     if not (measurable(job) and isinstance(training, Training) and training.recipe.trains):

@@ -20,6 +20,9 @@ pytestmark = pytest.mark.timeout(600)
 STUDY = Path("studies", "tiny")
 
 
+SPACE = {"layers": [1, 2], "widths": [8, 16], "step": 8}
+
+
 def two_cells(tree: dict[str, Any]) -> None:
     del tree["skip"], tree["explainers"]
     tree["protocols"] = []
@@ -28,7 +31,7 @@ def two_cells(tree: dict[str, Any]) -> None:
     tree["base"]["detector"] = {"name": "components.placed"}
     tree["axes"] = {
         "cell": {
-            "new": {"head.dimension": 16},
+            "new": {"head": {"name": "dense"}, "search": {"trials": 2, "rungs": [1], "space": SPACE}},
             "broken": {"head.dimension": 24, "augmentation": {"name": "components.hungry", "needs": 0.0}},
         }
     }
@@ -53,6 +56,10 @@ def test_it_is_reserved_where_it_is_measured_and_elsewhere_the_training_shows_it
     ledger = Ledger(tmp_path / STUDY / "store")
     ended = {level: ledger.marker("train", job.id) is not None for level, job in trainings.items()}
     assert ended == {"new": True, "broken": False}
+    assert said.count("measuring the memory of its training") == 3, "of both trials once, and of each cell"
+    trials = {key_of(job) for job in jobs.values() if job.kind == "trial"}
+    assert len(trials) == 1
+    assert Peaks(tmp_path / STUDY).get(*trials) is not None
     peak = Peaks(tmp_path / STUDY).get(key_of(trainings["new"]))
     assert peak is not None
     assert 0.2 * GIB < peak.memory < 8 * GIB

@@ -17,6 +17,7 @@ from grid.execution.memory_probe import measured_peak
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 from modules.network import Network
+from modules.training.nonfinite import NonFiniteLoss
 
 SMALL = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
 RECIPE = {"name": "one_cycle", "lr": 0.01, "epochs": 2, "batch_size": 2}
@@ -77,6 +78,35 @@ def test_an_epoch_of_two_batches_ends_with_the_second(make: Callable[..., Grid],
     monkeypatch.setattr(Network, "loss_of", counting)
     measured_peak(training(make, recipe={**RECIPE, "batch_size": 6}), "cpu")
     assert steps == [6, 6]
+
+
+SEARCH: dict[str, Any] = {
+    "trials": 2,
+    "rungs": [1, 2],
+    "reduction": 2,
+    "space": {"layers": [1, 3], "widths": [8, 64], "step": 8},
+}
+
+
+def test_a_trial_of_any_rung_is_measured_with_the_largest_head(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = make(base={"backbone": SMALL, "input": {"size": 32}, "recipe": RECIPE, "head": "dense", "search": SEARCH})
+    jobs = [job for job in jobs_of(make_plan(grid).stages, store_of(grid)).values() if job.kind == "trial"][:3]
+    assert [job.config["slot"]["rung"] for job in jobs] == [0, 0, 1]
+    steps, forward = list[int](), Network.loss_of
+
+    def counting(self: Any, images: Any, *args: Any) -> Any:
+        steps.append(self.dimension)
+        return forward(self, images, *args)
+
+    monkeypatch.setattr(Network, "loss_of", counting)
+    measured_peak(jobs[-1], "cpu")  # the results of the first rung are not there, and are not asked for
+    assert steps == [64, 64, 64]
+    monkeypatch.setattr(Network, "loss_of", lambda self, *args: forward(self, *args) * float("nan"))
+    with pytest.raises(NonFiniteLoss):
+        measured_peak(jobs[0], "cpu")
+    assert [name for name in files(jobs[0]) if not name.startswith(("crops/", "scans/"))] == []
 
 
 def test_loader_processes_count_with_what_is_their_own(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
