@@ -71,9 +71,9 @@ def _read(study: Path) -> dict[str, Peak]:
 
 
 def measurable(job: Job) -> bool:
-    """Whether the memory of a job can be measured: it trains a network, on one device."""
+    """Whether the memory of a job can be measured: it trains a network."""
     training = job.config.get("training", {})
-    return job.kind in MEASURED and job.usable_devices == 1 and training.get("recipe", {}).get("name") != "none"
+    return job.kind in MEASURED and training.get("recipe", {}).get("name") != "none"
 
 
 def first_training(jobs: Sequence[Job]) -> Job | None:
@@ -108,7 +108,8 @@ def key_of(job: Job) -> str:
     training = {key: value for key, value in job.config["training"].items() if key not in UNRELATED}
     training["recipe"] = {key: _rough(value) for key, value in training["recipe"].items() if key != "epochs"}
     about = {"kind": job.kind, "source": job.source, "search": job.inputs.get(SEARCH), "workers": job.workers}
-    return digest({**about, "training": training})
+    devices = [job.devices, job.usable_devices]  # the fewest decide about memory, the most about whole GPUs
+    return digest({**about, "devices": devices, "training": training})
 
 
 def _rough(value: Any) -> Any:

@@ -227,7 +227,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
     def piece(work: Work) -> Piece:
         if work.id not in sized:  # a limit may ask again and again
             peak = None if measurements is None else measurements.peak(work)
-            slots.prepare(work.id, kinds_of(work.jobs, session.ledger), peak)
+            needed = devices_of(work.jobs, session.ledger)
+            slots.prepare(work.id, kinds_of(work.jobs, session.ledger), peak, needed)
             sized.add(work.id)
         devices = usable_devices_of(work.jobs, session.ledger, slots.room(work.id))
         return Piece(work.id, work.needs, slots.of(work.id), devices)

@@ -114,11 +114,16 @@ def test_a_trial_is_measured_with_the_largest_head_of_its_space(tmp_path: Path) 
     assert probed(train) is train
 
 
-def test_only_trainings_on_one_device_are_measured(tmp_path: Path) -> None:
-    assert [job.kind for job in jobs(tmp_path) if measurable(job)] == ["train"]
-    several = jobs(tmp_path, compute={"devices": 2})
-    assert not [job for job in several if measurable(job)]
-    assert not [job for job in several if measurable(replace(job, fewest=1))], "nor one that could do with a device"
+def test_the_number_of_devices_changes_the_memory_of_each(tmp_path: Path) -> None:
+    (train,) = (job for job in jobs(tmp_path, compute={"devices": 4}) if job.kind == "train")
+    launches = [{}, {"ranks": 2}, {"fewest": 1}, {"fewest": 2}, {"ranks": 1}]
+    assert len({key_of(replace(train, **one)) for one in launches}) == len(launches)  # type: ignore[arg-type]
+    assert key_of(replace(train, fewest=9)) == key_of(train), "it needs all of them in any case"
+
+
+def test_only_trainings_are_measured(tmp_path: Path) -> None:
+    for devices in (1, 2):
+        assert [job.kind for job in jobs(tmp_path, compute={"devices": devices}) if measurable(job)] == ["train"]
     job = next(job for job in jobs(tmp_path) if job.kind == "train")
     nothing = {"training": {**job.config["training"], "recipe": {"name": "none", "epochs": 0, "batch_size": 1}}}
     assert not measurable(Job("train", "a", "train", {}, {}, nothing, "", ""))
