@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import pytest
 
 from grid.execution.sync_process import SyncProcess
 from grid.ledger.lock import LockLost
+from grid.ledger.scratch import PREFIX
 from grid.ledger.study import Study
 from grid.tracking.uri import connect, tracking_of
 
@@ -75,8 +77,12 @@ def test_a_lost_lock_ends_the_pass_before_the_next_cell(study: Study) -> None:
     assert runs(study) == 1
 
 
-def test_a_killed_process_is_a_problem_and_the_next_pass_copies_the_rest(study: Study) -> None:
+def test_a_killed_process_is_a_problem_and_the_next_pass_copies_the_rest(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int] = []
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
 
     def check() -> None:
         asked.append(1)
@@ -85,6 +91,7 @@ def test_a_killed_process_is_a_problem_and_the_next_pass_copies_the_rest(study: 
 
     copying = SyncProcess(study.path, tracking_of(study.record, study.path), check)
     found = copying.once()
+    assert list(tmp_path.glob(f"{PREFIX}*"))
     assert found.problems == ["the process that copies was killed by signal 9; the next pass copies what is missing"]
     assert runs(study) == 1
     copying = SyncProcess(study.path, tracking_of(study.record, study.path))
@@ -93,6 +100,7 @@ def test_a_killed_process_is_a_problem_and_the_next_pass_copies_the_rest(study: 
     finally:
         copying.close()
     assert runs(study) == 2
+    assert not list(tmp_path.glob(f"{PREFIX}*")), "what was left of the first one is removed"
 
 
 def test_nothing_starts_after_the_end(study: Study) -> None:
