@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from launching import ROOT, Facegrid, Store, facegrid
+from launching import ROOT, Facegrid, Store
 from ray_nodes import Nodes
 
 pytestmark = pytest.mark.timeout(7200)
@@ -56,7 +56,8 @@ def test_the_demo_spreads_over_nodes_and_its_results_are_those_of_one_machine(
     assert set(seconds) == raylets
     assert all("train" in kinds for kinds in trained_on.values())
     began = time.monotonic()
-    facegrid(tmp_path, "launch", DEMO, f"launch.study={tmp_path / 'alone'}", code=0)
+    with Facegrid(tmp_path, "launch", DEMO, f"launch.study={tmp_path / 'alone'}") as driver:
+        assert driver.wait(PATIENCE) == 0, driver.said
     print(f"on one machine: {time.monotonic() - began:.0f} s")
     spread, alone = store.contents(), Store(tmp_path / "alone" / "store").contents()
     scores = [key for key in alone if key[0] == "evaluate"]
