@@ -60,6 +60,11 @@ def kill(process: subprocess.Popen[str]) -> None:
                 continue
 
 
+def how_ended(code: int) -> str:
+    """The exit status of a process, in words."""
+    return f"ended with exit code {code}" if code >= 0 else f"was killed by signal {-code}"
+
+
 def answers() -> TextIO:
     """In the started process: where to write answers. What libraries print to stdout goes to stderr from now on."""
     found = os.fdopen(os.dup(1), "w")

@@ -37,7 +37,7 @@ from grid.tracebacks import error_line
 
 POLL = 1.0  # seconds between two looks at a stage that another process computes
 WAIT = 5.0  # seconds for it until other work is tried first
-Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy", "no_gpu_memory", "no_host_memory"]
+Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy", "rescaled", "no_gpu_memory", "no_host_memory"]
 NO_MEMORY: dict[Memory, Ended] = {"gpu": "no_gpu_memory", "host": "no_host_memory"}
 
 
@@ -169,6 +169,7 @@ class Begun:
         from grid.stages.context import Context
 
         markers = {marker.id: marker for marker in self.inputs}
+        devices = self.job.taken_devices(options.devices)
         return Context(
             ledger=self.attempt.ledger,
             attempt=self.attempt,
@@ -181,7 +182,8 @@ class Begun:
             cpus=(options.reserved or {}).get(CPU),
             crop_cache_bytes=self.job.crop_cache_bytes,
             checkpoint_minutes=self.job.checkpoint_minutes,
-            devices=self.job.taken_devices(options.devices),
+            devices=devices,
+            leaving=self.attempt.rescale_asked if devices < self.job.usable_devices else None,
             report=options.report,
             fast=options.fast,
             host=options.helpers.host,
@@ -311,7 +313,10 @@ def _run(job: Job, options: RunOptions) -> Outcome:
                     log.write("warning", "facegrid", error_line(error))
                 raise
         return begun.commit(checked_result(found, job.kind, begun.attempt.path), options)
-    except Stopped as stopped:  # the process received SIGTERM
+    except Stopped as stopped:  # the process received SIGTERM, or there is room for more devices
+        if begun.attempt.rescale_asked():
+            begun.attempt.rescaled()
+            return Outcome("rescaled", str(stopped))
         return Outcome("stopped", str(stopped))
     except Fenced as fenced:
         return Outcome("fenced", str(fenced))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from grid.abort import Aborter, LaunchAborted
+from grid.execution.background_sync import BackgroundSync
 from grid.execution.detection_shards import shards_of
 from grid.execution.executor import Executor, Session, executor_of
 from grid.execution.job import accelerator, jobs_of, settings_of
@@ -44,11 +43,8 @@ from grid.spec.launch_settings import Launch
 from grid.spec.spending_limits import Limits
 from grid.spec.stage_name import EXPLAIN
 from grid.terminal import counted, styled
-from grid.tracking.sync import MlflowSync
-from grid.tracking.uri import remote, tracking_of
+from grid.tracking.uri import tracking_of
 
-SYNC_SECONDS = 15.0  # between two passes while cells run, and longer after long ones:
-SYNC_SHARE = 4.0  # times as long as the last pass, so that passes take a fifth of the driver's time at most
 NO_LIMITS = Limits()
 
 
@@ -264,49 +260,6 @@ def void_changed(plan: Plan, ledger: Ledger) -> None:
     for stage in plan.open:
         if stage.generation is not None:
             ledger.void(stage.stage, stage.id, stage.reason or "planned to run again", stage.generation)
-
-
-class BackgroundSync:
-    """Copies the ledger to MLflow in the background while cells run; an MLflow outage never affects the launch."""
-
-    def __init__(self, study: Path, tracking: str, live: bool, check: Callable[[], None] = lambda: None) -> None:
-        self.sync_pass = MlflowSync(Study(study), tracking, check)
-        self.said: list[str] = []  # messages about replaced or deleted runs
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._keep, daemon=True, name="facegrid-sync") if live else None
-
-    def __enter__(self) -> BackgroundSync:
-        if self.thread:
-            self.thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._join()
-
-    def _keep(self) -> None:
-        took = 0.0
-        while not self.stop.wait(max(SYNC_SECONDS, SYNC_SHARE * took)):
-            began = time.monotonic()
-            try:
-                self.said += self.sync_pass.once().said
-            except LaunchAborted:
-                return  # the main thread detects the lost lock itself
-            took = time.monotonic() - began
-
-    def _join(self) -> None:
-        self.stop.set()
-        if self.thread:
-            self.thread.join()
-
-    def finish(self) -> list[str]:
-        """Runs the last pass, report included, and once more what it could not copy; returns what is left, and why."""
-        self._join()
-        result = self.sync_pass.once(report=True)
-        self.said += result.said
-        if result.problems and not (result.unreachable and remote(self.sync_pass.tracking)):  # a store fails now and then
-            result = self.sync_pass.once(report=True)
-            self.said += result.said
-        return list(result.problems)
 
 
 def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQueue) -> int:

@@ -8,9 +8,10 @@ cluster, work waits for the devices that it was given.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from grid.execution.growth import Growth, Smaller
 from grid.execution.slots import Slots
 
 LOOK = 1.0  # seconds between two looks at the nodes
@@ -27,6 +28,9 @@ class Placed(Protocol):
 
     def keep(self, trial_id: str) -> None:
         """The trial goes on waiting, on other nodes than before."""
+
+    def smaller(self, trial_ids: Iterable[str]) -> list[Smaller]:
+        """The trainings of these trials that could use more devices than they have."""
 
 
 class LivingNodes:
@@ -52,8 +56,12 @@ class LivingNodes:
         return _sorted(found) != _sorted(before)
 
 
-def replacing(living: LivingNodes, placed: Placed) -> Any:
-    """Tune's scheduler: first come, first served, but what no longer fits the nodes is taken back before it begins."""
+def replacing(living: LivingNodes, placed: Placed, growth: Growth | None = None) -> Any:
+    """Tune's scheduler: first come, first served, but what no longer fits the nodes is taken back before it begins.
+
+    Args:
+        growth: asks trainings to take more devices
+    """
     from ray.tune.experiment import Trial
     from ray.tune.schedulers import FIFOScheduler
 
@@ -67,7 +75,20 @@ def replacing(living: LivingNodes, placed: Placed) -> Any:
                     else:
                         placed.withdraw(trial.trial_id)
                         _remove(tune_controller, trial)
+            if growth is not None and growth.due():
+                self.grow(growth, tune_controller)
             return super().choose_trial_to_run(tune_controller)
+
+        def grow(self, growth: Growth, tune_controller: Any) -> None:
+            trials = tune_controller.get_trials()
+            smaller = placed.smaller(trial.trial_id for trial in trials if trial.status == Trial.RUNNING)
+            waiting = any(trial.status == Trial.PENDING for trial in trials)
+
+            def end_idle() -> None:
+                """Of the processes that Tune keeps for later work, which hold resources."""
+                tune_controller._tune_controller._cleanup_cached_actors(force_all=True)
+
+            growth.look(smaller, waiting, end_idle)
 
         def __reduce__(self) -> Any:
             return object, ()  # Tune pickles itself for a restore that never happens

@@ -22,7 +22,9 @@ def measured_lines(plan: Plan) -> list[str]:
         return []
     kinds = {stage.id: stage.stage for stage in plan.stages}
     found = jobs_of(open_stages, store_of(plan.grid), kinds, **settings_of(launch))
-    jobs = [job for job in found.values() if measurable(job)]
+    jobs = [
+        job for job in found.values() if measurable(job) and (job.usable_devices == 1 or "memory" in launch.measured(job.kind))
+    ]
     peaks, keys = Peaks(plan.study), {job.id: key_of(job) for job in jobs}
     known, unknown = Counter[str](), Counter[str]()
     for job in jobs:
@@ -48,4 +50,6 @@ def _slot(launch: Launch, kind: str) -> dict[str, float] | None:
 def _words(peak: Peak, measured: Collection[str]) -> str:
     parts = [f"{peak.gpu_part:g} GPU"] if "GPU" in measured and peak.gpu else []
     parts += [f"{peak.memory_needed / GIB:.1f} GiB"] if "memory" in measured else []
-    return f"took {peak.words}" + (f", so {' and '.join(parts)} {'is' if len(parts) == 1 else 'are'} reserved" if parts else "")
+    verb = "is" if len(parts) == 1 else "are"
+    each = " for each device" if peak.several else ""
+    return f"took {peak.words}" + (f", so {' and '.join(parts)} {verb} reserved{each}" if parts else "")

@@ -9,7 +9,7 @@ from itertools import islice
 from grid.execution.job import Job
 from grid.execution.memory_peak import Peak, gpu_types
 from grid.execution.peaks import Peaks, first_training, key_of
-from grid.execution.perform import finished, kinds_of
+from grid.execution.perform import devices_of, finished, kinds_of
 from grid.execution.scheduler import Work
 from grid.execution.slots import Slots, room, slot_words
 from grid.ledger.ledger import Ledger
@@ -77,8 +77,9 @@ class Measurements:
         if isinstance(found, Peak):
             found = replace(found, types=gpu_types(self.slots.nodes))
             self.peaks.put(key, found)
-            slot = self.slots.suited(kinds_of(work.jobs, self.ledger), found)
-            self.say(f"{work.title}: its training took {found.words}; such work reserves {slot_words(slot)}")
+            slot = self.slots.suited(kinds_of(work.jobs, self.ledger), found, devices_of(work.jobs, self.ledger))
+            what = "each of its devices" if found.several else "such work"
+            self.say(f"{work.title}: its training took {found.words}; {what} reserves {slot_words(slot)}")
         else:
             self._failed.add(key)
             self.say(f"{work.title}: not measured ({found}); it reserves {slot_words(self._slot(work))}")
@@ -92,9 +93,12 @@ class Measurements:
         """The training of the work that is not finished, if it is to be measured, and its key."""
         if work.id not in self._trainings:
             job = first_training(work.jobs)
-            wanted = job is not None and self.slots.measured(job.kind, self._slot(work)) and not finished(self.ledger, job)
-            self._trainings[work.id] = (key_of(job), job) if job is not None and wanted else None
+            self._trainings[work.id] = (key_of(job), job) if job is not None and self._wanted(work, job) else None
         return self._trainings[work.id]
+
+    def _wanted(self, work: Work, job: Job) -> bool:
+        slot = {} if job.usable_devices > 1 else self._slot(work)  # each of several devices has a whole GPU
+        return self.slots.measured(job.kind, slot) and not finished(self.ledger, job)
 
     def _slot(self, work: Work) -> dict[str, float]:
         """What the work reserves without a measurement."""

@@ -22,6 +22,7 @@ class Peak:
         gpu_total: of the whole GPU; 0 on a CPU
         device: name of the GPU, or "cpu"
         types: what Ray calls the GPUs of the nodes that it was measured on; empty if that is unknown
+        several: whether it is one process of a training that may have several devices: each has a whole GPU
     """
 
     memory: int
@@ -29,6 +30,7 @@ class Peak:
     gpu_total: int
     device: str
     types: tuple[str, ...] = ()
+    several: bool = False
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Peak:
@@ -39,7 +41,8 @@ class Peak:
         """
         try:
             memory, gpu, total = (int(record[name]) for name in ("memory", "gpu", "gpu_total"))
-            found = cls(memory, gpu, total, str(record["device"]), tuple(map(str, record.get("types", ()))))
+            types, several = tuple(map(str, record.get("types", ()))), bool(record.get("several", False))
+            found = cls(memory, gpu, total, str(record["device"]), types, several)
         except (KeyError, TypeError) as error:
             raise ValueError(f"no measured memory: {record!r}") from error
         if found.memory <= 0 or not 0 <= found.gpu <= found.gpu_total:
@@ -66,6 +69,8 @@ class Peak:
     @property
     def gpu_part(self) -> float:
         """The part of a GPU to reserve: 1/n, rounded down to the 1/10,000 that Ray knows, so that n fit; 1 above a half."""
+        if self.several:
+            return 1.0
         fit = max(1, min(TOGETHER, int(self.gpu_total // _with_margin(self.gpu))))
         return math.floor(10_000 / fit) / 10_000
 

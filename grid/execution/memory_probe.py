@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from grid.execution.job import Begun, Job, RunOptions
 from grid.execution.memory_peak import Peak
-from grid.execution.peaks import measurable
+from grid.execution.peaks import measurable, probed
 from grid.execution.process_state import fresh_process_state
 from grid.execution.system_metrics import descendants
 from grid.ledger.ledger import Attempt, Ledger
@@ -21,6 +22,8 @@ KIB = 1 << 10
 def measured_peak(job: Job, device: str, cpus: float | None = None, held: int = 0) -> Peak:
     """Runs the first steps of a training in this process, which should be a fresh one: its own peak is part of the result.
 
+    Of a training on several devices, this process is rank 0 of the fewest that it can do with, and the others are not there.
+
     Args:
         device: "gpu" or "cpu"
         cpus: that the training will have
@@ -32,14 +35,15 @@ def measured_peak(job: Job, device: str, cpus: float | None = None, held: int = 
     """
     from grid.stages.few_steps import Enough
 
+    job = probed(job)
     configs = job.configs()
     training = configs.get("training")
     if not (measurable(job) and isinstance(training, Training) and training.recipe.trains):
-        raise ValueError(f"{job.label} is no training on one device")
+        raise ValueError(f"{job.label} is no training whose memory can be measured")
     ledger = Ledger(job.store)
     inputs = [marker for marker in ledger.markers(job.needs).values() if marker is not None]
     attempt = Attempt(ledger, job.kind, job.id, 0, "measured", job.source)
-    options = RunOptions(accelerator=device, reserved=None if cpus is None else {"CPU": cpus})
+    options = RunOptions(accelerator=device, reserved=None if cpus is None else {"CPU": cpus}, devices=job.devices)
     context = Begun(job, configs, inputs, attempt).context(options)
     peaks: list[Peak] = []
     context.memory_probe = lambda: peaks.append(_peak(device, held))
@@ -48,7 +52,7 @@ def measured_peak(job: Job, device: str, cpus: float | None = None, held: int = 
             stage_kind(job.kind).run(configs, context)
     except Enough:
         (peak,) = peaks
-        return peak
+        return replace(peak, several=job.usable_devices > 1)
     finally:
         attempt.close()
     raise ValueError(f"{job.label} has no step to measure")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from grid.execution.child_process import answers, kill, on_lines, start
+from grid.execution.child_process import answers, how_ended, kill, on_lines, start
 from grid.execution.job import Job, accelerator
 from grid.execution.memory_peak import Peak
 from grid.execution.memory_probe import measured_peak
@@ -34,7 +34,7 @@ def peak_of(job: Job, cpus: float | None) -> Peak | str:
     finally:
         kill(process)
     if not said:
-        return f"its process ended with exit code {code}" if code >= 0 else f"its process was killed by signal {-code}"
+        return f"its process {how_ended(code)}"
     found = json.loads(said)
     return str(found["error"]) if "error" in found else Peak.of(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from grid.execution.memory_peak import Peak
 from grid.ledger.sealed import Damaged, seal, unseal
 from grid.ledger.store import LocalStore
 from grid.spec.launch_settings import MEASURED
-from grid.spec.stage_name import SEARCH
+from grid.spec.search import Slot, Space, replaced_layers
+from grid.spec.stage_name import SEARCH, TRIAL
 
 FILE = "memory.json"
 UNRELATED = ("seed", "pretraining")  # keys of a training that do not change its memory
@@ -69,9 +71,9 @@ def _read(study: Path) -> dict[str, Peak]:
 
 
 def measurable(job: Job) -> bool:
-    """Whether the memory of a job can be measured: it trains a network, on one device."""
+    """Whether the memory of a job can be measured: it trains a network."""
     training = job.config.get("training", {})
-    return job.kind in MEASURED and job.usable_devices == 1 and training.get("recipe", {}).get("name") != "none"
+    return job.kind in MEASURED and training.get("recipe", {}).get("name") != "none"
 
 
 def first_training(jobs: Sequence[Job]) -> Job | None:
@@ -79,16 +81,35 @@ def first_training(jobs: Sequence[Job]) -> Job | None:
     return next((job for job in jobs if measurable(job)), None)
 
 
+def probed(job: Job) -> Job:
+    """The training that is measured for a job: its own, or for a trial of a search one with the largest head of its space.
+
+    So the trials of a search are measured once, before it is known which of them a later rung trains.
+    """
+    if job.kind != TRIAL:
+        return job
+    slot, training = job.config["slot"], job.config["training"]
+    head = replaced_layers(training["head"], Space.model_validate(slot["space"]).largest)
+    first = Slot(rung=0, place=0, epochs=slot["epochs"]).model_dump(mode="json")
+    needs = {id: kind for id, kind in job.needs.items() if kind != TRIAL}
+    inputs = {name: id for name, id in job.inputs.items() if id in needs}
+    config = {**job.config, "training": {**training, "head": head}, "slot": first}
+    return replace(job, config=config, needs=needs, inputs=inputs)
+
+
 def key_of(job: Job) -> str:
     """Equal for trainings that take the same memory: of the same code, with settings that differ in seed and rates only.
 
     Of a recipe, the number of epochs does not count, nor do the values of fractions: a rate of 0.1 or of 0.2. That one is zero
-    counts, since optimizers keep nothing for a momentum of zero. The head that a search chooses is known by the search.
+    counts, since optimizers keep nothing for a momentum of zero. The head that a search chooses is known by the search, and its
+    trials are all alike, see ``probed``.
     """
+    job = probed(job)
     training = {key: value for key, value in job.config["training"].items() if key not in UNRELATED}
     training["recipe"] = {key: _rough(value) for key, value in training["recipe"].items() if key != "epochs"}
     about = {"kind": job.kind, "source": job.source, "search": job.inputs.get(SEARCH), "workers": job.workers}
-    return digest({**about, "training": training})
+    devices = [job.devices, job.usable_devices]  # the fewest decide about memory, the most about whole GPUs
+    return digest({**about, "devices": devices, "training": training})
 
 
 def _rough(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from grid.abort import Aborter
 from grid.execution.executor import Executor, Session
+from grid.execution.growth import Growth, Smaller, smaller_of
 from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
 from grid.execution.living_nodes import LivingNodes, replacing
 from grid.execution.makespan import PENDING, Piece, place
@@ -61,8 +62,6 @@ class RayExecutor(Executor):
             RayLost: the raylet or the GCS ended, or Ray failed otherwise. If Ray itself hangs then, the process exits with the
                 same message and code.
         """
-        import ray
-
         store = session.ledger.store
         if not store.shared:
             raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
@@ -77,7 +76,7 @@ class RayExecutor(Executor):
                 slots,
                 scratch,
                 searcher,
-                None if self.launch.address is None else replacing(LivingNodes(slots, ray.nodes), searcher),
+                None if self.launch.address is None else _scheduler(session, slots, self.launch, searcher),
                 watch(session, slots, self.launch.retries),
             )
             # at the end Tune lists the trials that were lost, also those that were retried
@@ -102,6 +101,23 @@ def cluster_resources() -> dict[str, float]:
 
     there = ray.cluster_resources()
     return {name: float(there.get(name, 0.0)) for name in (CPU, GPU)}
+
+
+def _scheduler(session: Session, slots: Slots, launch: Launch, searcher: Any) -> Any:
+    import ray
+
+    # near a limit of spending, a training that has ended for more devices might not start again
+    grows = launch.fewest_devices is not None and session.limit is None
+    return replacing(
+        LivingNodes(slots, ray.nodes), searcher, Growth(slots, session.ledger, session.say, free_resources) if grows else None
+    )
+
+
+def free_resources() -> list[dict[str, float]]:
+    """What each living node has left now, as Ray names it; it may be seconds old."""
+    from ray._private.state import available_resources_per_node
+
+    return list(available_resources_per_node().values())
 
 
 def _tuner(launch: Launch, slots: Slots, scratch: Path, searcher: Any, scheduler: Any, callback: Any) -> Any:
@@ -211,7 +227,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
     def piece(work: Work) -> Piece:
         if work.id not in sized:  # a limit may ask again and again
             peak = None if measurements is None else measurements.peak(work)
-            slots.prepare(work.id, kinds_of(work.jobs, session.ledger), peak)
+            needed = devices_of(work.jobs, session.ledger)
+            slots.prepare(work.id, kinds_of(work.jobs, session.ledger), peak, needed)
             sized.add(work.id)
         devices = usable_devices_of(work.jobs, session.ledger, slots.room(work.id))
         return Piece(work.id, work.needs, slots.of(work.id), devices)
@@ -264,6 +281,12 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
             return all(
                 piece(work).devices == taken[work.id].devices for work in self.trials.get(trial_id, []) if work.id in taken
             )
+
+        def smaller(self, trial_ids: Iterable[str]) -> list[Smaller]:
+            works = [works[0] for id in trial_ids if len(works := self.trials.get(id, [])) == 1 and works[0].id in taken]
+            pieces = [(work, taken[work.id]) for work in works]
+            found = [smaller_of(work, one.slot, one.devices, session.ledger) for work, one in pieces]
+            return [one for one in found if one is not None]
 
         def withdraw(self, trial_id: str) -> None:
             self.withdrawn.add(trial_id)

@@ -100,7 +100,8 @@ class WorkQueue:
             self.waiting[work.id] = work
             self.placed.add(work.id)
             return
-        if any(outcome.ended in NO_MEMORY.values() for outcome in outcomes.values()):  # a larger slot is left
+        again = {"rescaled", *NO_MEMORY.values()}  # there is room for more devices, or a larger slot is left
+        if any(outcome.ended in again for outcome in outcomes.values()):
             self._first(work)
             return
         damaged = next((outcome for outcome in outcomes.values() if outcome.ended == "damaged" and outcome.upstream), None)

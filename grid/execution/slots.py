@@ -45,35 +45,41 @@ class Slots:
         """What the unit of work reserves."""
         return self._slots.get(work, self.first)
 
-    def suited(self, kinds: Iterable[str], peak: Peak | None = None) -> dict[str, float]:
+    def suited(self, kinds: Iterable[str], peak: Peak | None = None, devices: int = 1) -> dict[str, float]:
         """What work with stages of these kinds reserves at first: of each resource, the most that one of them needs.
 
         Args:
             peak: what its training was measured to take; None: not measured
+            devices: how many such slots the work needs at once; they fit on the nodes, since Ray would wait forever
         """
         found: dict[str, float] = {}
         for kind in kinds:
             own = dict(self._of_kinds.get(kind, self.first))
             if peak is not None:
-                own |= self._needed(peak, own, self._measured(kind))
+                own |= self._needed(peak, own, self._measured(kind), devices)
             for name, amount in own.items():
                 found[name] = max(amount, found.get(name, 0.0))
         return found
 
-    def _needed(self, peak: Peak, own: Mapping[str, float], measured: Collection[str]) -> dict[str, float]:
+    def _needed(self, peak: Peak, own: Mapping[str, float], measured: Collection[str], devices: int) -> dict[str, float]:
         """Of the measured resources, what a kind of stage reserves instead of its ``own``."""
         found: dict[str, float] = {}
         if "GPU" in measured and own.get("GPU") and peak.gpu:
             found["GPU"] = peak.gpu_part
         if "memory" in measured:
             rest = {name: amount for name, amount in {**own, **found}.items() if name != "memory"}
-            most = max((node.get("memory", 0.0) for node in self.nodes if _fits(rest, node)), default=0.0)
-            found["memory"] = min(peak.memory_needed, most)  # more, and Ray would wait forever
+            found["memory"] = self._at_most(peak.memory_needed, rest, devices)
         return {name: amount for name, amount in found.items() if amount}
 
-    def prepare(self, work: str, kinds: Iterable[str], peak: Peak | None = None) -> None:
+    def _at_most(self, memory: float, rest: Mapping[str, float], devices: int) -> float:
+        """As much of this memory (bytes) as each of so many slots can have at once; 0 if the nodes have no room for them."""
+        parts = {float(node.get("memory", 0.0) // count) for node in self.nodes for count in range(1, devices + 1)}
+        amounts = sorted({memory, *(part for part in parts if part < memory)}, reverse=True)
+        return next((one for one in amounts if one and room({**rest, "memory": one}, self.nodes) >= devices), 0.0)
+
+    def prepare(self, work: str, kinds: Iterable[str], peak: Peak | None = None, devices: int = 1) -> None:
         """Gives the unit of work the slot suited to its kinds of stages, unless it was given one before; see ``suited``."""
-        self._slots.setdefault(work, self.suited(kinds, peak))
+        self._slots.setdefault(work, self.suited(kinds, peak, devices))
 
     def measured(self, kind: str, slot: Mapping[str, float]) -> bool:
         """Whether something of a kind of stage is measured, where its unit of work has this slot: no GPU if it has none."""

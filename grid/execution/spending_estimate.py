@@ -197,10 +197,11 @@ def _pieces(
         ids = open_ids[work.id]
         todo = [job for job in work.jobs if job.id in ids]
         kinds = [job.kind for job in todo or work.jobs]
-        slot = slots.suited(kinds, peaks.of(todo, slots.suited(kinds), slots.nodes))
+        needed = max((job.devices for job in todo), default=1)
+        slot = slots.suited(kinds, peaks.of(todo, slots.suited(kinds), slots.nodes), needed)
         needs = frozenset(makers[need] for need in work.needs if need in makers and makers[need] != work.id)
         usable = min(room(slot, slots.nodes), max((job.usable_devices for job in todo), default=1))
-        devices = max(usable, *(job.devices for job in todo), 1)
+        devices = max(usable, needed)
         amount = works[work.jobs[0].id].amount
         number = -(-int(amount) // launch.detect_images) if amount and stage_kind(work.jobs[0].kind).parts else 1
         if number > 1:

@@ -12,7 +12,7 @@ from typing import Any
 
 from configs.component import file_digest
 from grid.ledger.reader import LedgerReader
-from grid.ledger.records import Failure, Fenced, Marker, Resume, numbers
+from grid.ledger.records import RESCALE, RESCALED, Failure, Fenced, Marker, Resume, numbers
 from grid.ledger.sealed import seal
 from grid.spec.stage_name import SHOWN_ID
 
@@ -69,6 +69,14 @@ class Attempt:
         """Records the checkpoint that this attempt resumed from."""
         self.origin = {"attempt": origin.attempt, "position": origin.row["position"]}
         self.ledger.store.create(f"{self.prefix}/resumed.json", seal({**origin.row, "attempt": origin.attempt}))
+
+    def rescale_asked(self) -> bool:
+        """Whether a launch has asked this attempt to end at its next checkpoint, see ``Ledger.ask_rescale``."""
+        return self.ledger.store.size(f"{self.prefix}/{RESCALE}") is not None
+
+    def rescaled(self) -> None:
+        """Records that this attempt ended as it was asked to."""
+        self.ledger.store.create(f"{self.prefix}/{RESCALED}", seal({"time": self.now}))
 
     def event(self, row: Mapping[str, Any], checkpoint: str | None) -> dict[str, Any]:
         """Writes one immutable object per checkpoint; returns the row as written.

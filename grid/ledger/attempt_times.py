@@ -14,7 +14,7 @@ from grid.ledger.sealed import Damaged, unseal
 from grid.terminal import counted
 
 CPU, GPU = "CPU", "GPU"
-Outcome = Literal["done", "failed", "running", "lost"]
+Outcome = Literal["done", "failed", "running", "rescaled", "lost"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class AttemptTime:
 
     Attributes:
         began, ended: unix seconds; ``ended`` is None while it runs
-        outcome: ``lost``: its process ended without a result or an error, last heard of at ``ended``
+        outcome: ``rescaled``: it ended at a checkpoint, so that the next one has more devices; ``lost``: its process ended
+            without a result or an error, last heard of at ``ended``
         reserved: CPUs and GPUs that it held
         device: "cpu", or the name of a GPU, in words; None if unknown
         study: id of the study whose launch or worker computed it; None if unknown
@@ -65,7 +66,7 @@ def attempt_times(ledger: LedgerReader, kind: str, id: str) -> list[AttemptTime]
     found = []
     for claim, later in zip(claims, [*claims[1:], None], strict=True):
         began, number = float(claim["time"]), int(claim["number"])
-        end = ends.get(claim["folder"]) or ends.get(f"{number:06d}")
+        end = ends.get(claim["folder"]) or ends.get(f"{number:06d}") or _rescaled(ledger, f"{kind}/{id}/{claim['folder']}")
         if end is None and later is None and live_holder(ledger.store, f"{kind}/{id}/lease") is not None:
             end = ("running", None)
         outcome, ended = end or ("lost", _last_heard(ledger, f"{kind}/{id}/{claim['folder']}", began))
@@ -88,6 +89,11 @@ def _ends(ledger: LedgerReader, kind: str, id: str) -> dict[str, tuple[Outcome, 
         if record := _record(ledger, f"{kind}/{id}/done-{number:03d}.json"):
             found[str(record["attempt"])] = ("done", float(record["finished"]))
     return found
+
+
+def _rescaled(ledger: LedgerReader, prefix: str) -> tuple[Outcome, float | None] | None:
+    record = ledger.rescaled(prefix)
+    return ("rescaled", float(record["time"])) if record else None
 
 
 def _record(ledger: LedgerReader, key: str) -> dict[str, Any]:

@@ -5,6 +5,8 @@ Under ``<kind>/<id>/`` of a store, every object is written once and contains its
 * ``claims/000002.json``: an attempt claimed its number (create-if-absent) and a token.
 * ``000002-<token>/``: the files of that attempt: outputs, ``events/``, ``checkpoints/``, ``log/`` and ``system/`` (messages and
   samples of the machine, without digests).
+* ``000002-<token>/rescale.json``: that attempt was asked to end at its next checkpoint, for more devices; ``rescaled.json``: it
+  did.
 * ``failed-000002.json``: that attempt failed with a reproducible error; ``retry-000002.json`` forgives it.
 * ``done-000.json``: the marker, created last and only once; names the attempt and the digests of outputs and inputs.
 * ``void-000.json``: that marker is no longer valid, and why; the next one is ``done-001.json``.
@@ -27,7 +29,7 @@ from typing import Any
 
 from grid.ledger.attempt import Attempt
 from grid.ledger.reader import SMALL, LedgerReader
-from grid.ledger.records import UNSEALED, Cause, Failure, Fenced, Marker, Resume, State, Status, numbers
+from grid.ledger.records import RESCALE, UNSEALED, Cause, Failure, Fenced, Marker, Resume, State, Status, numbers
 from grid.ledger.sealed import Damaged, seal
 
 __all__ = [
@@ -65,6 +67,14 @@ class Ledger(LedgerReader):
             number = self.begin(kind, id, identity).number  # nothing was claimed since the last failure was forgiven
         record = Failure(number, error, "", deterministic=False, time=time.time())
         self.store.create(f"{kind}/{id}/failed-{number:06d}.json", seal(asdict(record)))
+
+    def ask_rescale(self, kind: str, id: str, attempt: str, devices: int) -> None:
+        """Asks a running attempt to end at its next checkpoint: the stage then goes on with so many devices.
+
+        Args:
+            attempt: its folder
+        """
+        self.store.create(f"{kind}/{id}/{attempt}/{RESCALE}", seal({"devices": devices, "time": time.time()}))
 
     def remember(self, kind: str, id: str, identity: Mapping[str, Any]) -> None:
         """Writes the identity if it is absent or damaged."""

@@ -14,14 +14,15 @@ from typing import Any
 
 from grid.ledger.lock import live_holder
 from grid.ledger.reader import LedgerReader
-from grid.ledger.records import attempt_folders, numbers
+from grid.ledger.records import RESCALE, RESCALED, attempt_folders, numbers
 from grid.ledger.sealed import Damaged
 from grid.ledger.study import Study
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import DETECT, DETECT_SHARD
 
 ID = re.compile(r"[0-9a-f]{32}(-\d{9}-\d{9})?")  # of a stage, or of a shard of a detection
-RECORDS = ("events", "log", "system", "resumed.json")  # of any attempt: small, and reports draw curves from them
+# of any attempt: small; reports draw curves from them, and spending counts by them
+RECORDS = ("events", "log", "system", "resumed.json", RESCALE, RESCALED)
 CHECKPOINT, ATTEMPT, REMOVED = "checkpoints of finished stages", "replaced attempts", "results of removed cells"
 
 

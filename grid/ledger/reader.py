@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.ledger.acceptance import acceptances
-from grid.ledger.records import Cause, Failure, Marker, Resume, State, Status, attempt_folders, numbers
+from grid.ledger.records import RESCALED, Cause, Failure, Marker, Resume, State, Status, attempt_folders, numbers
 from grid.ledger.sealed import Damaged, unseal
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Stat, Store
@@ -242,6 +242,10 @@ class LedgerReader:
     def resumed_from(self, prefix: str) -> dict[str, Any]:
         """The checkpoint that an attempt resumed from; empty if it started from the beginning."""
         return self._object(f"{prefix}/resumed.json")
+
+    def rescaled(self, prefix: str) -> dict[str, Any]:
+        """When an attempt ended to go on with more devices (``time``, unix seconds); empty if it did not."""
+        return self._object(f"{prefix}/{RESCALED}")
 
     def _origin(self, kind: str, id: str, folder: str) -> dict[str, Any] | None:
         """What an attempt resumed from; also stored in each of its events, in case ``resumed.json`` is damaged."""

@@ -12,6 +12,7 @@ from typing import Any
 from configs.component import digest
 from grid.ledger.store_interface import Store
 
+RESCALE, RESCALED = "rescale.json", "rescaled.json"  # an attempt is asked to end with other devices, and has ended so
 UNSEALED = "timing.json"  # the only output that differs between two identical computations, so it is excluded from ``content``
 
 

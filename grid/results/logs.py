@@ -106,6 +106,8 @@ def _attempts(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:
         for line in read_log(ledger.store, prefix):
             message = masked_text(str(line.pop("message")))
             yield _row(line.pop("time"), line.pop("level"), number, message, **line)
+        if end := ledger.rescaled(prefix):
+            yield _row(end["time"], "info", number, f"attempt {number} ended at a checkpoint, to go on with more devices")
 
 
 def _ends(ledger: Ledger, kind: str, id: str) -> Iterator[dict[str, Any]]:

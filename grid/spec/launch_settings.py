@@ -36,7 +36,7 @@ class Resources(Config):
     custom: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
 
 
-MEASURED = ("train", "pretrain")  # kinds of stages whose memory is measured; others of the same unit of work take as much
+MEASURED = ("train", "pretrain", "trial")  # kinds of stages that are measured; others of the same unit of work take as much
 
 
 class StageResources(Config):

@@ -65,6 +65,14 @@ class Space(Config):
         """The number of different stacks."""
         return sum(self.kinds**count for count in range(self.layers[0], self.layers[1] + 1))
 
+    @property
+    def largest(self) -> list[Layer]:
+        """A stack that takes as much memory as any that can be drawn: the most layers, all of the largest width."""
+        width = self.widths[0] + (self.widths[1] - self.widths[0]) // self.step * self.step
+        activation = next((name for name in self.activations if name != "linear"), "linear")  # which keeps nothing
+        layer = {"width": width, "activation": activation, "dropout": max(self.dropouts)}
+        return [layer] * self.layers[1]
+
     def stack(self, *key: Any) -> list[Layer]:
         """The stack drawn for a key, first to last layer; the last one is the embedding.
 
@@ -237,14 +245,16 @@ def maximizes(metric: str) -> bool:
 
 def with_layers(template: Any, stack: list[Layer]) -> HeadConfig:
     """A dense head with these layers, the last one its embedding, and the other settings of ``template``."""
-    last = stack[-1]
-    layers = {"hidden": list(stack[:-1]), "dimension": last["width"]}
-    found = resolve(
-        "head",
-        {**template.model_dump(mode="json"), **layers, "activation": last["activation"], "dropout": last["dropout"]},
-    )
+    found = resolve("head", replaced_layers(template.model_dump(mode="json"), stack))
     assert isinstance(found, HeadConfig)
     return found
+
+
+def replaced_layers(head: Mapping[str, Any], stack: list[Layer]) -> dict[str, Any]:
+    """The same, of a head given as JSON."""
+    last = stack[-1]
+    own = {"dimension": last["width"], "activation": last["activation"], "dropout": last["dropout"]}
+    return {**head, "hidden": list(stack[:-1]), **own}
 
 
 def layers_of(head: Mapping[str, Any]) -> list[Layer]:
@@ -269,7 +279,8 @@ class Slot(Config):
 
     In the first rung ``place`` is the number of the trial, from 0. In later rungs it is a rank by ``metric``, from 0, among the
     ``earlier`` trials of the rung before. With ``asha`` it is the number of the trial in all rungs, and ``rivals`` are the ids
-    of the stages of the rung before, of which one in ``reduction`` goes on.
+    of the stages of the rung before, of which one in ``reduction`` goes on. ``space`` is that of the search, which bounds the
+    memory of each of its trials.
     """
 
     rung: int
@@ -279,3 +290,4 @@ class Slot(Config):
     metric: str = ""
     rivals: tuple[str, ...] = ()
     reduction: int = 0
+    space: Space = Space()

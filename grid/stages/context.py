@@ -47,6 +47,7 @@ class Context:
     checkpoint_minutes: float = 10.0
     devices: int = 1  # that share each batch of a training
     report: Callable[[dict[str, Any]], None] = lambda row: None  # live progress
+    leaving: Callable[[], bool] | None = None  # whether a training is to end at a checkpoint, to go on with more devices
     memory_probe: Callable[[], None] | None = None  # called after a few steps of a training, which then ends and saves nothing
     fast: bool = False  # a quick check: one training batch, a few images and pairs
     host: Callable[[], str] = lambda: "127.0.0.1"  # the address of this process for the other ranks of a training

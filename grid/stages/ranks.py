@@ -101,8 +101,12 @@ def all_ranks(context: Any, devices: int, resume: str | None) -> Iterator[Any]:
         return
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    from modules.training.ranks import PATIENCE, Rank, process_group
+    from modules.training.ranks import PATIENCE, Rank, one_of, process_group
 
+    if context.memory_probe is not None:  # the memory of one rank is enough
+        with one_of(devices):
+            yield Rank(0, devices)
+        return
     helper = context.helper
     if helper is not None:
         store = TCPStore(helper.host, helper.port, devices, False, PATIENCE)

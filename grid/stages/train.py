@@ -158,6 +158,7 @@ def fitted(
                 Checkpointing(
                     saves.save,
                     minutes=context.checkpoint_minutes,
+                    leaving=context.leaving,
                     progress=lambda epoch, step, steps, metrics: context.report(
                         {"epoch": epoch, "epochs": until or recipe.epochs, "step": step, "steps": steps, **metrics}
                     ),

@@ -71,6 +71,8 @@ def _trained(context: Context, training: Training, slot: Slot, facts: dict[str, 
     try:
         history = fitted(training, context, network, faces, labels, saves, until=slot.epochs).history
     except NonFiniteLoss as error:  # the layers do not suit the recipe, which is a result of the search and no failure
+        if context.memory_probe is not None:
+            raise
         facts["diverged"] = str(error)
     last = history[-1] if history else {}
     metrics = {key: value for key, value in last.items() if key.startswith("validation_") and is_number(value)}

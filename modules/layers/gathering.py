@@ -38,9 +38,10 @@ class _Gathered(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
         ctx.rank, ctx.world = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        count = torch.tensor([len(rows)], device=rows.device)
-        torch.distributed.all_reduce(count)
-        total = int(count)
+        own = torch.tensor(len(rows), device=rows.device)
+        counts = [torch.empty_like(own) for _ in range(ctx.world)]
+        torch.distributed.all_gather(counts, own)  # not summed: ``modules.training.ranks.one_of`` has no sums
+        total = int(torch.stack(counts).sum())
         assert len(rows) == len(range(ctx.rank, total, ctx.world)), (ctx.rank, ctx.world, len(rows), total)
         padded = rows.new_zeros(-(-total // ctx.world), *rows.shape[1:])
         padded[: len(rows)] = rows

@@ -28,6 +28,7 @@ class Checkpointing(Checkpoint):
         stop_requested: checked after every step and epoch. Once it returns true (or on SIGTERM) the state is saved and
             ``Stopped`` is raised. The last step of an epoch is saved with the epoch, after its validation. If the epoch ends
             the training, nothing is raised.
+        leaving: called on rank 0 after each save that is not the last one. Once it returns true, ``Stopped`` is raised.
         progress: ``progress(epoch, step, steps, metrics)``, where ``step`` of ``steps`` batches of the epoch are done.
         progress_seconds: minimum time between two calls of ``progress``.
     """
@@ -38,12 +39,14 @@ class Checkpointing(Checkpoint):
         *,
         minutes: float | None = None,
         stop_requested: Callable[[], bool] | None = None,
+        leaving: Callable[[], bool] | None = None,
         progress: Report | None = None,
         progress_seconds: float = 1.0,
     ) -> None:
         self._save = save
         self._seconds = None if minutes is None else minutes * 60
         self._stop_requested = stop_requested
+        self._leaving = leaving
         self._progress = progress
         self._progress_seconds = progress_seconds
         self._saved_at = time.monotonic()
@@ -64,14 +67,14 @@ class Checkpointing(Checkpoint):
         due = self._agreed(trainer, self._seconds is not None and now - self._saved_at >= self._seconds)
         if stop or due:
             self._write(trainer, pl_module.epoch, pl_module.batch, None)
-        if stop:
+        if stop or (due and self._agreed(trainer, self._leaves(trainer))):
             raise Stopped(f"stopped in epoch {pl_module.epoch} after {pl_module.batch} of {steps} batches; the state is saved")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         row = {**pl_module.history[-1], **pl_module.timing[-1]}
         self._write(trainer, row["epoch"], None, row)
         ends = trainer.should_stop or pl_module.epoch >= (trainer.max_epochs or 0)
-        if self._stopping(trainer) and not ends:
+        if self._stopping(trainer, not ends and self._leaves(trainer)) and not ends:
             raise Stopped(f"stopped after epoch {row['epoch']}; the state is saved")
 
     def _report(self, trainer: pl.Trainer, pl_module: Any, steps: int) -> None:
@@ -81,9 +84,12 @@ class Checkpointing(Checkpoint):
             metrics = {"train_loss": pl_module.running_loss, "lr": pl_module.moves.lr}
             self._progress(pl_module.epoch, pl_module.batch, steps, metrics)
 
-    def _stopping(self, trainer: pl.Trainer) -> bool:
+    def _stopping(self, trainer: pl.Trainer, leaves: bool = False) -> bool:
         asked = self._stop_requested is not None and self._stop_requested()
-        return self._agreed(trainer, asked or trainer.received_sigterm)
+        return self._agreed(trainer, asked or leaves or trainer.received_sigterm)
+
+    def _leaves(self, trainer: pl.Trainer) -> bool:
+        return trainer.is_global_zero and self._leaving is not None and self._leaving()
 
     def _agreed(self, trainer: pl.Trainer, mine: bool) -> bool:
         """True if any rank agrees: all ranks must take part in saving."""

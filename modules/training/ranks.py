@@ -40,6 +40,20 @@ def process_group(rank: Rank, store: Any, accelerator: str) -> Iterator[None]:
         torch.distributed.destroy_process_group()
 
 
+@contextlib.contextmanager
+def one_of(world: int) -> Iterator[None]:
+    """Context manager: torch's default process group of ``world`` ranks, of which only rank 0 is there.
+
+    What it gathers is as large as in a real one, but all parts are its own, and sums are without the others. So a training has
+    the memory of one rank, and numbers that mean nothing.
+    """
+    torch.distributed.init_process_group("fake", rank=0, world_size=world)
+    try:
+        yield
+    finally:
+        torch.distributed.destroy_process_group()
+
+
 def is_communication_error(error: BaseException) -> bool:
     """Whether an exception says that another rank did not answer, rather than what went wrong there."""
     if isinstance(error, torch.distributed.DistError):

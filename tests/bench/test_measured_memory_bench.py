@@ -32,13 +32,25 @@ print(_own())
 
 
 @pytest.mark.parametrize(
-    ("backbone", "batch", "decoder"), [("alexnet", 8, None), ("resnet34", 32, None), ("resnet34", 32, "unet")], ids=str
+    ("backbone", "batch", "decoder", "compute"),
+    [
+        ("alexnet", 8, None, {}),
+        ("resnet34", 32, None, {}),
+        ("resnet34", 32, "unet", {}),
+        ("resnet34", 64, None, {"devices": 2}),
+        ("resnet34", 64, None, {"devices": 2, "classes": "shared", "batch_norm": "synchronized"}),
+    ],
+    ids=str,
 )
-def test_a_whole_training_takes_no_more_than_is_reserved(tmp_path: Path, backbone: str, batch: int, decoder: Any) -> None:
+def test_a_whole_training_takes_no_more_than_is_reserved(
+    tmp_path: Path, backbone: str, batch: int, decoder: Any, compute: dict[str, Any]
+) -> None:
     base = {
         "data": {"name": "drawn", "subjects": 20, "shots": 10, "size": 64},
         "input": {"size": 64},
         "backbone": backbone,
+        **({"loss": "arcface"} if compute else {}),
+        "compute": compute,
         "recipe": {"name": "one_cycle", "lr": 0.01, "batch_size": batch, "epochs": 2},
         **({"reconstruction": {"decoder": {"name": decoder}}} if decoder else {}),
     }
@@ -52,7 +64,7 @@ def test_a_whole_training_takes_no_more_than_is_reserved(tmp_path: Path, backbon
     )
     whole = int(done.stdout)
     print(
-        f"\n{backbone}, batch {batch}, decoder {decoder}: {found.memory / GIB:.2f} GiB in a few steps, "
+        f"\n{backbone}, batch {batch}, decoder {decoder}, {compute}: {found.memory / GIB:.2f} GiB in a few steps, "
         f"{whole / GIB:.2f} GiB in all, {whole / found.memory:.2f} times; {found.memory_needed / GIB:.1f} GiB reserved"
     )
     assert whole <= found.memory_needed

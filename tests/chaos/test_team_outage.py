@@ -11,7 +11,7 @@ from launching import GRIDS, PATIENCE, PROGRAM, TINY, Store, cells, prepare, run
 from mlflow_server import Server
 from postgres import Postgres, binaries
 
-from grid.execution.launch import SYNC_SECONDS
+from grid.execution.background_sync import SYNC_SECONDS
 
 pytestmark = pytest.mark.timeout(1800)
 ONE = "head=narrow,detection=none,pretraining=none"

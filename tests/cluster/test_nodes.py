@@ -13,6 +13,8 @@ import torch
 from launching import PATIENCE, Facegrid, Head, Store, cells, facegrid, grid, here, sound
 from safetensors.torch import load_file
 
+from grid.ledger.attempt_times import attempt_times
+
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 
@@ -208,14 +210,54 @@ def test_trainings_on_two_nodes_go_on_on_the_one_that_is_left(nodes: Any, tmp_pa
     assert "ImplicitFunc" not in driver.said
     assert "Trial" not in driver.said, "Tune says nothing"
     sound(tmp_path / STUDY)
+    counts = {id: [one["devices"] for one in store.ledger.claims("train", id)] for _, id in store.markers()}
+    assert counts == {id: [2, 1] if id == half else [1] for id in counts}
+    assert len(counts) == 2
+    as_alone(tmp_path, file, devices=1)
+    origin = store.ledger.resumed_from(f"train/{half}/{store.ledger.claims('train', half)[1]['folder']}")
+    assert origin.get("position", [0, 0]) >= [1, 0], "from a checkpoint, not from the start"
+
+
+def test_a_training_on_one_node_takes_another_one_once_nothing_else_needs_it(nodes: Any, tmp_path: Path) -> None:
+    def two_cells(tree: dict[str, Any]) -> None:
+        elastic(tree)
+        shared = tree["axes"]["classes"]["shared"]
+        backbone = {**shared["backbone"], "width": 4}
+        small = {"compute": {"devices": 1}, "augmentation": "none", "backbone": backbone, "recipe.lr": 0.02}
+        tree["axes"]["classes"] = {"shared": shared, "small": small}  # the second one is not held, and waits for the first
+
+    hold = tmp_path / "hold"
+    hold.touch()
+    cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
+    cluster.add(num_cpus=1)
+    file, store = grid(tmp_path / "tiny.yaml", two_cells), Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "launch", file, *RETRIES, "--address", cluster.address) as driver:
+        id, _ = driver.until(store.half_trained)
+        cluster.add(num_cpus=1)
+        driver.until(lambda: "there is room for 2 devices instead of 1" in driver.said)
+        (other,) = (key for key in store.markers())  # Tune keeps its process for later work, until the room is needed
+        hold.unlink()
+        assert driver.wait() == 0, driver.said
+    assert "Traceback" not in driver.said
+    assert "lost" not in driver.said
+    sound(tmp_path / STUDY)
+    assert other != ("train", id)
+    claims = store.ledger.claims("train", id)
+    assert [one["devices"] for one in claims] == [1, 2]
+    assert [one.outcome for one in attempt_times(store.ledger, "train", id)] == ["rescaled", "done"]
+    origin = store.ledger.resumed_from(f"train/{id}/{claims[1]['folder']}")
+    assert origin["position"] == [2, 0], "it ended with the epoch in which it was asked"
+    as_alone(tmp_path, file, devices=2)
+
+
+def as_alone(folder: Path, file: Path, devices: int) -> None:
+    """The trainings ended on so many devices, with the numbers of trainings in one process."""
     calm = Path("studies", "calm")
-    here(tmp_path, "launch", file, "launch.devices=1", "launch.executor=local", f"launch.study={calm}")
-    found, alone = trainings(tmp_path / STUDY), trainings(tmp_path / calm)
-    assert len(found) == len(alone) == 2
+    here(folder, "launch", file, "launch.devices=1", "launch.executor=local", f"launch.study={calm}")
+    found, alone = trainings(folder / STUDY), trainings(folder / calm)
+    assert found.keys() == alone.keys()
     for id, (weights, history, marker) in found.items():
-        claims = store.ledger.claims("train", id)
-        assert [one["devices"] for one in claims] == ([2, 1] if id == half else [1])
-        assert marker.environment["devices"] == 1
+        assert marker.environment.get("devices", devices) == devices  # a cell on one device says nothing
         one, curve, _ = alone[id]
         for key, value in one.items():
             assert torch.allclose(weights[key], value, rtol=0, atol=1e-5), key
@@ -224,8 +266,6 @@ def test_trainings_on_two_nodes_go_on_on_the_one_that_is_left(nodes: Any, tmp_pa
             for name in ("train_loss", "validation_loss"):
                 assert row[name] == pytest.approx(again[name], abs=1e-5)
         assert curve[0]["train_loss"] - curve[-1]["train_loss"] > 1e-3, "it learns, so equality means something"
-    origin = store.ledger.resumed_from(f"train/{half}/{store.ledger.claims('train', half)[1]['folder']}")
-    assert origin.get("position", [0, 0]) >= [1, 0], "from a checkpoint, not from the start"
 
 
 def test_resources_that_no_node_has_are_met_before_anything_runs(nodes: Any, tmp_path: Path) -> None:

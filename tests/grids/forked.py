@@ -19,6 +19,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+import spare_process
+
 HEAVY = ["forked", "torch", "pytorch_lightning", "timm", "cv2", "grid.execution.launch", "modules.training.trainer"]
 LAUNCH = [  # what a whole launch needs besides
     "grid.cli.main", "grid.execution.local", "grid.report.console", "mlflow.store.tracking.sqlalchemy_store",
@@ -185,6 +187,8 @@ def _run_alone(
     tempfile.tempdir = None  # depends on the environment
     sys.argv = ["-c", *arguments]
     sys.path[:0] = ["", *path]
+    if arguments[:1] == ["launch"]:
+        spare_process.install()
     code: Any = 0
     try:
         exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from multiprocessing import reduction
 from types import SimpleNamespace
@@ -60,6 +61,7 @@ def _run(program: str, stdin: int, stdout: int, environment: Mapping[str, str]) 
     forked.new_session()
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # depends on the environment
     os.dup2(stdin, 0)
     os.dup2(stdout, 1)
     for end in (stdin, stdout):

@@ -21,6 +21,7 @@ from typing import Any
 
 import empty_database
 import forked
+import forked_children
 import psutil
 import pytest
 import yaml
@@ -187,6 +188,8 @@ def here_any(folder: Path, *arguments: object) -> tuple[int, str]:
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["facegrid", *map(str, arguments)])
         patch.setattr(sys, "excepthook", sys.excepthook)  # debug sets it
+        if arguments[:1] == ("launch",):
+            forked_children.install(patch)
         try:
             with pytest.raises(SystemExit) as ended:
                 main()

@@ -17,6 +17,8 @@ from launching import Facegrid, Store, family, grid, here, sound
 from safetensors.torch import load_file
 
 from grid.execution.job import Job, RunOptions, jobs_of, run
+from grid.ledger.attempt_times import attempt_times
+from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import read
 from grid.stages.ranks import RankLost
@@ -268,6 +270,33 @@ def test_a_training_takes_two_of_three_devices(locally: Path, tmp_path: Path, mo
     assert len(seen) == 1
     found, whole = trained(tmp_path)[3], trained(locally)[2]
     assert all(torch.equal(found.weights[key], value) for key, value in whole.weights.items())
+
+
+def test_a_training_on_two_devices_is_asked_to_take_three(
+    locally: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(tree: dict[str, Any]) -> None:
+        both(tree)
+        tree["axes"] = {"devices": {"three": {"compute.devices": 3}}}
+
+    monkeypatch.chdir(tmp_path)
+    job = replace(the_training(tmp_path, change), fewest=1)
+    ledger = Ledger(job.store)
+
+    def report(row: dict[str, Any]) -> None:
+        if row.get("finished_epoch") == 0:
+            ledger.ask_rescale(job.kind, job.id, ledger.claims(job.kind, job.id)[-1]["folder"], 3)
+
+    left = run(job, RunOptions(raises=True, devices=2, report=report))
+    assert (left.ended, left.error) == ("rescaled", "stopped after epoch 0; the state is saved")
+    assert ledger.failure(job.kind, job.id) is None
+    assert run(job, RunOptions(raises=True, devices=3)).ended == "done"
+    claims = ledger.claims(job.kind, job.id)
+    assert [one["devices"] for one in claims] == [2, 3]
+    assert [one.outcome for one in attempt_times(ledger, job.kind, job.id)] == ["rescaled", "done"]
+    assert ledger.resumed_from(f"{job.kind}/{job.id}/{claims[1]['folder']}")["position"] == [1, 0]
+    found, whole = trained(tmp_path)[3], trained(locally)[1]
+    assert all(torch.allclose(found.weights[key], value, rtol=0, atol=1e-5) for key, value in whole.weights.items())
 
 
 def test_a_rank_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

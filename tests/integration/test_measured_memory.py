@@ -16,11 +16,14 @@ from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import read
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 
 
-def two_cells(tree: dict[str, Any]) -> None:
+SPACE = {"layers": [1, 2], "widths": [8, 16], "step": 8}
+
+
+def three_cells(tree: dict[str, Any]) -> None:
     del tree["skip"], tree["explainers"]
     tree["protocols"] = []
     tree["base"]["backbone"] = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
@@ -28,7 +31,8 @@ def two_cells(tree: dict[str, Any]) -> None:
     tree["base"]["detector"] = {"name": "components.placed"}
     tree["axes"] = {
         "cell": {
-            "new": {"head.dimension": 16},
+            "new": {"head": {"name": "dense"}, "search": {"trials": 2, "rungs": [1], "space": SPACE}},
+            "two": {"compute.devices": 2},
             "broken": {"head.dimension": 24, "augmentation": {"name": "components.hungry", "needs": 0.0}},
         }
     }
@@ -40,7 +44,7 @@ def test_it_is_reserved_where_it_is_measured_and_elsewhere_the_training_shows_it
 ) -> None:
     shares = tmp_path / "shares"
     shares.mkdir()
-    file = grid(tmp_path / "tiny.yaml", two_cells)
+    file = grid(tmp_path / "tiny.yaml", three_cells)
     monkeypatch.chdir(tmp_path)
     plan = make_plan(read(file))
     jobs = jobs_of(plan.stages, store_of(plan.grid), workers="auto")
@@ -52,13 +56,21 @@ def test_it_is_reserved_where_it_is_measured_and_elsewhere_the_training_shows_it
     assert "no such face" in said, "the error is that of the training, where it is not measured"
     ledger = Ledger(tmp_path / STUDY / "store")
     ended = {level: ledger.marker("train", job.id) is not None for level, job in trainings.items()}
-    assert ended == {"new": True, "broken": False}
+    assert ended == {"new": True, "two": True, "broken": False}
+    assert said.count("measuring the memory of its training") == 4, "of both trials once, and of each cell"
+    trials = {key_of(job) for job in jobs.values() if job.kind == "trial"}
+    assert len(trials) == 1
+    assert Peaks(tmp_path / STUDY).get(*trials) is not None
     peak = Peaks(tmp_path / STUDY).get(key_of(trainings["new"]))
     assert peak is not None
     assert 0.2 * GIB < peak.memory < 8 * GIB
     assert f"its training took {peak.words}; such work reserves 1 CPU, {peak.memory_needed / GIB:.3g} GiB" in said
     built = [json.loads(line) for line in (shares / "detect").read_text().splitlines()]
     assert peak.memory_needed in {bundles[0].get("memory") for bundles in built if bundles}
+    each = Peaks(tmp_path / STUDY).get(key_of(trainings["two"]))
+    assert each is not None
+    assert f"took {each.words}; each of its devices reserves 1 CPU, {each.memory_needed / GIB:.3g} GiB" in said
+    assert [each.memory_needed] * 2 in [[one.get("memory") for one in bundles] for bundles in built if bundles]
     assert (tmp_path / STUDY / "memory.json").is_file()
     shown = here(tmp_path, "plan", file, "recipe.epochs=2")
     assert f"1 training: took {peak.words}, so {peak.memory_needed / GIB:.1f} GiB is reserved" in shown

@@ -45,7 +45,7 @@ class Kind(IntermediateKind):
         for rung, epochs in enumerate(search.rungs):
             places = []
             for place in range(search.trials if search.asynchronous else search.places(rung)):
-                slot = Slot(rung=rung, place=place, epochs=epochs)
+                slot = Slot(rung=rung, place=place, epochs=epochs, space=search.space)
                 if rung == 0:
                     tried = training.model_copy(update={"head": heads[place]})
                     identity = {**train.training_identity(graph, tried, seen, weights), "until": epochs}

@@ -14,7 +14,7 @@ from small import finish, finish_all, stages
 
 from grid.abort import LaunchAborted
 from grid.execution.executor import Executor, Session
-from grid.execution.launch import SYNC_SECONDS, BackgroundSync, _retry, launch, refusals, summary, void_changed
+from grid.execution.launch import _retry, launch, refusals, summary, void_changed
 from grid.execution.perform import perform
 from grid.execution.scheduler import queue_of
 from grid.ledger.ledger import Cause, Ledger, State
@@ -189,31 +189,6 @@ def test_explanations_that_gave_no_maps_are_told_once_with_the_number_of_cells(m
     facts = {"refused": {"code": "no_reference", "reason": "nothing is held out"}}
     told = [replace(cell, markers={name: replace(cell.markers[name], facts=facts)}) for cell in cells]
     assert refusals(told) == [f"{name} in {len(cells)} of {len(cells)} cells: nothing is held out"]
-
-
-def test_copying_to_mlflow_takes_a_fifth_of_the_time_at_most(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    grid = make()
-    write_plan(make_plan(grid), grid)
-    passes, pauses, now = [1.0, 30.0, 2.0], list[float](), [0.0]
-
-    class Stop:
-        def wait(self, seconds: float) -> bool:
-            pauses.append(seconds)
-            return not passes
-
-    class Pass:
-        said: tuple[str, ...] = ()
-
-        def once(self) -> "Pass":
-            now[0] += passes.pop(0)
-            return self
-
-    copying = BackgroundSync(make_plan(grid).study, "sqlite:///nowhere", live=False)
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    monkeypatch.setattr(copying, "stop", Stop())
-    monkeypatch.setattr(copying, "sync_pass", Pass())
-    copying._keep()
-    assert pauses == [SYNC_SECONDS, SYNC_SECONDS, 120.0, SYNC_SECONDS]
 
 
 def test_every_failure_of_a_cell_is_printed_in_full(make: Make) -> None:

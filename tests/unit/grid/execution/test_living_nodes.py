@@ -89,6 +89,30 @@ class Placed:
     def keep(self, trial_id: str) -> None:
         self.kept.append(trial_id)
 
+    def smaller(self, trial_ids: Any) -> Any:
+        return list(trial_ids)
+
+
+def test_every_look_at_what_could_grow_knows_what_runs_and_whether_anything_waits() -> None:
+    looks: list[tuple[list[str], bool]] = []
+
+    def look(smaller: list[str], waiting: bool, end_idle: Any) -> None:
+        looks.append((smaller, waiting))
+        end_idle()
+
+    due = [True, False, True]
+    growth = SimpleNamespace(due=lambda: due.pop(0), look=look)
+    controller = Controller(("a", Trial.RUNNING), ("b", Trial.TERMINATED), ("c", Trial.RUNNING), ("d", Trial.PENDING))
+    ended: list[bool] = []
+    controller._tune_controller._cleanup_cached_actors = lambda force_all: ended.append(force_all)
+    scheduler = replacing(Cluster().living, Placed("d"), growth)  # type: ignore[arg-type]
+    assert scheduler.choose_trial_to_run(controller).trial_id == "d"
+    controller.trials.pop()
+    for _ in range(2):
+        assert scheduler.choose_trial_to_run(controller) is None
+    assert looks == [(["a", "c"], True), (["a", "c"], False)]
+    assert ended == [True, True]
+
 
 def test_only_waiting_work_that_no_longer_fits_is_taken_back_and_only_when_nodes_have_changed() -> None:
     cluster, placed = Cluster(), Placed("cd")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from small import finish, stages
 
-from grid.execution.job import jobs_of
+from grid.execution.job import jobs_of, settings_of
 from grid.execution.measured_lines import measured_lines
 from grid.execution.memory_peak import GIB, Peak
 from grid.execution.peaks import Peaks, key_of
@@ -33,7 +33,7 @@ def planned(make: Callable[..., Grid]) -> Callable[..., Plan]:
 
 def know(plan: Plan, peak: Peak) -> None:
     """The peak of the first training."""
-    (job,) = jobs_of(stages(plan, "train")[:1], store_of(plan.grid), workers="auto").values()
+    (job,) = jobs_of(stages(plan, "train")[:1], store_of(plan.grid), **settings_of(plan.grid.spec.launch)).values()
     Peaks(plan.study).put(key_of(job), peak)
 
 
@@ -76,8 +76,20 @@ def test_what_is_known_and_what_a_launch_measures(planned: Callable[..., Plan], 
     assert len(measured_lines(make_plan(plan.grid))) == 1, "finished trainings need nothing"
 
 
-def test_trainings_that_may_take_several_devices_are_not_measured(make: Callable[..., Grid]) -> None:
-    launch = {"study": str(make().spec.launch.study), "resources": {"memory_gib": "measured"}, "devices": "auto"}
-    head = {"name": "gap_bn", "dropout": 0.0}
-    base = {"head": head, "compute": {"devices": 2, "batch_norm": "synchronized"}}
-    assert measured_lines(make_plan(make(axes=AXES, base=base, protocols=[], explainers=[], launch=launch))) == []
+def test_of_trainings_that_may_take_several_devices_only_memory_is_measured(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+    def plan(**resources: str) -> Plan:
+        launch = {"study": str(make().spec.launch.study), "resources": resources, "devices": "auto"}
+        head = {"name": "gap_bn", "dropout": 0.0}
+        base = {"head": head, "compute": {"devices": 2, "batch_norm": "synchronized"}}
+        return make_plan(make(axes=AXES, base=base, protocols=[], explainers=[], launch=launch))
+
+    assert measured_lines(plan(gpus="measured")) == []
+    both = plan(gpus="measured", memory_gib="measured")
+    assert measured_lines(both) == ["4 trainings: memory measured at launch, once for each of 2 kinds"]
+    know(both, Peak(2 * GIB, 20 * GIB, 80 * GIB, "H100", several=True))
+    words = "took 2.0 GiB of memory and 20.0 of 80.0 GiB of a GPU, so 1 GPU and 2.7 GiB are reserved for each device"
+    assert measured_lines(both)[0] == f"2 trainings: {words}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,17 @@ def test_a_process_that_sees_no_gpu_though_it_has_one_ends_the_measurement(tmp_p
     assert said[-1] == "cell a: not measured (its process saw no GPU); it reserves 1 CPU, 1 GPU"
     assert ids(found.known([one])) == ["a"], "and it runs without"
     assert begun(found, [one]) == []
+
+
+def test_of_several_devices_the_memory_of_each_is_measured_and_they_fit_at_once(tmp_path: Path) -> None:
+    said, one = list[str](), work(tmp_path, "a", compute={"devices": 2})
+    nodes = [{**NODES[0], "memory": 4.0 * GIB}]
+    assert begun(measurements(tmp_path, said, {"gpus": "measured"}, nodes), [one]) == [], "each has a whole GPU"
+    found = measurements(tmp_path, said, nodes=nodes)
+    (probe,) = begun(found, [one])
+    assert probe.slot == FIRST, "the measurement takes one of them"
+    found.end(probe.key, replace(PEAK, several=True))
+    assert said[-1].endswith("of a GPU; each of its devices reserves 1 CPU, 1 GPU, 2 GiB")
 
 
 def test_a_finished_training_is_not_measured(tmp_path: Path) -> None:

@@ -44,8 +44,13 @@ def test_more_than_a_gpu_has_is_a_whole_one() -> None:
     assert peak(gpu=79.0, total=80.0).gpu_part == 1.0
 
 
-def test_a_peak_is_read_as_it_was_written() -> None:
-    one = replace(peak(1.5, 2.0, 80.0), types=("A100", "H100"))
+def test_each_of_several_devices_has_a_whole_gpu() -> None:
+    assert replace(peak(gpu=1.0, total=80.0), several=True).gpu_part == 1.0
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_peak_is_read_as_it_was_written(several: bool) -> None:
+    one = replace(peak(1.5, 2.0, 80.0), types=("A100", "H100"), several=several)
     assert Peak.of(one.record()) == one
     without = {key: value for key, value in one.record().items() if key != "types"}
     assert Peak.of(without).types == (), "of a file from before"

@@ -16,7 +16,9 @@ from grid.execution.memory_peak import GIB
 from grid.execution.memory_probe import measured_peak
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
+from modules.layers import gathering
 from modules.network import Network
+from modules.training.nonfinite import NonFiniteLoss
 
 SMALL = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
 RECIPE = {"name": "one_cycle", "lr": 0.01, "epochs": 2, "batch_size": 2}
@@ -79,6 +81,87 @@ def test_an_epoch_of_two_batches_ends_with_the_second(make: Callable[..., Grid],
     assert steps == [6, 6]
 
 
+SEARCH: dict[str, Any] = {
+    "trials": 2,
+    "rungs": [1, 2],
+    "reduction": 2,
+    "space": {"layers": [1, 3], "widths": [8, 64], "step": 8},
+}
+
+
+def test_a_trial_of_any_rung_is_measured_with_the_largest_head(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = make(base={"backbone": SMALL, "input": {"size": 32}, "recipe": RECIPE, "head": "dense", "search": SEARCH})
+    jobs = [job for job in jobs_of(make_plan(grid).stages, store_of(grid)).values() if job.kind == "trial"][:3]
+    assert [job.config["slot"]["rung"] for job in jobs] == [0, 0, 1]
+    steps, forward = list[int](), Network.loss_of
+
+    def counting(self: Any, images: Any, *args: Any) -> Any:
+        steps.append(self.dimension)
+        return forward(self, images, *args)
+
+    monkeypatch.setattr(Network, "loss_of", counting)
+    measured_peak(jobs[-1], "cpu")  # the results of the first rung are not there, and are not asked for
+    assert steps == [64, 64, 64]
+    monkeypatch.setattr(Network, "loss_of", lambda self, *args: forward(self, *args) * float("nan"))
+    with pytest.raises(NonFiniteLoss):
+        measured_peak(jobs[0], "cpu")
+    assert [name for name in files(jobs[0]) if not name.startswith(("crops/", "scans/"))] == []
+
+
+SHARED: dict[str, Any] = {"classes": "shared", "batch_norm": "synchronized"}
+CASES: list[tuple[dict[str, Any], Any, dict[str, Any]]] = [
+    ({}, "softmax", {}),
+    (SHARED, {"name": "arcface", "sample": 0.6}, {}),
+    ({}, "triplet", {"batches": {"name": "pk", "images": 5}}),
+    ({}, "arcface", {"reconstruction": {"decoder": {"name": "unet"}}}),
+]
+
+
+@pytest.mark.parametrize(("compute", "loss", "more"), CASES, ids=str)
+def test_of_a_training_on_several_devices_one_process_takes_its_share(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch, compute: dict[str, Any], loss: Any, more: dict[str, Any]
+) -> None:
+    recipe = {**RECIPE, "batch_size": 10, "select": "last"}
+    job = training(make, recipe=recipe, compute={"devices": 3, **compute}, loss=loss, **more)
+    own, whole, forward, gather = list[int](), set[int](), Network.loss_of, gathering.gathered
+
+    def counting(self: Any, images: Any, *args: Any) -> Any:
+        own.append(len(images))
+        return forward(self, images, *args)
+
+    def gathered(rows: Any) -> Any:
+        found = gather(rows)
+        whole.add(len(found))
+        return found
+
+    monkeypatch.setattr(Network, "loss_of", counting)
+    monkeypatch.setattr("modules.network.gathered", gathered)
+    peak = measured_peak(job, "cpu")
+    assert own == [4] * len(own) != []
+    assert whole == {12}, "of a batch of 10, rank 0 has one image more than others"
+    assert peak.several
+    assert not torch.distributed.is_initialized()
+    assert [name for name in files(job) if not name.startswith(("crops/", "scans/"))] == []
+
+
+def test_a_training_that_can_do_with_fewer_devices_is_measured_on_these(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, own, forward = training(make, recipe={**RECIPE, "batch_size": 6}, compute={"devices": 3}), list[int](), Network.loss_of
+
+    def counting(self: Any, images: Any, *args: Any) -> Any:
+        own.append(len(images))
+        return forward(self, images, *args)
+
+    monkeypatch.setattr(Network, "loss_of", counting)
+    for fewest, images in ((1, 6), (2, 3)):
+        own.clear()
+        assert measured_peak(replace(job, fewest=fewest), "cpu").several
+        assert set(own) == {images}
+
+
 def test_loader_processes_count_with_what_is_their_own(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
@@ -105,7 +188,7 @@ def test_a_large_array_is_in_the_peak_even_after_it_is_gone(make: Callable[..., 
 
 def test_what_trains_nothing_is_refused_before_it_runs(make: Callable[..., Grid]) -> None:
     job = training(make)
-    with pytest.raises(ValueError, match="is no training on one device"):
+    with pytest.raises(ValueError, match="is no training whose memory can be measured"):
         measured_peak(replace(job, kind="evaluate"), "cpu")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from grid.execution.job import Job
 from grid.execution.memory_peak import Peak
-from grid.execution.peaks import FILE, Peaks, first_training, key_of, measurable
+from grid.execution.peaks import FILE, Peaks, first_training, key_of, measurable, probed
 from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
 from grid.spec.stage_kind import stages_of
@@ -82,11 +82,48 @@ def test_an_optimizer_without_momentum_keeps_less(tmp_path: Path) -> None:
     assert keys[0] != keys[1] == keys[2]
 
 
-def test_only_trainings_on_one_device_are_measured(tmp_path: Path) -> None:
-    assert [job.kind for job in jobs(tmp_path) if measurable(job)] == ["train"]
-    several = jobs(tmp_path, compute={"devices": 2})
-    assert not [job for job in several if measurable(job)]
-    assert not [job for job in several if measurable(replace(job, fewest=1))], "nor one that could do with a device"
+SPACE: dict[str, Any] = {"layers": [1, 2], "widths": [4, 17], "step": 4, "activations": ["relu"], "dropouts": [0.0, 0.5]}
+SEARCH: dict[str, Any] = {"trials": 4, "rungs": [1, 3], "reduction": 2, "space": SPACE}
+
+
+def trial_keys(tmp_path: Path, search: dict[str, Any], **changes: Any) -> list[str]:
+    found = jobs(tmp_path, search={**SEARCH, **search}, head="dense", **changes)
+    return [key_of(job) for job in found if job.kind == "trial" and measurable(job)]
+
+
+@pytest.mark.parametrize(("search", "count"), [({}, 6), ({"scheduler": "asha"}, 8)])
+def test_the_trials_of_a_search_take_the_same_in_all_rungs(tmp_path: Path, search: dict[str, Any], count: int) -> None:
+    found = trial_keys(tmp_path, search)
+    assert len(found) == count
+    (key,) = set(found)
+    assert set(trial_keys(tmp_path, {**search, "trials": 5, "seed": 9, "rungs": [2]})) == {key}, "another search of the space"
+    assert set(trial_keys(tmp_path, {**search, "space": {**SPACE, "layers": [1, 3]}})).isdisjoint({key})
+    assert set(trial_keys(tmp_path, search, recipe={"batch_size": 16})).isdisjoint({key})
+    assert set(trial_keys(tmp_path, search, loss="arcface")).isdisjoint({key})
+
+
+def test_a_trial_is_measured_with_the_largest_head_of_its_space(tmp_path: Path) -> None:
+    found = jobs(tmp_path, search=SEARCH, head={"name": "dense", "batch_norm": True})
+    layer = {"width": 16, "activation": "relu", "dropout": 0.5}
+    for job in (one for one in found if one.kind == "trial"):
+        head = probed(job).config["training"]["head"]
+        assert (head["hidden"], head["dimension"], head["activation"], head["dropout"]) == ([layer], 16, "relu", 0.5)
+        assert head["batch_norm"] is True, "what is not searched stays"
+        assert probed(job).config["slot"]["rung"] == 0, "a later rung would need the results of the one before"
+    (train,) = (one for one in found if one.kind == "train")
+    assert probed(train) is train
+
+
+def test_the_number_of_devices_changes_the_memory_of_each(tmp_path: Path) -> None:
+    (train,) = (job for job in jobs(tmp_path, compute={"devices": 4}) if job.kind == "train")
+    launches = [{}, {"ranks": 2}, {"fewest": 1}, {"fewest": 2}, {"ranks": 1}]
+    assert len({key_of(replace(train, **one)) for one in launches}) == len(launches)  # type: ignore[arg-type]
+    assert key_of(replace(train, fewest=9)) == key_of(train), "it needs all of them in any case"
+
+
+def test_only_trainings_are_measured(tmp_path: Path) -> None:
+    for devices in (1, 2):
+        assert [job.kind for job in jobs(tmp_path, compute={"devices": devices}) if measurable(job)] == ["train"]
     job = next(job for job in jobs(tmp_path) if job.kind == "train")
     nothing = {"training": {**job.config["training"], "recipe": {"name": "none", "epochs": 0, "batch_size": 1}}}
     assert not measurable(Job("train", "a", "train", {}, {}, nothing, "", ""))

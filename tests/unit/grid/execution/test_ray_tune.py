@@ -117,6 +117,21 @@ def test_a_training_takes_what_the_nodes_can_hold_when_empty_and_is_placed_again
     assert queue.done == ["1"], "an ended trial is not taken back"
 
 
+def test_a_training_that_has_ended_for_more_devices_begins_with_them_before_all_other_work(tmp_path: Path) -> None:
+    node = {"CPU": 1.0}
+    slots = Slots(node, [node])
+    searcher, queue, _ = elastic(tmp_path, slots, devices="auto")
+    assert searcher.suggest("x")["devices"] == 1
+    (found,) = searcher.smaller(["x", "of a measurement"])
+    assert (found.work.id, found.job.usable_devices, found.slot, found.devices) == ("0", 2, node, 1)
+    slots.nodes = [node, node]
+    searcher.on_trial_complete("x", {"outcomes": packed_outcomes({"0": Outcome("rescaled", "stopped after epoch 0")})})
+    assert (list(queue.waiting), queue.failed, queue.done) == (["0", "1"], {}, [])
+    again = searcher.suggest("y")
+    assert (again["ids"], again["devices"]) == ('["0"]', 2)
+    assert searcher.smaller(["x", "y"]) == []
+
+
 @pytest.mark.parametrize("devices", [None, {"at_least": 2}])
 def test_a_training_that_needs_all_its_devices_waits_for_them(tmp_path: Path, devices: Any) -> None:
     slots = Slots({"CPU": 1.0}, [{"CPU": 2.0}])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from grid.execution.memory_peak import Peak
 from grid.execution.slots import Slots, room, slot_words
 
@@ -89,6 +91,26 @@ def test_more_memory_than_a_node_has_is_all_of_it() -> None:
     peak = Peak(200 * GIB, 10 * GIB, 80 * GIB, "H100")
     assert suited(peak, ["train"])["memory"] == 40 * GIB, "of the node with GPUs"
     assert "memory" not in suited(peak, ["train"], [{"CPU": 4.0, "GPU": 1.0}]), "Ray knows nothing of memory there"
+
+
+@pytest.mark.parametrize(
+    ("devices", "amounts", "given"),
+    [
+        (1, (40.0,), 12.3),
+        (3, (40.0,), 12.3),
+        (4, (40.0,), 10.0),
+        (3, (40.0, 5.0, 20.0), 12.3),
+        (4, (40.0, 11.0), 11.0),
+        (5, (40.0, 11.0), 10.0),
+        (2, (9.0, 12.0), 9.0),
+    ],
+)
+def test_as_many_measured_slots_as_work_needs_fit_at_once(devices: int, amounts: tuple[float, ...], given: float) -> None:
+    nodes = [{"CPU": 8.0, "memory": amount * GIB} for amount in amounts]
+    slots = Slots({"CPU": 1}, nodes, measured=lambda kind: ("memory",))
+    slots.prepare("a", ["train"], Peak(10 * GIB, 0, 0, "cpu"), devices)
+    assert slots.of("a")["memory"] == pytest.approx(given * GIB)
+    assert slots.room("a") >= devices
 
 
 def test_a_measured_slot_grows_like_others() -> None:

@@ -48,6 +48,21 @@ def test_every_way_to_end_has_its_time(tmp_path: Path) -> None:
     assert found[0].reserved == {CPU: 4.0, GPU: 0.5}
 
 
+def test_an_attempt_that_ended_for_more_devices_is_not_lost(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    attempt = begun(ledger)
+    assert not attempt.rescale_asked()
+    ledger.ask_rescale("train", "a" * 32, attempt.folder, 2)
+    assert attempt.rescale_asked()
+    assert attempt_times(ledger, "train", "a" * 32)[0].outcome == "lost", "it did not do so yet"
+    attempt.rescaled()
+    lost = begun(ledger)
+    assert not lost.rescale_asked(), "another attempt was asked"
+    found = attempt_times(ledger, "train", "a" * 32)
+    assert [one.outcome for one in found] == ["rescaled", "lost"]
+    assert found[0].ended == ledger.rescaled(attempt.prefix)["time"]
+
+
 @pytest.mark.parametrize("folder", ["log", SYSTEM])
 def test_a_lost_attempt_ended_when_it_was_last_heard_of(tmp_path: Path, folder: str) -> None:
     ledger = Ledger(tmp_path)

@@ -10,7 +10,7 @@ from histories import ACTIONS, History
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.ledger.ledger import Ledger
+from grid.ledger.ledger import Attempt, Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.memory_store import MemoryStore
 from grid.ledger.prune import ATTEMPT, CHECKPOINT, REMOVED, unneeded, without_removed
@@ -99,7 +99,10 @@ def test_attempts_that_were_replaced_go_and_their_curves_stay(history: History) 
         history.do(action, 0)
     assert sorted(set(whats(history))) == sorted([ATTEMPT, CHECKPOINT])
     rows = history.ledger.events("train", history.ids[0])
+    first = history.ledger.claims("train", history.ids[0])[0]["folder"]
+    Attempt(history.ledger, "train", history.ids[0], 1, first[7:]).rescaled()
     prune(history.ledger)
+    assert history.ledger.rescaled(f"train/{history.ids[0]}/{first}"), "spending would count it as lost"
     assert history.ledger.events("train", history.ids[0]) == rows != []
     assert history.ledger.attempts("train", history.ids[0]) == 2
 

@@ -97,6 +97,12 @@ def test_an_attempt_on_several_devices_says_how_many(study: Study, taken: int, w
     assert row["message"].endswith(f", process {os.getpid()}, {words}")
 
 
+def test_an_attempt_that_ended_for_more_devices_says_so(study: Study) -> None:
+    study.ledger.begin("train", "f" * 32, {"stage": "train"}).rescaled()
+    said = [row["message"] for row in stage_log(study.ledger, "train", "f" * 32)]
+    assert said[1:] == ["attempt 1 ended at a checkpoint, to go on with more devices"]
+
+
 def test_what_became_of_a_result_is_reported(study: Study) -> None:
     id = study.cells[1].stages["train"]
     study.ledger.void("train", id, "for the test")

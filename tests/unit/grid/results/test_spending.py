@@ -80,6 +80,12 @@ def test_failed_and_lost_attempts_count_and_those_of_other_studies_do_not(study:
     assert (spent.attempts, spent.gpu_hours) == (2, pytest.approx(3.0, abs=0.01))
 
 
+def test_an_attempt_that_ended_for_more_devices_is_not_without_a_result(study: Study) -> None:
+    attempt(study, 1.0).rescaled()
+    spent = SpendingReader(study).spent()
+    assert (spent.attempts, spent.without_result) == (1, 0)
+
+
 def test_stages_that_have_ended_are_read_once_and_others_again(study: Study) -> None:
     reader = SpendingReader(study)
     attempt(study, 1.0)

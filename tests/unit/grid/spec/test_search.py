@@ -40,6 +40,17 @@ def test_every_trial_is_from_the_space_and_tries_another_stack() -> None:
     assert {layer["width"] for stack in stacks for layer in stack} == set(range(128, 2561, 128))
 
 
+def test_the_largest_stack_is_one_of_the_space_and_none_takes_more() -> None:
+    for space in (Space(), Space(layers=(2, 3), widths=(10, 29), step=8, activations=("linear", "relu"), dropouts=(0.5, 0.0))):
+        largest = space.largest
+        assert largest in space
+        for stack in Search(trials=100, space=space).stacks():
+            assert len(stack) <= len(largest)
+            assert all(layer["width"] <= most["width"] for layer, most in zip(stack, largest, strict=False))
+        assert {(layer["activation"] == "linear", layer["dropout"] > 0) for layer in largest} == {(False, True)}
+    assert Space(activations=("linear",)).largest[0]["activation"] == "linear"
+
+
 def test_as_many_trials_as_there_are_stacks_try_every_one() -> None:
     space = Space(layers=(1, 2), widths=(8, 16), step=8, activations=("relu",), dropouts=(0.0, 0.5))
     layers = [{"width": w, "activation": "relu", "dropout": d} for w, d in product((8, 16), (0.0, 0.5))]

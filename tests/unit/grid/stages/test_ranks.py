@@ -1,15 +1,17 @@
 """What a training on several devices says when it ends early: the cause, and whether to try again."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from grid.ledger.ledger import Fenced
 from grid.stages import ranks
 from grid.stages.ranks import Helper, HelperError, RankLost, Report, Team, all_ranks, no_helpers
+from modules.layers.gathering import gathered
 
 BROKEN = RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:525] Connection closed by peer [127.0.0.1]:4711")
 
@@ -67,6 +69,12 @@ def test_ranks_that_do_not_answer_are_lost(monkeypatch: pytest.MonkeyPatch) -> N
     assert 0.3 <= time.monotonic() - began < 10
 
 
+def waiting(start: Callable[[Sequence[Helper]], Team]) -> Any:
+    """The context of a rank 0 that starts its helpers so."""
+    about: dict[str, Any] = {"helper": None, "memory_probe": None, "accelerator": "cpu"}
+    return SimpleNamespace(**about, host=lambda: "127.0.0.1", start_helpers=start)
+
+
 @pytest.mark.parametrize(
     ("report", "kind", "words"),
     [
@@ -83,7 +91,7 @@ def test_a_helper_that_ends_before_the_training_begins_ends_it(report: Any, kind
         asked.extend(helpers)
         return team
 
-    context = SimpleNamespace(helper=None, host=lambda: "127.0.0.1", start_helpers=start, accelerator="cpu")
+    context = waiting(start)
     with pytest.raises(kind, match=words), all_ranks(context, 2, "train/x/checkpoints/1.ckpt"):
         raise AssertionError("it began")
     assert team.stopped
@@ -93,7 +101,7 @@ def test_a_helper_that_ends_before_the_training_begins_ends_it(report: Any, kind
 def test_helpers_that_are_never_ready_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "READY", 0.3)
     team = Ended({})
-    context = SimpleNamespace(helper=None, host=lambda: "127.0.0.1", start_helpers=lambda _: team, accelerator="cpu")
+    context = waiting(lambda _: team)
     with pytest.raises(RankLost, match="not ready"), all_ranks(context, 2, None):
         raise AssertionError("it began")
     assert team.stopped
@@ -101,11 +109,25 @@ def test_helpers_that_are_never_ready_are_lost(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_fenced_attempt_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     team = Ended({1: None})
-    context = SimpleNamespace(helper=None, host=lambda: "127.0.0.1", start_helpers=lambda _: team, accelerator="cpu")
+    context = waiting(lambda _: team)
     monkeypatch.setattr(ranks, "_await_ready", lambda *_: (_ for _ in ()).throw(Fenced("overtaken")))
     with pytest.raises(Fenced, match="overtaken"), all_ranks(context, 2, None):
         raise AssertionError("it began")
     assert team.stopped
+
+
+def test_a_measurement_is_one_of_several_ranks_and_starts_none() -> None:
+    context = waiting(no_helpers)
+    context.memory_probe = lambda: None
+    with all_ranks(context, 3, None) as rank:
+        assert (rank.number, rank.world, torch.distributed.get_world_size()) == (0, 3, 3)
+        rows = torch.arange(4.0, requires_grad=True)
+        whole = gathered(rows)
+        assert whole.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+        whole.sum().backward()
+        assert rows.grad is not None
+        assert len(rows.grad) == 4
+    assert not torch.distributed.is_initialized()
 
 
 def test_one_device_needs_nobody() -> None:

@@ -285,6 +285,32 @@ def test_saving_every_minute_saves_within_the_epoch(tmp_path):
     ]
 
 
+def test_a_training_that_is_to_leave_ends_with_the_next_save(whole, tmp_path):
+    asked = []
+
+    def leaving(at):
+        asked.append(sorted(path.name for path in store.folder.iterdir()))
+        return len(asked) == at
+
+    for minutes, at, name in ((None, 2, "1"), (0.0, 3, "0-3"), (0.0, STEPS, "0")):
+        store = Store(tmp_path / name)
+        asked.clear()
+        recognizer = Recognizer(Tiny(), PLATEAU, seed=7, steps_per_epoch=STEPS)
+        callback = Checkpointing(store, leaving=lambda at=at: leaving(at), minutes=minutes)
+        with pytest.raises(Stopped):
+            fit(recognizer, Data(), callbacks=[callback], threads=1)
+        assert f"{name}.ckpt" in asked[-1], "it was saved before"
+        assert len(asked) == at, "after each save, and never else"
+        same(whole["plateau"][0], run(PLATEAU, store, checkpoint=store.folder / f"{name}.ckpt"))
+
+
+def test_nothing_leaves_after_the_last_epoch(tmp_path):
+    store = Store(tmp_path / "ck")
+    recognizer = Recognizer(Tiny(), PLATEAU.model_copy(update={"epochs": 1}), seed=7, steps_per_epoch=STEPS)
+    fit(recognizer, Data(), callbacks=[Checkpointing(store, leaving=lambda: True)], threads=1)
+    assert len(store.rows) == 1
+
+
 def test_progress_counts_the_batches_of_an_epoch():
     seen = []
     callback = Checkpointing(
