@@ -75,8 +75,14 @@ def _probe(url: str) -> None:
         raise BadInput(f"{url}: cannot be written ({error}); choose another with launch.store=...") from error
 
 
-def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan:
-    """The plan after the preflight: images that were never read are read, once."""
+def checked_plan(grid: Grid, where: CellFilter | None, console: Console, retry: bool = False) -> Plan:
+    """The plan after the preflight: images that were never read are read, once.
+
+    Networks are counted only if something is to run, which takes seconds: those of finished cells were checked before they ran.
+
+    Args:
+        retry: failed or stale stages are to run again
+    """
     resolver = InputResolver(store_of(grid))
     plan = make_plan(grid, where, resolver)
     _refuse_blocked(plan)  # before reading a million images, make sure that all inputs exist
@@ -87,7 +93,8 @@ def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan
             look(resolver, next(iter(resolver.unseen.values())), console)
         plan = make_plan(grid, where, resolver)
         _refuse_blocked(plan)
-    plan = replace(plan, costs=cost(plan, resolver))  # rejects networks that cannot take the input
+    if plan.open or retry:
+        plan = replace(plan, costs=cost(plan, resolver))  # rejects networks that cannot take the input
     check_other_devices(plan)
     for remark in remarks(plan):
         console.print(Text("left out", style="yellow"), Text(remark), highlight=False)
