@@ -82,10 +82,12 @@ def plan(
     from dataclasses import replace
 
     from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.early_check import check_early
     from grid.spec.grid_file import read
 
     shape = [f"launch.cluster={json.dumps(cluster)}"] if cluster is not None else []
-    spec = read(grid, [*(overrides or []), *shape])  # refuses a bad one before the imports below, which take seconds
+    spec = read(grid, [*(overrides or []), *shape])
+    check_early(spec)  # before the imports below, which take seconds
 
     from grid.plan.cost import cost
     from grid.plan.design_lines import design_lines
@@ -146,6 +148,7 @@ def launch(
 ) -> None:
     """Run the missing stages of a grid."""
     from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.early_check import check_early
     from grid.spec.grid_file import BadInput, read
     from grid.spec.spending_limits import Limits
 
@@ -154,6 +157,7 @@ def launch(
             raise BadInput(f"--retry {word!r}: known are failed and stale")
     more = [f"launch.address={address}"] if address else []
     spec = read(grid, [*(overrides or []), *more])
+    check_early(spec)
     limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
     limits.check(spec.spec.launch.prices)
     context.ensure_object(Interrupts).install_ctrl_c()
@@ -183,13 +187,18 @@ def debug(
     as_json: AsJson = False,
 ) -> None:
     """Run one cell in this process, so that breakpoints work."""
-    from grid.execution.debug import debug as run
     from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.early_check import check_early
     from grid.spec.grid_file import read
     from grid.tracebacks import show_own
 
     sys.excepthook = show_own
-    metrics = run(read(grid, overrides or []), parse_cell_filter(where), fast, again, err if as_json else out)
+    spec = read(grid, overrides or [])
+    check_early(spec)  # before the imports below, which take seconds
+
+    from grid.execution.debug import debug as run
+
+    metrics = run(spec, parse_cell_filter(where), fast, again, err if as_json else out)
     if as_json:
         print(json.dumps(metrics, indent=1))
 
