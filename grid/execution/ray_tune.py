@@ -34,6 +34,7 @@ from grid.execution.ray_health import RayHealth, RayLost
 from grid.execution.ray_helpers import RayHelpers, nodes_of_ranks
 from grid.execution.ray_losses import ray_error_in, reason_of
 from grid.execution.ray_start import check_devices, connected
+from grid.execution.ray_waiting import FirstStage
 from grid.execution.ray_watch import enlarged, watch
 from grid.execution.scheduler import Work
 from grid.execution.short_work import MOST, SHARES, in_turn, own, together
@@ -78,7 +79,7 @@ class RayExecutor(Executor):
                 scratch,
                 searcher,
                 None if self.launch.address is None else replacing(LivingNodes(slots, ray.nodes), searcher),
-                watch(session, slots, self.launch.retries),
+                watch(session, slots, self.launch.retries, FirstStage(session.say, self.launch.address is not None)),
             )
             # at the end Tune lists the trials that were lost, also those that were retried
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
