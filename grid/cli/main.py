@@ -105,13 +105,16 @@ def plan(
         from grid.execution.spending_estimate import estimate, estimate_lines
 
         spending = estimate(replace(found, costs=costs), spec.spec.launch.cluster)
+    from grid.execution.refusals import refusals
+
+    refused = refusals(spec)
     measured = []
     if spec.spec.launch.measures:
         from grid.execution.measured_lines import measured_lines
 
         measured = measured_lines(found)
     if as_json:
-        said: dict[str, Any] = {"left_out": remarks(found), "design": design_lines(found)}
+        said: dict[str, Any] = {"left_out": remarks(found), "design": design_lines(found), "refusals": refused}
         said |= {"power": power_lines(found, resolver), "spending": spending and spending.record()}
         said |= {"measured": measured} if spec.spec.launch.measures else {}
         print(json.dumps({**found.record(), "cost": costs, **said}, indent=1))
@@ -123,6 +126,8 @@ def plan(
             out.print(line, markup=False, highlight=False)
         for line in estimate_lines(spending, str(grid)) if spending else []:
             out.print(line, soft_wrap=True)
+        for line in refused:
+            out.print(styled("[red]a launch would be refused[/]: {}", line), soft_wrap=True)
 
 
 @app.command()

@@ -78,7 +78,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/library/grids.py": "tests/integration/test_library.py",
     "grid/library/network.py": "tests/integration/test_library.py",
     "grid/plan/cost.py": "tests/unit/grid/plan/test_plan.py",
-    "grid/plan/preflight.py": "tests/unit/grid/plan/test_inputs.py",
     "grid/plan/recorded_grid.py": "tests/integration/test_pull_workers.py",
     "grid/plan/study_record.py": "tests/unit/grid/plan/test_plan.py",
     "grid/plan/table.py": "tests/unit/grid/plan/test_plan.py",
