@@ -21,6 +21,7 @@ from grid.ledger.study import Study
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ("facegrid.py", "cluster", "configs", "datamodules", "grid", "modules")
 MOST_FILES = 50_000  # beyond these, looking at all takes as long as a report
+FILES = 4  # of a stage, at least: identity, claim, marker and an output
 # what the states of a plan were when it was made; whoever reads a study asks its ledger
 STATES = {"cells": ("state", "reason"), "stages": ("state", "reason", "accepted")}
 FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
@@ -38,6 +39,8 @@ def made_of(study: Study) -> str | None:
         are more than ``MOST_FILES`` files
     """
     store = study.ledger.store
+    if FILES * len(study.record["stages"]) > MOST_FILES:
+        return None
     record = record_without_states(study.record)
     if not isinstance(store, LocalStore) or any(_own_component(cell) for cell in (*record["cells"], *record["hidden"])):
         return None

@@ -137,8 +137,13 @@ def test_where_it_cannot_be_told_there_is_none(study: Study, monkeypatch: pytest
     assert made_of(own) is None
     plain = rewrite(study, lambda record: record["cells"][1]["config"].update(loss={"name": "softmax"}))
     assert made_of(plain) is not None
-    monkeypatch.setattr(module, "MOST_FILES", 3)
-    assert made_of(plain) is None
+    most = module.FILES * len(plain.record["stages"])
+    monkeypatch.setattr(module, "MOST_FILES", most)
+    assert made_of(plain) is None, "there are more files than these"
+    monkeypatch.setattr(module, "digest_of", lambda *found: "never called")
+    assert made_of(plain) is not None
+    monkeypatch.setattr(module, "MOST_FILES", most - 1)
+    assert made_of(plain) is None, "nothing was looked at"
 
 
 def test_a_link_that_leads_back_is_no_endless_folder(tmp_path: Path) -> None:
