@@ -19,6 +19,7 @@ from grid.execution.executor import Executor, Session, executor_of
 from grid.execution.job import accelerator, jobs_of, settings_of
 from grid.execution.measured_order import MeasuredOrder
 from grid.execution.notify import check_command, notifying
+from grid.execution.price_check import check_prices
 from grid.execution.progress import Display
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.execution.slots import held
@@ -82,6 +83,8 @@ def launch(
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
         plan = checked_plan(grid, where, console, bool(retry))
         if (plan.open or retry) and not no_run:
+            again = [stage for stage in plan.stages if stage.state in (FAILED, STALE)] if retry else []
+            check_prices(limits, grid.spec.launch, {stage.stage for stage in (*plan.open, *again)})
             executor.check_reachable()
         if retry:
             plan = _retry(plan, retry)
@@ -179,9 +182,12 @@ def spending_limit(limits: Limits, study: Study, launch: Launch, queue: WorkQueu
         return None
     gpus = launch.resources.gpus
     slot = {CPU: launch.resources.cpus, GPU: float(accelerator() == "gpu" if isinstance(gpus, str) else gpus)}
-    return SpendingLimit(
+    found = SpendingLimit(
         study, limits, launch.prices, queue.expected, lambda work: held(slot, max(job.usable_devices for job in work.jobs))
     )
+    if queue.waiting:
+        found.spent()  # refuses what was spent on a GPU without a price before anything runs
+    return found
 
 
 def carry_out(

@@ -29,6 +29,7 @@ from grid.execution.perform import (
     unpacked_units,
     usable_devices_of,
 )
+from grid.execution.price_check import check_cluster_prices
 from grid.execution.ray_address import check_address
 from grid.execution.ray_health import RayHealth, RayLost
 from grid.execution.ray_helpers import RayHelpers, nodes_of_ranks
@@ -72,6 +73,8 @@ class RayExecutor(Executor):
             check_devices(slots.suited([TRAIN]), session.devices, session.usable_devices, self.launch)
             if session.limit is not None:
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
+                if self.launch.address is not None:
+                    check_cluster_prices(session.limit.limits, self.launch, session.kinds, slots.nodes)
             searcher = _searcher(session, slots, self.launch, _measurements(session, slots, self.launch))
             tuner = _tuner(
                 self.launch,
