@@ -1,12 +1,12 @@
 """Checks the cells of a grid as far as that needs no torch, whose import takes seconds: so most mistakes are answered at once.
 
 Resolving a cell imports the modules of its components, and those of networks import torch. Here the parts without networks are
-resolved, and of the others the names are looked up. What passes is resolved later all the same.
+resolved, and of the others names and keys are looked up. What passes is resolved later all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from itertools import islice
 from typing import Annotated, Any
@@ -14,9 +14,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ValidationError, create_model
 
 from configs.component import Config
-from configs.lookup import SHORTHANDS, check_name
+from configs.lookup import SHORTHANDS, check_name, nearest
+from configs.written_fields import written_fields
 from grid.spec.cell import Cell
-from grid.spec.config_errors import explain
+from grid.spec.config_errors import KeyOrigins, explain
 from grid.spec.grid_file import LISTS, BadInput, Grid
 
 NAMED = {  # fields whose components import torch -> their kind
@@ -47,6 +48,25 @@ def check_early(grid: Grid) -> None:
                 _model(field).model_validate(part)
             except ValidationError as error:
                 raise BadInput(explain(error, where, Cell, settings)) from error
+            for place, value in _parts(part):
+                _check_keys(field, place, value, where)
+
+
+def _parts(part: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The mappings in a field, each with its key."""
+    for field, value in part.items():
+        for number, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(one, Mapping):
+                yield (field if number is None else f"{field}.{number}"), one
+
+
+def _check_keys(field: str, place: str, value: Mapping[str, Any], where: KeyOrigins) -> None:
+    """Raises BadInput if a component of ``NAMED`` has an unknown key."""
+    fields = written_fields(NAMED[field], str(value.get("name"))) if field in NAMED else None
+    odd = next((key for key in value if isinstance(key, str) and key not in fields), None) if fields else None
+    if fields and odd is not None:
+        key = f"{place}.{odd}"
+        raise BadInput(f"{where.at(key)}: unknown key {key!r}{nearest(odd, fields, f'{place}.')}")
 
 
 @cache

@@ -19,6 +19,13 @@ MISTAKES: dict[str, dict[str, Any]] = {  # parts that replace those of the small
     "an unknown key": {"base": {"bakbone": "alexnet"}},
     "an unknown backbone": {"base": {"backbone": "alexnett"}},
     "a backbone as a mapping": {"base": {"backbone": {"name": "alexnett", "dropout": 0}}},
+    "an unknown key of the backbone": {"base": {"backbone": {"name": "resnet34", "dropuot": 0}}},
+    "an unknown key of the recipe": {"base": {"recipe": {"name": "one_cycle", "epoch": 2}}},
+    "an unknown key of a level": {
+        "base": {"head": "gap_bn"},
+        "axes": {"head": {"a": {"head.dimension": 8}, "b": {"head.dimensions": 16}}},
+    },
+    "an unknown key of the second explainer": {"explainers": ["gradcam", {"name": "rise", "image": 2}]},
     "an unknown recipe": {"base": {"recipe": {"name": "one_cicle"}}},
     "an unknown detector of a level": {"axes": {"detection": {"mtcnn": {"detector.name": "mtcn"}}}},
     "an unknown dataset": {"base": {"data": {"name": "drwan"}}},
