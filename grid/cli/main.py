@@ -87,7 +87,7 @@ def plan(
 
     shape = [f"launch.cluster={json.dumps(cluster)}"] if cluster is not None else []
     spec = read(grid, [*(overrides or []), *shape])
-    check_early(spec)  # before the imports below, which take seconds
+    check_early(spec, parse_cell_filter(where))  # before the imports below, which take seconds
 
     from grid.plan.cost import cost
     from grid.plan.design_lines import design_lines
@@ -162,7 +162,7 @@ def launch(
             raise BadInput(f"--retry {word!r}: known are failed and stale")
     more = [f"launch.address={address}"] if address else []
     spec = read(grid, [*(overrides or []), *more])
-    check_early(spec)
+    check_early(spec, parse_cell_filter(where))
     limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
     limits.check(spec.spec.launch.prices)
     context.ensure_object(Interrupts).install_ctrl_c()
@@ -199,7 +199,7 @@ def debug(
 
     sys.excepthook = show_own
     spec = read(grid, overrides or [])
-    check_early(spec)  # before the imports below, which take seconds
+    check_early(spec, parse_cell_filter(where))  # before the imports below, which take seconds
 
     from grid.execution.debug import debug as run
 

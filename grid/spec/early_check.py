@@ -6,7 +6,7 @@ resolved, and of the others names and keys are looked up. What passes is resolve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import islice
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from configs.component import Config
 from configs.lookup import SHORTHANDS, check_name, nearest
 from configs.written_fields import written_fields
 from grid.spec.cell import Cell
+from grid.spec.cell_filter import check_cell_filter
 from grid.spec.config_errors import KeyOrigins, explain
 from grid.spec.grid_file import LISTS, BadInput, Grid
 
@@ -28,17 +29,21 @@ UNCHECKED = ("targets", "reconstruction", "search")  # they contain such compone
 MOST = 1000  # combinations that are looked at
 
 
-def check_early(grid: Grid) -> None:
+def check_early(grid: Grid, where: Mapping[str, Sequence[str]] | None = None) -> None:
     """Checks each different value of each part once.
 
+    Args:
+        where: axis -> levels of the cells that are asked for
+
     Raises:
-        BadInput: an unknown key, an unknown component, or a value that is not allowed.
+        BadInput: an unknown key, component, axis or level, or a value that is not allowed.
     """
+    check_cell_filter(where or {}, grid.axes)
     seen: set[tuple[str, str]] = set()
     for _, _, written in islice(grid.written(), MOST):
         if written is None:
             continue
-        settings, where = written
+        settings, origins = written
         for field in (*(set(settings) - set(Cell.model_fields)), *_fields()):
             part = {field: settings[field]} if field in settings else {}
             if (field, said := repr(part)) in seen:
@@ -47,9 +52,9 @@ def check_early(grid: Grid) -> None:
             try:
                 _model(field).model_validate(part)
             except ValidationError as error:
-                raise BadInput(explain(error, where, Cell, settings)) from error
+                raise BadInput(explain(error, origins, Cell, settings)) from error
             for place, value in _parts(part):
-                _check_keys(field, place, value, where)
+                _check_keys(field, place, value, origins)
 
 
 def _parts(part: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -91,8 +91,13 @@ def test_mistakes_are_refused_in_the_same_words_without_torch(tmp_path: Path) ->
 def test_each_command_refuses_before_torch_is_imported(tmp_path: Path) -> None:
     words = [write(tmp_path / "grid.yaml", MISTAKES["an unknown backbone"]), f"launch.study={tmp_path / 'study'}"]
     said = subprocess.run([sys.executable, "-c", COMMANDS, *map(str, words)], capture_output=True, text=True, cwd=ROOT)
-    assert said.stdout.splitlines() == ["plan 2 False", "launch 2 False", "debug 2 False"], said.stderr
+    each = ["plan 2 False", "launch 2 False", "debug 2 False"]
+    assert said.stdout.splitlines() == each, said.stderr
     assert said.stderr.count("unknown backbone 'alexnett'; did you mean 'alexnet'?") == 3
+    words = [write(tmp_path / "grid.yaml", {}), f"launch.study={tmp_path / 'study'}", "--where", "size=a"]
+    said = subprocess.run([sys.executable, "-c", COMMANDS, *map(str, words)], capture_output=True, text=True, cwd=ROOT)
+    assert said.stdout.splitlines() == each, said.stderr
+    assert said.stderr.count("unknown axis 'size'") == 3
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "configs/grids").glob("*.yaml")), ids=lambda file: file.stem)
@@ -130,6 +135,13 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
 
 def test_modules_of_the_user_are_not_imported(tmp_path: Path) -> None:
     check_early(read(write(tmp_path / "grid.yaml", {"base": {"loss": {"name": "absent.loss"}}})))
+
+
+def test_an_unknown_level_that_is_asked_for_is_refused(tmp_path: Path) -> None:
+    grid = read(write(tmp_path / "grid.yaml", {"axes": {"size": {"a": {}}}}))
+    check_early(grid, {"size": ["a"]})
+    with pytest.raises(BadInput, match="axis 'size' has no level 'b'"):
+        check_early(grid, {"size": ["b"]})
 
 
 def test_a_sum_of_losses_passes(tmp_path: Path) -> None:
