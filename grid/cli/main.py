@@ -24,6 +24,7 @@ from grid.cli.figures import figures
 from grid.cli.interrupts import Interrupts
 from grid.cli.judge import judge
 from grid.cli.logs import logs
+from grid.cli.mine import mine
 from grid.cli.prune import prune
 from grid.cli.study import study
 from grid.cli.work import MaxCost, MaxCpuHours, MaxGpuHours, work
@@ -321,27 +322,7 @@ def ui(
     raise typer.Exit(run(Study(study), port=port, host=host, say=lambda text: out.print(text, soft_wrap=True)))
 
 
-@app.command()
-def mine(
-    study: StudyFolder,
-    lfw: Annotated[Path, typer.Option(help="the folder with LFW's pairs.txt")],
-    to: Annotated[Path, typer.Option(metavar="FILE", help="the file that the protocol lookalike reads")],
-    where: WhereText = None,
-    protocol: Annotated[str, typer.Option(help="a clustering protocol on LFW, by its title")] = "clustering",
-    as_json: AsJson = False,
-) -> None:
-    """Mine look-alike impostor pairs with a network.
-
-    The network comes from a finished cell.
-    """
-    from grid.ledger.study import Study
-    from grid.results.hard_impostors import mine_hard_impostors
-    from grid.spec.cell_filter import parse_cell_filter
-
-    facts = mine_hard_impostors(Study(study), parse_cell_filter(where), protocol, lfw, to)
-    out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
-
-
+app.command()(mine)
 app.command()(logs)
 app.command()(accept)
 app.command()(work)
