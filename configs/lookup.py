@@ -69,11 +69,20 @@ def lookup(kind: str, name: str) -> type[Component]:
     """
     if "." in name:
         return _own(kind, name)
-    if name not in known(kind):
-        raise ValueError(f"unknown {kind} {shortened(name)}{nearest(name, known(kind))}")
+    check_name(kind, name)
     found = config_classes(importlib.import_module(f"{PACKAGES[kind]}.{name}"), kind)
     assert len(found) == 1, f"{PACKAGES[kind]}.{name} has {len(found)} configs of kind {kind}"
     return found[0]
+
+
+def check_name(kind: str, name: str) -> None:
+    """Checks a name without importing anything; the user's own modules, with a dotted name, may be anywhere.
+
+    Raises:
+        ValueError: there is no such component.
+    """
+    if "." not in name and name not in known(kind):
+        raise ValueError(f"unknown {kind} {shortened(name)}{nearest(name, known(kind))}")
 
 
 def config_classes(module: ModuleType, kind: str) -> list[type[Component]]:

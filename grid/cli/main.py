@@ -24,6 +24,7 @@ from grid.cli.figures import figures
 from grid.cli.interrupts import Interrupts
 from grid.cli.judge import judge
 from grid.cli.logs import logs
+from grid.cli.mine import mine
 from grid.cli.prune import prune
 from grid.cli.study import study
 from grid.cli.work import MaxCost, MaxCpuHours, MaxGpuHours, work
@@ -83,10 +84,12 @@ def plan(
     from dataclasses import replace
 
     from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.early_check import check_early
     from grid.spec.grid_file import read
 
     shape = [f"launch.cluster={json.dumps(cluster)}"] if cluster is not None else []
-    spec = read(grid, [*(overrides or []), *shape])  # refuses a bad one before the imports below, which take seconds
+    spec = read(grid, [*(overrides or []), *shape])
+    check_early(spec, parse_cell_filter(where))  # before the imports below, which take seconds
 
     from grid.plan.cost import cost
     from grid.plan.design_lines import design_lines
@@ -104,13 +107,16 @@ def plan(
         from grid.execution.spending_estimate import estimate, estimate_lines
 
         spending = estimate(replace(found, costs=costs), spec.spec.launch.cluster)
+    from grid.execution.refusals import refusals
+
+    refused = refusals(spec)
     measured = []
     if spec.spec.launch.measures:
         from grid.execution.measured_lines import measured_lines
 
         measured = measured_lines(found)
     if as_json:
-        said: dict[str, Any] = {"left_out": remarks(found), "design": design_lines(found)}
+        said: dict[str, Any] = {"left_out": remarks(found), "design": design_lines(found), "refusals": refused}
         said |= {"power": power_lines(found, resolver), "spending": spending and spending.record()}
         said |= {"measured": measured} if spec.spec.launch.measures else {}
         print(json.dumps({**found.record(), "cost": costs, **said}, indent=1))
@@ -122,6 +128,8 @@ def plan(
             out.print(line, markup=False, highlight=False)
         for line in estimate_lines(spending, str(grid)) if spending else []:
             out.print(line, soft_wrap=True)
+        for line in refused:
+            out.print(styled("[red]a launch would be refused[/]: {}", line), soft_wrap=True)
 
 
 @app.command()
@@ -148,6 +156,7 @@ def launch(
 ) -> None:
     """Run the missing stages of a grid."""
     from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.early_check import check_early
     from grid.spec.grid_file import BadInput, read
     from grid.spec.spending_limits import Limits
 
@@ -156,6 +165,7 @@ def launch(
             raise BadInput(f"--retry {word!r}: known are failed and stale")
     more = [f"launch.address={address}"] if address else []
     spec = read(grid, [*(overrides or []), *more])
+    check_early(spec, parse_cell_filter(where))
     limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
     limits.check(spec.spec.launch.prices)
     context.ensure_object(Interrupts).install_ctrl_c()
@@ -185,13 +195,18 @@ def debug(
     as_json: AsJson = False,
 ) -> None:
     """Run one cell in this process, so that breakpoints work."""
-    from grid.execution.debug import debug as run
     from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.early_check import check_early
     from grid.spec.grid_file import read
     from grid.tracebacks import show_own
 
     sys.excepthook = show_own
-    metrics = run(read(grid, overrides or []), parse_cell_filter(where), fast, again, err if as_json else out)
+    spec = read(grid, overrides or [])
+    check_early(spec, parse_cell_filter(where))  # before the imports below, which take seconds
+
+    from grid.execution.debug import debug as run
+
+    metrics = run(spec, parse_cell_filter(where), fast, again, err if as_json else out)
     if as_json:
         print(json.dumps(metrics, indent=1))
 
@@ -311,27 +326,7 @@ def ui(
     raise typer.Exit(run(Study(study), port=port, host=host, say=lambda text: out.print(text, soft_wrap=True)))
 
 
-@app.command()
-def mine(
-    study: StudyFolder,
-    lfw: Annotated[Path, typer.Option(help="the folder with LFW's pairs.txt")],
-    to: Annotated[Path, typer.Option(metavar="FILE", help="file to write, which the protocol lookalike reads")],
-    where: WhereText = None,
-    protocol: Annotated[str, typer.Option(help="title of a clustering protocol on LFW")] = "clustering",
-    as_json: AsJson = False,
-) -> None:
-    """Mine look-alike impostor pairs with the network of a finished cell.
-
-    The cell needs a clustering protocol on LFW.
-    """
-    from grid.ledger.study import Study
-    from grid.results.hard_impostors import mine_hard_impostors
-    from grid.spec.cell_filter import parse_cell_filter
-
-    facts = mine_hard_impostors(Study(study), parse_cell_filter(where), protocol, lfw, to)
-    out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
-
-
+app.command()(mine)
 app.command()(logs)
 app.command()(accept)
 app.command()(work)

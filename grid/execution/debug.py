@@ -57,7 +57,7 @@ def debug(grid: Grid, where: CellFilter | None, fast: bool, again: bool, console
 
 def _debug(grid: Grid, where: CellFilter | None, fast: bool, store: Path, console: Console) -> dict[str, Any]:
     prepare(study_of(grid), store_of(grid))
-    plan = checked_plan(grid, where, console)
+    plan = checked_plan(grid, where, console, retry=True)
     chosen = [cell for cell in plan.cells if cell.id is not None]
     if len(chosen) != 1:
         raise BadInput(_which(plan, chosen))

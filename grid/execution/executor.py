@@ -57,6 +57,11 @@ class Session:
         return self.queue.finished
 
     @property
+    def kinds(self) -> set[str]:
+        """The kinds of the stages to run."""
+        return {job.kind for work in self.queue.waiting.values() for job in work.jobs if job.id in self.queue.missing}
+
+    @property
     def devices(self) -> int:
         """The largest number of devices that a waiting unit of work needs at once."""
         return max((devices_of(work.jobs, self.ledger) for work in self.queue.waiting.values()), default=1)

@@ -18,11 +18,13 @@ from grid.execution.executor import Executor, Session, executor_of
 from grid.execution.job import accelerator, jobs_of, settings_of
 from grid.execution.measured_order import MeasuredOrder
 from grid.execution.notify import check_command, notifying
+from grid.execution.price_check import check_prices
 from grid.execution.progress import Display
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.execution.slots import held
 from grid.execution.spending_estimate import expected_seconds, on_its_device
 from grid.execution.spending_limit import STOPPED, SpendingLimit
+from grid.execution.up_to_date import UpToDate
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
@@ -75,8 +77,10 @@ def launch(
     prepare(study, store_of(grid), new_store)
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
-        plan = checked_plan(grid, where, console)
+        plan = checked_plan(grid, where, console, bool(retry))
         if (plan.open or retry) and not no_run:
+            again = [stage for stage in plan.stages if stage.state in (FAILED, STALE)] if retry else []
+            check_prices(limits, grid.spec.launch, {stage.stage for stage in (*plan.open, *again)})
             executor.check_reachable()
         if retry:
             plan = _retry(plan, retry)
@@ -111,8 +115,9 @@ def _prepared(plan: Plan, grid: Grid, executor: Executor, console: Console, no_r
     queue = whole_queue(plan)
     open_stages = queue.stages_to_run
     words = f"{counted(len(plan.cells), 'cell')} ({state_counts(plan.counts())}); {counted(open_stages, 'stage')} to run"
-    place = f"; `facegrid work {short(plan.study)}` runs them" if no_run else f" {executor.where()}"
-    console.print(styled("[bold]{}[/]: {}{}", grid.spec.name, words, place if open_stages else ""))
+    if open_stages:
+        words += f"; `facegrid work {short(plan.study)}` runs them" if no_run else f" {executor.where()}"
+    console.print(styled("[bold]{}[/]: {}", grid.spec.name, words))
     for line in changes(plan):
         console.print(Text(line, style="yellow"), soft_wrap=True)
     return queue
@@ -143,6 +148,8 @@ def look_words(plan: Plan) -> str:
 def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue:
     """The queue of a plan and its shards; ``known`` maps the ids of finished stages outside the plan to their kinds."""
     launch = plan.grid.spec.launch
+    if all(stage.state != RUN for stage in plan.stages):  # to expect durations takes seconds
+        return queue_of(plan, jobs_of(plan.stages, store_of(plan.grid), known, **settings_of(launch)))
     works = workloads(plan)
     durations = Durations(measured(plan, works))
     gpu = _gpu(launch, durations)
@@ -171,9 +178,12 @@ def spending_limit(limits: Limits, study: Study, launch: Launch, queue: WorkQueu
         return None
     gpus = launch.resources.gpus
     slot = {CPU: launch.resources.cpus, GPU: float(accelerator() == "gpu" if isinstance(gpus, str) else gpus)}
-    return SpendingLimit(
+    found = SpendingLimit(
         study, limits, launch.prices, queue.expected, lambda work: held(slot, max(job.usable_devices for job in work.jobs))
     )
+    if queue.waiting:
+        found.spent()  # refuses what was spent on a GPU without a price before anything runs
+    return found
 
 
 def carry_out(
@@ -209,8 +219,9 @@ def carry_out(
                     "checkpoints are kept, and the same command goes on"
                 )
         lock.check()
-        report = build(Study(study))
-        problems = background_sync.finish()
+        done = UpToDate(Study(study), tracking)
+        report = done.report(build)
+        problems = done.mlflow(background_sync.finish)
     for line in background_sync.said:
         console.print(styled("[yellow]MLflow[/]: {}", line))
     _report_unsynced(problems, study, console)

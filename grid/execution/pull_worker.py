@@ -18,6 +18,7 @@ from grid.execution.job import lease_of
 from grid.execution.launch import NO_LIMITS, conclude, spending_limit, summary, void_changed, whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import finished
+from grid.execution.price_check import check_prices
 from grid.execution.progress import Display
 from grid.execution.scheduler import Work, WorkQueue
 from grid.ledger.ledger import Ledger
@@ -53,6 +54,8 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
     """
     grid = recorded_grid(study, [cell for cell in study.cells if not cell.hidden])
     plan = checked_plan(grid, where, console)
+    alone = grid.spec.launch.model_copy(update={"executor": "local", "address": None})  # whatever a launch uses
+    check_prices(limits, alone, {stage.stage for stage in plan.open})
     ledger = Ledger(store_of(grid))
     void_changed(plan, ledger)
     queue = whole_queue(plan)

@@ -30,11 +30,13 @@ from grid.execution.perform import (
     unpacked_units,
     usable_devices_of,
 )
+from grid.execution.price_check import check_cluster_prices
 from grid.execution.ray_address import check_address
 from grid.execution.ray_health import RayHealth, RayLost
 from grid.execution.ray_helpers import RayHelpers, nodes_of_ranks
 from grid.execution.ray_losses import ray_error_in, reason_of
 from grid.execution.ray_start import check_devices, connected
+from grid.execution.ray_waiting import FirstStage
 from grid.execution.ray_watch import enlarged, watch
 from grid.execution.scheduler import Work
 from grid.execution.short_work import MOST, SHARES, in_turn, own, together
@@ -70,6 +72,8 @@ class RayExecutor(Executor):
             check_devices(slots.suited([TRAIN]), session.devices, session.usable_devices, self.launch)
             if session.limit is not None:
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
+                if self.launch.address is not None:
+                    check_cluster_prices(session.limit.limits, self.launch, session.kinds, slots.nodes)
             searcher = _searcher(session, slots, self.launch, _measurements(session, slots, self.launch))
             tuner = _tuner(
                 self.launch,
@@ -77,7 +81,7 @@ class RayExecutor(Executor):
                 scratch,
                 searcher,
                 None if self.launch.address is None else _scheduler(session, slots, self.launch, searcher),
-                watch(session, slots, self.launch.retries),
+                watch(session, slots, self.launch.retries, FirstStage(session.say, self.launch.address is not None)),
             )
             # at the end Tune lists the trials that were lost, also those that were retried
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)

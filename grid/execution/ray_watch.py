@@ -10,16 +10,18 @@ from grid.execution.job import Outcome
 from grid.execution.out_of_memory import advice
 from grid.execution.perform import devices_of
 from grid.execution.ray_losses import NOTICED, error_of, killed_for_memory, node_was_lost, one_is_gone, reason_of
+from grid.execution.ray_waiting import FirstStage
 from grid.execution.scheduler import Work
 from grid.execution.slots import Memory, Slots, slot_words
 from grid.terminal import counted
 
 
-def watch(session: Session, slots: Slots, retries: int) -> Any:
+def watch(session: Session, slots: Slots, retries: int, first: FirstStage | None = None) -> Any:
     """A callback for Tune.
 
     Args:
         retries: losses of a unit of work that are retried
+        first: says what the launch waits for until its first stage begins
     """
     from ray.tune import Callback
 
@@ -29,12 +31,20 @@ def watch(session: Session, slots: Slots, retries: int) -> Any:
         def __init__(self) -> None:
             self.losses: dict[str, list[list[str]]] = {}  # of each unit of work, not of memory: the nodes of its ranks
 
+        def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            if first is not None:
+                first.started()
+
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
+            if first is not None:
+                first.began()
             work = session.queue.running.get(result.get("work", ""))
             if work and result.get("stage"):
                 session.report(work, result["stage"], json.loads(result["row"]))
 
         def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            if first is not None:
+                first.lost()
             ids = json.loads(trial.config.get("ids", "[]"))
             works = [session.queue.running[id] for id in ids if id in session.queue.running]
             if not works:
@@ -80,6 +90,8 @@ def watch(session: Session, slots: Slots, retries: int) -> Any:
 
         def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
             """Removes ended trials from Tune's own list, and empties them: Tune keeps what it knows of each until its end."""
+            if first is not None:
+                first.look()
             ended = [trial for trial in trials if trial.is_finished()]
             if ended:
                 trials[:] = [trial for trial in trials if not trial.is_finished()]

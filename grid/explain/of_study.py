@@ -63,7 +63,7 @@ def explain(
         titled = titles(study, explainers)
         chosen, passed = trained(study, where)
         grid = grid_of(study, chosen, titled, address)
-        plan = without_training(checked_plan(grid, None, console), study, passed)
+        plan = without_training(checked_plan(grid, None, console, retry=True), study, passed)
         check_keys(plan)
         ledger = Ledger(store)
         for stage in plan.stages:

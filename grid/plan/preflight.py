@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -40,17 +41,52 @@ def prepare(study: Path, store: Path | str, new_store: bool = False) -> None:
     """
     if not new_store and (record := earlier_record(study)) is not None:
         check_store(study.absolute(), store, record)
+    check_folders(study, store)
     if not isinstance(store, Path):
         _probe(store)
-    for key, folder in (("study", study), *([("store", store)] if isinstance(store, Path) else [])):
+    for key, folder in _folders(study, store).items():
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f".writable-{uuid.uuid4().hex}"
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
-            why = "a file has this name" if isinstance(error, FileExistsError) else error.strerror
-            raise BadInput(f"launch.{key} {folder}: cannot be written ({why}); choose another with launch.{key}=...") from error
+            raise BadInput(_unwritable(key, folder, error.strerror)) from error
+
+
+def check_folders(study: Path, store: Path | str) -> None:
+    """Checks without writing anything that the folders of a launch are none of files, and may be written.
+
+    Raises:
+        BadInput: a file is in the way, or the user has no right to write there.
+    """
+    for key, folder in _folders(study, store).items():
+        if why := _in_the_way(folder.absolute()):
+            raise BadInput(_unwritable(key, folder, why))
+    report = study / "report"
+    if why := _in_the_way(report.absolute()):  # otherwise a launch would end with it, after days
+        raise BadInput(f"{report}: the report cannot be written here ({why}); move it, or choose another launch.study=...")
+
+
+def _folders(study: Path, store: Path | str) -> dict[str, Path]:
+    return {"study": study, **({"store": store} if isinstance(store, Path) else {})}
+
+
+def _unwritable(key: str, folder: Path, why: str | None) -> str:
+    return f"launch.{key} {folder}: cannot be written ({why}); choose another with launch.{key}=..."
+
+
+def _in_the_way(folder: Path) -> str | None:
+    """Why a folder can be neither made nor written; None if it can, as far as can be told without trying."""
+    try:
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+    except OSError as error:
+        return error.strerror
+    if not there.is_dir():
+        return "a file has this name" if there == folder else f"{there} is a file"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return "no right to write there" if there == folder else f"no right to write in {there}"
+    return None
 
 
 def earlier_record(study: Path) -> Mapping[str, Any] | None:
@@ -75,8 +111,14 @@ def _probe(url: str) -> None:
         raise BadInput(f"{url}: cannot be written ({error}); choose another with launch.store=...") from error
 
 
-def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan:
-    """The plan after the preflight: images that were never read are read, once."""
+def checked_plan(grid: Grid, where: CellFilter | None, console: Console, retry: bool = False) -> Plan:
+    """The plan after the preflight: images that were never read are read, once.
+
+    Networks are counted only if something is to run, which takes seconds: those of finished cells were checked before they ran.
+
+    Args:
+        retry: failed or stale stages are to run again
+    """
     resolver = InputResolver(store_of(grid))
     plan = make_plan(grid, where, resolver)
     _refuse_blocked(plan)  # before reading a million images, make sure that all inputs exist
@@ -87,7 +129,8 @@ def checked_plan(grid: Grid, where: CellFilter | None, console: Console) -> Plan
             look(resolver, next(iter(resolver.unseen.values())), console)
         plan = make_plan(grid, where, resolver)
         _refuse_blocked(plan)
-    plan = replace(plan, costs=cost(plan, resolver))  # rejects networks that cannot take the input
+    if plan.open or retry:
+        plan = replace(plan, costs=cost(plan, resolver))  # rejects networks that cannot take the input
     check_other_devices(plan)
     for remark in remarks(plan):
         console.print(Text("left out", style="yellow"), Text(remark), highlight=False)

@@ -137,6 +137,11 @@ class Grid:
 
     def combinations(self) -> Iterator[Combination]:
         """Every combination in file order, resolved."""
+        for levels, reason, settings in self.written():
+            yield Combination(levels, None, reason) if settings is None else Combination(levels, _cell(*settings))
+
+    def written(self) -> Iterator[tuple[dict[str, str], str | None, tuple[dict[str, Any], KeyOrigins] | None]]:
+        """Every combination in file order: its levels, why it is skipped, or else its settings and where they were written."""
         axes = self.axes
         refers = "${" in repr((self.spec.base, self.spec.axes, *(getattr(self.spec, part) for part in LISTS)))
         numbers = axes.get(REPLICATE, ())
@@ -148,12 +153,9 @@ class Grid:
         for point in every:
             levels = dict(zip(axes, point, strict=True))
             reasons = [rule.because for rule in self.spec.skip if rule.applies(levels)]
-            if reasons:
-                yield Combination(levels, None, reasons[0])
-            else:
-                yield Combination(levels, self._resolve(levels, refers))
+            yield (levels, reasons[0], None) if reasons else (levels, None, self._settings(levels, refers))
 
-    def _resolve(self, levels: Mapping[str, str], refers: bool) -> Cell:
+    def _settings(self, levels: Mapping[str, str], refers: bool) -> tuple[dict[str, Any], KeyOrigins]:
         spec = self.spec
         settings = [
             (key, value, f"axes.{axis}.{level}.{key}")
@@ -178,12 +180,14 @@ class Grid:
         if len(self.protocols) > len(spec.protocols):  # a sweep moved the protocols after it
             origins |= {f"protocols.{place}": f"protocols.{origin}" for place, (_, origin) in enumerate(self.protocols)}
         where = KeyOrigins(self.yaml_source, self.overrides, origins)
-        if refers:
-            tree = References(tree, _refusal(where)).replace(tree)
-        try:
-            return Cell.model_validate(tree)
-        except ValidationError as error:
-            raise BadInput(explain(error, where, Cell, tree)) from error
+        return (References(tree, _refusal(where)).replace(tree) if refers else tree), where
+
+
+def _cell(settings: dict[str, Any], where: KeyOrigins) -> Cell:
+    try:
+        return Cell.model_validate(settings)
+    except ValidationError as error:
+        raise BadInput(explain(error, where, Cell, settings)) from error
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Grid:

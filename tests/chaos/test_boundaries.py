@@ -19,6 +19,7 @@ BOUNDARIES: dict[str, tuple[str, int, Moment]] = {  # what is left -> regular ex
     "a result without its marker": (r"^trial/.*/done-", 3, "within"),
     "a search that has chosen": (r"^search/.*/done-", 1, "after"),
     "all stages, no report": (r"^score/.*/done-", 1, "after"),
+    "a report that MLflow does not have": (r"^made\.json", 1, "after"),
 }
 NO_RESUME = "from grid.ledger.attempt import Attempt; Attempt.resumable = lambda self: None"
 AGAIN = """

@@ -28,11 +28,13 @@ def test_a_detection_holds_no_gpu_and_a_training_more_of_one(tmp_path: Path, mon
     nodes = Nodes(monkeypatch, FACEGRID_TEST_SHARES=str(shares))
     file = grid(tmp_path / "tiny.yaml", one_cell)
     try:
-        nodes.add(num_cpus=2, num_gpus=1, resources={"rack": 1})
+        nodes.add(num_cpus=2, num_gpus=1, resources={"rack": 1, "accelerator_type:H100": 1})
         where = ("--address", nodes.address)
         facegrid(tmp_path, "launch", file, *where)
         wrong = facegrid(tmp_path, "launch", file, *where, "launch.stage_resources.train.gpus=4", "recipe.epochs=2", code=2)
         unknown = facegrid(tmp_path, "launch", file, *where, "launch.stage_resources.explan.gpus=1", "recipe.epochs=2", code=2)
+        prices = ("launch.study=other", "launch.prices.gpu_hour={A100: 1}", "--max-cost", "5")
+        unpriced = facegrid(tmp_path, "launch", file, *where, *prices, code=2)
     finally:
         nodes.close()
     built = [json.loads(line) for line in (shares / "detect").read_text().splitlines()]
@@ -40,4 +42,5 @@ def test_a_detection_holds_no_gpu_and_a_training_more_of_one(tmp_path: Path, mon
     assert all(bundles == [{"CPU": 1.0, "GPU": 0.5}] for bundles in built[2:]), "the cell cuts its crops"
     assert (shares / "0.5").read_text().split() == ["0.5"]
     assert "launch.stage_resources.train: no node has 1 CPU, 4 GPU" in wrong
+    assert "--max-cost: launch.prices.gpu_hour has no price for H100, which nodes have (known: A100)" in unpriced
     assert "launch.stage_resources.explan: there is no such kind of stage; did you mean 'explain'?" in unknown

@@ -160,7 +160,7 @@ def test_a_study_that_cannot_be_written_is_refused(run: Run, grid: Callable[...,
     (tmp_path / "file").write_text("in the way")
     below, file = tmp_path / "file" / "study", tmp_path / "file"
     line = one_line(run(command, grid(axes={}), f"launch.study={below}"))
-    assert line == f"launch.study {below}: cannot be written (Not a directory); choose another with launch.study=..."
+    assert line == f"launch.study {below}: cannot be written ({file} is a file); choose another with launch.study=..."
     line = one_line(run(command, grid(axes={}), f"launch.study={file}"))
     assert line == f"launch.study {file}: cannot be written (a file has this name); choose another with launch.study=..."
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "grid.yaml"]

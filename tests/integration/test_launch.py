@@ -61,6 +61,16 @@ def test_a_launch_computes_every_stage_once(launched: Launched) -> None:
     assert "failed" not in launched.said
 
 
+def test_a_launch_says_what_it_waits_for_until_its_first_stage(launched: Launched) -> None:
+    lines = [line.partition(" ")[2] for line in launched.said.splitlines()]
+    place = lines.index("waiting for Ray to start a process")
+    assert lines[place - 1].startswith("Ray on this machine: ")
+    rest = [line for line in lines[place + 1 :] if not line.startswith("no stage has begun after ")]
+    assert rest[0] == "the first process is there; waiting for it to import torch and begin its stage"
+    assert rest[1].endswith(": detect:drawn") or rest[1].endswith(": detect:data"), rest[1]
+    assert lines.count(rest[0]) == 1
+
+
 def test_shared_stages_are_computed_once(launched: Launched) -> None:
     kinds = [kind for kind, _ in launched.store.attempts()]
     assert {kind: kinds.count(kind) for kind in kinds} == {"detect": 2, "pretrain": 1, "train": 6, "evaluate": 6, "explain": 6}

@@ -163,6 +163,7 @@ def test_a_launch_on_the_nodes_of_a_job_has_a_ray_of_its_own(slurm: Path, undist
     said = (tmp_path / "launch.txt").read_text(errors="replace")
     assert "ExitCode=0:0" in asked("scontrol", "show", "job", job), said
     assert "Ray on 1 node: each unit of work has 1 CPU" in said
+    assert "waiting for a node with room" in said
     contents = Store(tmp_path / STUDY / "store").contents()
     assert {key[0] for key in contents} >= {"train", "evaluate", "explain"}
     assert contents.items() <= undisturbed.contents.items()
