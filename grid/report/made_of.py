@@ -24,6 +24,7 @@ MOST_FILES = 50_000  # beyond these, looking at all takes as long as a report
 FILES = 4  # of a stage, at least: identity, claim, marker and an output
 # what the states of a plan were when it was made; whoever reads a study asks its ledger
 STATES = {"cells": ("state", "reason"), "stages": ("state", "reason", "accepted")}
+INSTALLED = frozenset(["site-packages", "dist-packages"])
 FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
 
 
@@ -121,10 +122,13 @@ def _code() -> Iterator[str]:
 
 
 def _libraries() -> Iterator[str]:
-    """The installed distributions with their versions, which are in the names of their folders, and Python's."""
+    """The installed distributions with their versions, which are in the names of their folders, and Python's.
+
+    Not those within another distribution, which has its own version: Ray puts such a folder on the path once it has started.
+    """
     yield sys.version
     for place in map(Path, sys.path):
-        if place.is_dir():
+        if place.is_dir() and INSTALLED.isdisjoint(place.parent.parts):
             yield from sorted(f"{place / one}" for one in os.listdir(place) if one.endswith((".dist-info", ".egg-info")))
 
 

@@ -98,6 +98,13 @@ def test_it_changes_with_the_code_and_the_libraries(study: Study, tmp_path: Path
     assert len(set(found)) == 3
     (tmp_path / "grid/__pycache__/page.pyc").write_text("compiled")
     assert made_of(study) == found[-1]
+    within = tmp_path / "site-packages/ray/thirdparty_files"
+    (within / "psutil-7.2.dist-info").mkdir(parents=True)
+    monkeypatch.syspath_prepend(within)  # as Ray does when it starts
+    assert made_of(study) == found[-1]
+    (tmp_path / "site-packages/ray-2.60.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    assert made_of(study) != found[-1]
 
 
 def test_its_own_files_are_there() -> None:
