@@ -62,6 +62,7 @@ def test_plan_prints_json_of_the_documented_shape_and_imports_no_engine(grid: Ca
         "cost",
         "left_out",
         "design",
+        "refusals",
         "power",
         "spending",
     ]
