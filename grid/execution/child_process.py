@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -61,8 +62,8 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def how_ended(code: int) -> str:
-    """The exit status of a process, in words."""
-    return f"ended with exit code {code}" if code >= 0 else f"was killed by signal {-code}"
+    """The exit status of a process, in words: ``killed by SIGKILL`` or ``exit code 1``."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def answers() -> TextIO:

@@ -1,8 +1,8 @@
 """Trainings that run on fewer devices than they could use, and are to go on with more once there is room for them.
 
 The launch asks such a training by an object in its attempt's folder, which rank 0 looks for after each checkpoint. The training
-ends there and waits again, before all other work; placed anew, it takes what there is room for. That costs no step, but the
-start of its processes, so it happens
+ends there and waits again, before all other work; placed again, it takes as many devices as there is room for. That costs no
+step, but the start of its processes, so it happens
 
 * only where no other work waits for room, and the room has been free for ``PATIENCE`` seconds, twice as long each further time;
 * for one training at a time, so that two do not end for the same room.

@@ -34,7 +34,7 @@ def peak_of(job: Job, cpus: float | None) -> Peak | str:
     finally:
         kill(process)
     if not said:
-        return f"its process {how_ended(code)}"
+        return f"its process was lost ({how_ended(code)})"
     found = json.loads(said)
     return str(found["error"]) if "error" in found else Peak.of(found)
 

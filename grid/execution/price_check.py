@@ -34,7 +34,7 @@ def check_prices(
     Raises:
         BadInput: one has no price.
     """
-    if limits.cost is None or launch.executor not in ("ray", "local"):  # nobody knows where an executor of the user's computes
+    if limits.cost is None or launch.executor not in ("ray", "local"):  # it is unknown where an executor of the user's computes
         return
     on_gpus = _on_gpus(launch, kinds)
     if launch.address is not None:

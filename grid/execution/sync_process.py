@@ -54,7 +54,7 @@ class SyncProcess:
             self.close()
             raise
         self.close()
-        return self._failed(f"the process that copies {how_ended(process.returncode)}")
+        return self._failed(f"the process that copies was lost ({how_ended(process.returncode)})")
 
     def end(self) -> None:
         """Ends the process and the pass in it, if any, at once; may be called by another thread than ``once``."""

@@ -60,7 +60,7 @@ class UpToDate:
             LocalStore(self.study.path).put(MADE, seal(self.known))
 
     def _report(self) -> str | None:
-        """Digest of the report's files and of what they are made of; None if there is none or that cannot be told."""
+        """Digest of the report's files and of what they are made of; None if there is none or that is unknown."""
         if self.made_of is None or not self.page.is_file():
             return None
         return digest_of([self.page.parent], [self.made_of])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from grid.execution.child_process import kill, send, start
+from grid.execution.child_process import how_ended, kill, send, start
 from grid.execution.job import Outcome
 from grid.execution.perform import packed_jobs, unpacked_outcomes
 from grid.execution.scheduler import Work
@@ -75,7 +75,7 @@ class WorkProcesses:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(PATIENCE)  # its exit code, before it is killed
             kill(process)
-            return Ended(work, None, _ending(process.returncode))
+            return Ended(work, None, how_ended(process.returncode))
         said = json.loads(line)
         if "outcomes" not in said:
             return Progress(work, said["label"], said["row"])
@@ -108,8 +108,3 @@ class WorkProcesses:
                 process.wait(max(0.0, limit - time.monotonic()))
         for process in (*self._running, *self._idle):
             kill(process)
-
-
-def _ending(code: int) -> str:
-    """How a process ended: ``killed by SIGKILL`` or ``exit code 1``."""
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

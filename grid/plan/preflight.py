@@ -77,7 +77,7 @@ def _unwritable(key: str, folder: Path, why: str | None) -> str:
 
 
 def _in_the_way(folder: Path) -> str | None:
-    """Why a folder can be neither made nor written; None if it can, as far as can be told without trying."""
+    """Why a folder can be neither made nor written; None if it can, as far as is known without trying."""
     try:
         there = next(one for one in (folder, *folder.parents) if one.exists())
     except OSError as error:

@@ -1,6 +1,6 @@
 """A digest of everything that a report is made of, so that a launch with nothing to run need not make it again.
 
-Files count by their size, times and inode: whoever writes a file changes the time of its last change, which cannot be set. What
+Files count by their size, times and inode: each write to a file changes its ctime, which cannot be set. What
 is left out would make a report stale, so where something cannot be known, there is no digest.
 """
 
@@ -22,21 +22,21 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN = ("facegrid.py", "cluster", "configs", "datamodules", "grid", "modules")
 MOST_FILES = 50_000  # beyond these, looking at all takes as long as a report
 FILES = 4  # of a stage, at least: identity, claim, marker and an output
-# what the states of a plan were when it was made; whoever reads a study asks its ledger
+# what the states of a plan were when it was made; readers of a study ask its ledger
 STATES = {"cells": ("state", "reason"), "stages": ("state", "reason", "accepted")}
 INSTALLED = frozenset(["site-packages", "dist-packages"])
 FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
 
 
 class Unknown(Exception):
-    """It cannot be told what a report is made of."""
+    """It is unknown what a report is made of."""
 
 
 def made_of(study: Study) -> str | None:
     """SHA-256 (hex) of the study's record and ledger, the data, the code, the libraries and the fonts.
 
     Returns:
-        None if that cannot be told: the store is no folder, a component is a user's own, whose code may read anything, or there
+        None if that is unknown: the store is no folder, a component is a user's own, whose code may read anything, or there
         are more than ``MOST_FILES`` files
     """
     store = study.ledger.store
@@ -54,7 +54,7 @@ def digest_of(paths: Iterable[Path], texts: Iterable[str] = ()) -> str | None:
     """SHA-256 (hex) that changes when one of these texts does, or a file under these paths is written, added or removed.
 
     Returns:
-        None if that cannot be told
+        None if that is unknown
     """
     try:
         return hashlib.sha256("\0".join([*texts, *_stats(paths)]).encode("utf-8", "surrogatepass")).hexdigest()

@@ -61,7 +61,7 @@ def test_a_process_that_is_killed_is_named(job: Job, monkeypatch: pytest.MonkeyP
         )
 
     monkeypatch.setattr(memory_process, "start", killed)
-    assert peak_of(job, None) == "its process was killed by signal 9"
+    assert peak_of(job, None) == "its process was lost (killed by SIGKILL)"
 
 
 def test_what_cannot_be_read_is_said(job: Job, tmp_path: Path) -> None:

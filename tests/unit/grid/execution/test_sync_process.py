@@ -92,7 +92,7 @@ def test_a_killed_process_is_a_problem_and_the_next_pass_copies_the_rest(
     copying = SyncProcess(study.path, tracking_of(study.record, study.path), check)
     found = copying.once()
     assert list(tmp_path.glob(f"{PREFIX}*"))
-    assert found.problems == ["the process that copies was killed by signal 9; the next pass copies what is missing"]
+    assert found.problems == ["the process that copies was lost (killed by SIGKILL); the next pass copies what is missing"]
     assert runs(study) == 1
     copying = SyncProcess(study.path, tracking_of(study.record, study.path))
     try:
@@ -107,7 +107,7 @@ def test_nothing_starts_after_the_end(study: Study) -> None:
     copying = SyncProcess(study.path, tracking_of(study.record, study.path))
     copying.end()
     try:
-        assert "was killed by signal 9" in copying.once().problems[0]
+        assert "killed by SIGKILL" in copying.once().problems[0]
     finally:
         copying.close()
     assert runs(study) == 0
