@@ -43,8 +43,8 @@ format: $(READY) ## format the sources
 GPU_PYTHON = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 gpu: ## CUDA against the CPU, then a table of speeds: on a machine with a GPU; installs nothing
 	@$(GPU_PYTHON) tests/gpu/ready.py
-	OMP_NUM_THREADS=2 $(GPU_PYTHON) -m pytest tests/gpu --ignore=tests/gpu/test_throughput.py --numprocesses 6; \
-		correct=$$?; $(GPU_PYTHON) -m pytest tests/gpu/test_throughput.py -s -q && exit $$correct
+	OMP_NUM_THREADS=2 $(GPU_PYTHON) -m pytest tests/gpu -m "not alone" --numprocesses 6; \
+		correct=$$?; $(GPU_PYTHON) -m pytest tests/gpu -m alone -s -q && exit $$correct
 
 chaos: $(READY) ## hours of kills: at every write of a launch, at 25 random moments, of 200 workers; 10,000 pruned histories; long stops; a quick check of every small grid; a report of each damaged study
 	$(BIN)/python -m pytest tests/chaos/loops

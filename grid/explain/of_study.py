@@ -205,5 +205,5 @@ def print_result(facts: Mapping[str, Any], study: Study, console: Console) -> No
             counts.append(f"{word}: {', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))}")
     page = short(study.path / "report/index.html")
     ran = facts["stages_run"]
-    line = f"{counted(ran, 'stage')} had to run · {' · '.join(counts)} · report: {page}"
+    line = f"{counted(ran, 'stage')} ran · {' · '.join(counts)} · report: {page}"
     console.print(Text(f"{line} · MLflow: facegrid ui {short(study.path)}"), soft_wrap=True)

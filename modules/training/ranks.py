@@ -37,7 +37,8 @@ def process_group(rank: Rank, store: Any, accelerator: str) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.distributed.destroy_process_group()
+        if torch.distributed.is_initialized():  # it was aborted where another rank was lost
+            torch.distributed.destroy_process_group()
 
 
 @contextlib.contextmanager

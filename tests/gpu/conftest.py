@@ -18,6 +18,12 @@ def pytest_report_header() -> str:
     return described()
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Shows a failure at once: a machine with a GPU may not be there for long."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n{report.nodeid} ({report.when})\n{report.longreprtext}", flush=True)
+
+
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """No dot after a row of the table of speeds."""
     rows = report.when == "call" and report.passed and "test_throughput" in report.nodeid

@@ -20,6 +20,7 @@ import torch
 from on_device import described
 from throughput_table import heading
 
+pytestmark = pytest.mark.alone
 ROWS = {**throughput_steps.ROWS, **throughput_losses.ROWS, **throughput_images.ROWS, **throughput_explanations.ROWS}
 COMPILE = "FACEGRID_GPU_COMPILE"  # environment variable: also measure what takes long to compile
 if os.environ.get(COMPILE):

@@ -104,7 +104,9 @@ def evaluation(device: str) -> Iterator[Row]:
     count = large(device, 2048, 8)
     pixels = np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
     table = CropTable(pixels, SIZE, np.arange(count), 0)
-    context: Any = SimpleNamespace(device=device, report=lambda row: None)
+    context: Any = SimpleNamespace(
+        device=device, accelerator="gpu", devices=1, helper=None, fast=False, report=lambda row: None
+    )
     resident = torch.randn(min(BATCH, count), 3, SIZE, SIZE, device=device)
 
     @torch.inference_mode()

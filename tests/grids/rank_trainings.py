@@ -1,8 +1,8 @@
 """A program that trains small networks in one process or as one of several ranks, for ``ranks.together``.
 
-Sees ``rank`` (None: alone), ``cases`` (settings of each training) and ``place``, a folder for checkpoints; those of case N are
-in ``N-RANK``. Its ``result`` has for each case the history, the weights (None on ranks above 0), the keys of ``timing``, and
-the number of class centers in this process.
+Sees ``rank`` (None: alone), ``cases`` (settings of each training), ``place``, a folder for checkpoints (those of case N are in
+``N-RANK``), and ``accelerator``, "cpu" or "gpu". Its ``result`` has for each case the history, the weights (None on ranks above
+0), the keys of ``timing``, and the number of class centers in this process.
 """
 
 PROGRAM = """
@@ -48,8 +48,8 @@ def one(case, folder):
         path = folder / f"{epoch}.ckpt"
         write(path)
         saved.append(path)
-    fit(recognizer, data, rank=rank, callbacks=[Checkpointing(save)], threads=1, checkpoint=case.get("checkpoint"),
-        until=case.get("until"))
+    fit(recognizer, data, accelerator=accelerator, rank=rank, precision=case.get("precision", "32-true"), threads=1,
+        callbacks=[Checkpointing(save)], checkpoint=case.get("checkpoint"), until=case.get("until"))
     weights = network_weights(saved[-1]) if saved else None
     return recognizer.history, weights, sorted(recognizer.timing[0]), len(getattr(network.loss, "weight", ()))
 

@@ -17,8 +17,11 @@ from modules.training.ranks import Rank, process_group
 PATIENCE = 120.0  # seconds
 
 
-def together(folder: Path, world: int, program: str, **values: Any) -> list[Any]:
+def together(folder: Path, world: int, program: str, connected: str = "cpu", **values: Any) -> list[Any]:
     """Runs Python source in ``world`` new processes, which see ``rank``, a ``Rank``, and ``values``.
+
+    Args:
+        connected: "cpu" for gloo, "gpu" for nccl
 
     Returns:
         what each has assigned to ``result``
@@ -27,7 +30,7 @@ def together(folder: Path, world: int, program: str, **values: Any) -> list[Any]
         AssertionError: one of them raised an exception.
     """
     folder.mkdir(exist_ok=True)
-    words = [(Rank(number, world), str(folder), program, values) for number in range(world)]
+    words = [(Rank(number, world), str(folder), program, connected, values) for number in range(world)]
     processes = [context().Process(target=_one, args=one) for one in words]
     for process in processes:
         process.start()
@@ -40,13 +43,13 @@ def together(folder: Path, world: int, program: str, **values: Any) -> list[Any]
     return found
 
 
-def _one(rank: Rank, folder: str, program: str, values: dict[str, Any]) -> None:
+def _one(rank: Rank, folder: str, program: str, connected: str, values: dict[str, Any]) -> None:
     import torch
 
     torch.set_num_threads(1)
     names = {"rank": rank, "result": None, **values}
     try:
-        with process_group(rank, torch.distributed.FileStore(f"{folder}/store", rank.world), "cpu"):
+        with process_group(rank, torch.distributed.FileStore(f"{folder}/store", rank.world), connected):
             exec(compile(program, "<program>", "exec"), names)
         found = names["result"]
     except BaseException:

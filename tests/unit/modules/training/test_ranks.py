@@ -31,9 +31,9 @@ CASES: list[dict[str, Any]] = [
 
 
 def test_two_ranks_train_and_validate_as_one_process(tmp_path: Path) -> None:
-    names: dict[str, Any] = {"rank": None, "cases": CASES, "place": tmp_path}
+    names: dict[str, Any] = {"rank": None, "cases": CASES, "place": tmp_path, "accelerator": "cpu"}
     exec(compile(PROGRAM, "<program>", "exec"), names)
-    found = together(tmp_path / "ranks", 2, PROGRAM, cases=CASES, place=tmp_path)
+    found = together(tmp_path / "ranks", 2, PROGRAM, cases=CASES, place=tmp_path, accelerator="cpu")
     for case, (history, weights, *_), (first, kept, *_), (second, nothing, *_) in zip(
         CASES, names["result"], *found, strict=True
     ):
