@@ -291,8 +291,8 @@ def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQ
     for line in refusals(shown):
         console.print(styled("[yellow]refused[/] {}", line), soft_wrap=True)
     words = f"{counted(ran, 'stage')} ran" if ran else "nothing had to run"
-    if left := queue.stages_to_run:  # it was stopped, or they need what failed
-        words = f"{ran - left} of {words}"
+    if queue.not_run:
+        words = f"{ran - queue.not_run} of {words}"
     console.print(f"{words} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
     if queue.closed is not None:
         console.print(styled("[yellow]stopped[/]: {}", queue.closed), soft_wrap=True)

@@ -277,6 +277,10 @@ def test_an_error_that_would_come_again_fails_its_cell_alone(tmp_path: Path) -> 
     assert "steps" in failure.error
     assert failure.error[:30] in said
     assert {id for _, id in store.contents()} == stages(tmp_path / STUDY, **good)
+    assert (
+        f"{len(store.contents())} of {len(stages(tmp_path / STUDY, **good) | stages(tmp_path / STUDY, **bad))} stages ran"
+        in said
+    )
     assert store.attempts()["train", failed] == 1
 
     again = here(tmp_path, "launch", file, LOCAL, code=1)
