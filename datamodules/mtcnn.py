@@ -32,20 +32,23 @@ def faces(networks: Networks, image: np.ndarray, smallest: int, thresholds: Sequ
     """
     areas = IntegralImage(image)
     with torch.inference_mode():
-        boxes = _proposals(networks, areas, smallest, thresholds[0], factor)
+        of, boxes = _proposals(networks, areas, smallest, thresholds[0], factor)
         if len(boxes):
-            boxes = refined(boxes, *networks.refine(areas.parts(in_pixels(boxes), 24)), thresholds[1])
+            of, boxes = refined(of, boxes, *networks.refine(areas.parts(in_pixels(boxes), 24)), thresholds[1])
         if not len(boxes):
             return NONE
-        return selected(boxes, *networks.output(areas.parts(in_pixels(boxes), 48)), thresholds[2])
+        return selected(of, boxes, *networks.output(areas.parts(in_pixels(boxes), 48)), thresholds[2]).get(0, NONE)
 
 
-def _proposals(networks: Networks, areas: IntegralImage, smallest: int, threshold: float, factor: float) -> np.ndarray:
-    """P-Net's proposals as squares (N, 4), float32."""
+def _proposals(
+    networks: Networks, areas: IntegralImage, smallest: int, threshold: float, factor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """P-Net's proposals as squares, of image 0: (N,) zeros, and (N, 4), float32."""
     every = []
     for scale in scales(areas.height, areas.width, smallest, factor):
         probable, offsets = networks.propose(areas.whole(int(areas.height * scale + 1), int(areas.width * scale + 1)))
         rows, columns = np.nonzero(probable >= np.float32(threshold))
         if len(rows):
-            every.append(windows(rows, columns, probable[rows, columns], offsets[rows, columns], scale))
+            of = np.zeros(len(rows), np.int64)
+            every.append(windows(of, rows, columns, probable[rows, columns], offsets[rows, columns], scale))
     return proposed(every)

@@ -67,17 +67,15 @@ class _Batch:
         self.areas = IntegralImages(images, networks.device)
 
     def faces(self, smallest: int, thresholds: Sequence[float], factor: float) -> list[Found]:
-        boxes = self._proposals(smallest, thresholds[0], factor)
-        rows = self._passed(boxes, 24, self.networks.refined, 5, REFINED)
-        boxes = [refined(box, row[:, 0], row[:, 1:], thresholds[1]) for box, row in zip(boxes, rows, strict=True)]
-        rows = self._passed(boxes, 48, self.networks.outputs, 15, OUTPUT)
-        return [
-            selected(box, row[:, 0], row[:, 1:5], row[:, 5:], thresholds[2]) if len(box) else NONE
-            for box, row in zip(boxes, rows, strict=True)
-        ]
+        of, boxes = self._proposals(smallest, thresholds[0], factor)
+        rows = self._passed(of, boxes, 24, self.networks.refined, 5, REFINED)
+        of, boxes = refined(of, boxes, rows[:, 0], rows[:, 1:], thresholds[1])
+        rows = self._passed(of, boxes, 48, self.networks.outputs, 15, OUTPUT)
+        found = selected(of, boxes, rows[:, 0], rows[:, 1:5], rows[:, 5:], thresholds[2])
+        return [found.get(place, NONE) for place in range(len(self.sizes))]
 
-    def _proposals(self, smallest: int, threshold: float, factor: float) -> list[np.ndarray]:
-        """P-Net's proposals in each image as squares (N, 4), float32."""
+    def _proposals(self, smallest: int, threshold: float, factor: float) -> tuple[np.ndarray, np.ndarray]:
+        """P-Net's proposals: the image of each, (N,), and squares (N, 4), float32."""
         pyramids = [scales(*size, smallest, factor) for size in self.sizes]
         passes, outputs = [], []
         longest: list[float] = max(pyramids, key=len)
@@ -88,34 +86,28 @@ class _Batch:
             found = self.networks.proposals(canvases, sizes)
             passes.append((scale, of, found.shape[1:3]))
             outputs.append(found.reshape(-1, 5))
-        every: list[list[np.ndarray]] = [[] for _ in self.sizes]
         if not outputs:
-            return [proposed(some) for some in every]
+            return proposed([])
         places, values = _reached(torch.cat(outputs), threshold)
-        start = 0
+        every, start = [], 0
         for scale, of, (height, width) in passes:
             first, last = np.searchsorted(places, (start, start + len(of) * height * width))
             image, window = np.divmod(places[first:last] - start, height * width)
-            begins = np.searchsorted(image, np.arange(len(of) + 1))
-            for place, begin, end in zip(of, begins[:-1], begins[1:], strict=True):
-                if begin < end:
-                    row, column = np.divmod(window[begin:end], width)
-                    value = values[first + begin : first + end]
-                    every[place].append(windows(row, column, value[:, 0], value[:, 1:], scale))
+            row, column = np.divmod(window, width)
+            value = values[first:last]
+            every.append(windows(np.array(of, np.int64)[image], row, column, value[:, 0], value[:, 1:], scale))
             start += len(of) * height * width
-        return [proposed(some) for some in every]
+        return proposed(every)
 
     def _passed(
-        self, boxes: Sequence[np.ndarray], side: int, network: Callable[[Tensor], Tensor], numbers: int, most: int
-    ) -> list[np.ndarray]:
-        """The network's outputs, float32 (N, numbers), for the N boxes of each image, at most ``most`` boxes at a time."""
-        counts = [len(some) for some in boxes]
-        if not sum(counts):
-            return [np.zeros((0, numbers), np.float32) for _ in boxes]
-        of = np.repeat(np.arange(len(boxes)), counts)[:, None]
-        where = torch.from_numpy(np.concatenate([of, in_pixels(np.concatenate(boxes))], axis=1)).to(self.networks.device)
+        self, of: np.ndarray, boxes: np.ndarray, side: int, network: Callable[[Tensor], Tensor], numbers: int, most: int
+    ) -> np.ndarray:
+        """The network's outputs, float32 (N, numbers), for N boxes, at most ``most`` boxes at a time."""
+        if not len(boxes):
+            return np.zeros((0, numbers), np.float32)
+        where = torch.from_numpy(np.concatenate([of[:, None], in_pixels(boxes)], axis=1)).to(self.networks.device)
         found = [network(self.areas.parts(part[:, 0], part[:, 1:], side)) for part in where.split(most)]
-        return np.split(torch.cat(found).cpu().numpy(), np.cumsum(counts)[:-1])
+        return torch.cat(found).cpu().numpy()
 
 
 def _reached(outputs: Tensor, threshold: float) -> tuple[np.ndarray, np.ndarray]:

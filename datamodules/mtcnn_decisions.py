@@ -1,12 +1,14 @@
 """MTCNN's decisions between its networks: which windows and boxes are kept, and how they are moved. On the host, with NumPy.
 
-The same functions decide for one image and for the images of a batch, each image by itself. Ties between scores go to the first
-window: small before large, then top to bottom, then left to right.
+The same functions decide for one image and for those of a batch: boxes of all images lie in one array, ``of`` has the image of
+each, ascending, and no box meets one of another image. Ties between scores go to the first window: small before large, then top
+to bottom, then left to right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -43,45 +45,66 @@ def scales(height: int, width: int, smallest: int, factor: float) -> list[float]
     return found
 
 
-def windows(rows: np.ndarray, columns: np.ndarray, scores: np.ndarray, offsets: np.ndarray, scale: float) -> np.ndarray:
-    """The best of P-Net's windows at one scale, float32 (N, 9): box in whole pixels of the image, score, offsets.
+def windows(
+    of: np.ndarray, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray, offsets: np.ndarray, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best of P-Net's windows at one scale: ``of``, and float32 (N, 9): box in whole pixels of the image, score, offsets.
 
     Args:
-        rows, columns: int64 (M,), ascending, of the windows whose scores reached the threshold
+        of: int64 (M,)
+        rows, columns: int64 (M,), ascending in each image, of the windows whose scores reached the threshold
         scores: (M,)
         offsets: (M, 4)
     """
     corner = STRIDE * np.stack([columns, rows], axis=1).astype(np.float32)
     begin, end = (np.floor((corner + np.float32(add)) / np.float32(scale)) for add in (1, CELL))
     found = np.concatenate([begin, end, scores[:, None], offsets], axis=1)
-    return np.asarray(found[suppressed(found[:, :4], found[:, 4], 0.5)])
+    kept = suppressed(of, found[:, :4], found[:, 4], 0.5)
+    return of[kept], found[kept]
 
 
-def proposed(every: Sequence[np.ndarray]) -> np.ndarray:
-    """Proposals as squares (N, 4), float32, from the windows of all scales."""
-    found = np.concatenate([np.zeros((0, 9), np.float32), *every])
-    found = found[suppressed(found[:, :4], found[:, 4], 0.7)]
+def proposed(every: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Proposals: ``of``, and squares (N, 4), float32; from the windows of all scales."""
+    of = np.concatenate([np.zeros(0, np.int64), *(one for one, _ in every)])
+    order = np.argsort(of, kind="stable")
+    found = np.concatenate([np.zeros((0, 9), np.float32), *(one for _, one in every)])[order]
+    kept = suppressed(of[order], found[:, :4], found[:, 4], 0.7)
+    of, found = of[order][kept], found[kept]
     side = found[:, 2:4] - found[:, :2]
-    return squares(found[:, :4] + found[:, 5:] * np.tile(side, 2))
+    return of, squares(found[:, :4] + found[:, 5:] * np.tile(side, 2))
 
 
-def refined(boxes: np.ndarray, scores: np.ndarray, offsets: np.ndarray, threshold: float) -> np.ndarray:
-    """Squares (N, 4) kept by R-Net's scores and moved by its offsets."""
+def refined(
+    of: np.ndarray, boxes: np.ndarray, scores: np.ndarray, offsets: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Squares kept by R-Net's scores and moved by its offsets: ``of``, and (N, 4)."""
     good = scores > np.float32(threshold)
-    boxes, scores, offsets = boxes[good], scores[good], offsets[good]
-    kept = suppressed(boxes, scores, 0.7)
-    return squares(moved(boxes[kept], offsets[kept]))
+    of, boxes, scores, offsets = of[good], boxes[good], scores[good], offsets[good]
+    kept = suppressed(of, boxes, scores, 0.7)
+    return of[kept], squares(moved(boxes[kept], offsets[kept]))
 
 
-def selected(boxes: np.ndarray, scores: np.ndarray, offsets: np.ndarray, points: np.ndarray, threshold: float) -> Found:
-    """Faces kept by O-Net's scores; ``points`` (N, 10) are five x and five y relative to the box."""
+def selected(
+    of: np.ndarray, boxes: np.ndarray, scores: np.ndarray, offsets: np.ndarray, points: np.ndarray, threshold: float
+) -> dict[int, Found]:
+    """Faces kept by O-Net's scores, by image; ``points`` (N, 10) are five x and five y relative to the box."""
     good = scores > np.float32(threshold)
-    boxes, scores, offsets, points = boxes[good], scores[good], offsets[good], points[good]
+    of, boxes, scores, offsets, points = of[good], boxes[good], scores[good], offsets[good], points[good]
     side = (boxes[:, 2:] - boxes[:, :2] + 1)[:, None]
     landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * side + boxes[:, None, :2] - 1
     boxes = moved(boxes, offsets)
-    kept = contained(boxes, scores, 0.7)
-    return Found(boxes[kept], scores[kept], landmarks[kept])
+    found = {}
+    for image, part in groups(of):
+        kept = part.start + contained(boxes[part], scores[part], 0.7)
+        found[image] = Found(boxes[kept], scores[kept], landmarks[kept])
+    return found
+
+
+def groups(of: np.ndarray) -> Iterator[tuple[int, slice]]:
+    """The rows of each image: (image, rows)."""
+    starts = np.flatnonzero(np.diff(of, prepend=-1)).tolist()
+    for start, stop in pairwise([*starts, len(of)]):
+        yield int(of[start]), slice(start, stop)
 
 
 def in_pixels(boxes: np.ndarray) -> np.ndarray:
@@ -104,20 +127,24 @@ def squares(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([corner, corner + longer], axis=1)
 
 
-def suppressed(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Non-maximum suppression: rows of the boxes that no better one overlaps with an IoU above ``threshold``, best first.
+def suppressed(of: np.ndarray, boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Non-maximum suppression: rows of the boxes that no better one of their image overlaps with an IoU above ``threshold``.
 
-    Ties between scores go to the first row.
+    By image, the best first. Ties between scores go to the first row.
     """
-    from torchvision.ops import nms
+    import torchvision  # noqa: F401 - registers the operator: the library's function of that name takes longer than it
 
-    order = np.argsort(-scores, kind="stable")
+    order = np.lexsort((-scores, of))  # stable
     ranks = torch.arange(len(order), 0, -1, dtype=torch.float32)  # distinct, so the library has no ties to break
-    return order[nms(torch.from_numpy(boxes[order]), ranks, threshold).numpy()]
+    ordered = torch.from_numpy(boxes[order])
+    nms = torch.ops.torchvision.nms
+    parts = [part for _, part in groups(of[order])]
+    kept = [part.start + nms(ordered[part], ranks[part], threshold).numpy() for part in parts]
+    return order[np.concatenate([np.zeros(0, np.int64), *kept])]
 
 
 def contained(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """As ``suppressed``, with the overlap relative to the smaller box, and sides counted in whole pixels."""
+    """As ``suppressed`` in one image, with the overlap relative to the smaller box, and sides counted in whole pixels."""
     left = np.argsort(-scores, kind="stable")
     areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
     kept = []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datamodules.mtcnn_decisions import contained, scales, squares, suppressed
+from datamodules.mtcnn_decisions import contained, groups, scales, squares, suppressed
 
 RNG = np.random.default_rng(0)
 
@@ -19,8 +19,12 @@ def overlap(one, other, pixel, smaller):
     return both / (min(a, b) if smaller else a + b - both)
 
 
+def of_one_image(found, scores, threshold):
+    return suppressed(np.zeros(len(found), np.int64), found, scores, threshold)
+
+
 @pytest.mark.parametrize(("count", "levels"), [(0, 1), (1, 1), (40, 40), (60, 5)])
-@pytest.mark.parametrize(("rule", "pixel", "smaller"), [(suppressed, 0, False), (contained, 1, True)])
+@pytest.mark.parametrize(("rule", "pixel", "smaller"), [(of_one_image, 0, False), (contained, 1, True)])
 def test_what_a_better_box_overlaps_is_left_out_and_ties_go_to_the_first(rule, pixel, smaller, count, levels):
     found = boxes(count)
     scores = (RNG.integers(0, levels, count) / 64).astype(np.float32)  # with equal scores
@@ -29,6 +33,20 @@ def test_what_a_better_box_overlaps_is_left_out_and_ties_go_to_the_first(rule, p
         if all(overlap(found[row], found[other], pixel, smaller) <= 0.5 for other in kept):
             kept.append(row)
     assert rule(found, scores, 0.5).tolist() == kept
+
+
+def test_boxes_of_other_images_suppress_nothing():
+    of, found, scores = np.repeat([2, 3, 9], [30, 1, 25]), boxes(56), (RNG.integers(0, 5, 56) / 64).astype(np.float32)
+    expected = [
+        row + start
+        for start, stop in ((0, 30), (30, 31), (31, 56))
+        for row in of_one_image(found[start:stop], scores[start:stop], 0.3)
+    ]
+    kept = suppressed(of, found, scores, 0.3)
+    assert kept.tolist() == expected
+    assert len(kept) < 50
+    assert [(image, rows.start, rows.stop) for image, rows in groups(of)] == [(2, 0, 30), (3, 30, 31), (9, 31, 56)]
+    assert list(groups(of[:0])) == []
 
 
 def test_scales_end_where_the_first_network_sees_no_window():
