@@ -9,6 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s#]+)(#[^)]*)?\)")
+CODE = re.compile(r"(<pre\b.*?</pre>|<code\b.*?</code>)", re.DOTALL)
 NAMESPACES = ("losses", "heads", "backbones", "decoders", "recipes", "datasets", "detectors", "alignments", "augmentations",
               "protocols", "explainers")  # fmt: skip
 
@@ -37,6 +38,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         return link[0] if place.is_relative_to(docs) and place.relative_to(docs).as_posix() in inside else link[1]
 
     return LINK.sub(text, markdown)
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """No line breaks within an interval, such as [0.91, 0.95], or before a percent sign; code stays as it is."""
+
+    def joined(text: str) -> str:
+        text = re.sub(r"\[([-+−]?[\d.]+), ([-+−]?[\d.]+)\]", "[\\1,\N{NO-BREAK SPACE}\\2]", text)
+        return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
+
+    return "".join(part if number % 2 else joined(part) for number, part in enumerate(CODE.split(html)))
 
 
 def components(namespace: str) -> str:
@@ -73,7 +84,7 @@ def short(value: object) -> str:
 def prose(docstring: str) -> str:
     """A docstring as Markdown: double backticks become single ones, the fields a list."""
     lines, fields = [], False
-    for line in docstring.replace("``", "`").replace("<", "&lt;").splitlines():
+    for line in docstring.replace("``", "`").replace("<", "&lt;").replace("] [", "] \\[").splitlines():
         if line.strip() == "Fields:":
             fields = True
             lines.append("")
