@@ -58,9 +58,10 @@ def components(namespace: str) -> str:
     parts = [f"# facegrid.{namespace}"]
     for name in dir(found):
         constructor = getattr(found, name)
-        parts.append(
-            f"## {name}\n\n```python\n{signature(namespace, name, constructor)}\n```\n\n{prose(constructor.__doc__ or '')}"
-        )
+        about = constructor.__doc__ or ""
+        if about.startswith(f"{name}("):  # the call, which is shown as code
+            about = about.partition("\n\n")[2]
+        parts.append(f"## {name}\n\n```python\n{signature(namespace, name, constructor)}\n```\n\n{prose(about)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -82,12 +83,12 @@ def short(value: object) -> str:
 
 
 def prose(docstring: str) -> str:
-    """A docstring as Markdown: double backticks become single ones, the fields a list."""
+    """A docstring as Markdown: double backticks become single ones, arguments and fields become lists."""
     lines, fields = [], False
     for line in docstring.replace("``", "`").replace("<", "&lt;").replace("] [", "] \\[").splitlines():
-        if line.strip() == "Fields:":
+        if line.strip() in ("Arguments:", "Fields:"):
             fields = True
-            lines.append("")
+            lines += ["", line.strip(), ""]
         elif fields and (field := re.match(r" {0,4}(\w+(?:, \w+)*): (.*)", line)):
             lines.append(f"* `{field[1]}`: {field[2]}")
         else:

@@ -42,12 +42,27 @@ def test_code_on_a_page_keeps_its_spaces(hooks: ModuleType) -> None:
     assert hooks.on_page_content(html, None, None, None) == expected
 
 
-def test_the_default_of_a_field_is_no_link(hooks: ModuleType) -> None:
-    said = hooks.prose("Fields:\n    side: tuple[float, float] [default: (0.1, 0.4)]: of the rectangle")
-    assert said == "\n* `side`: tuple[float, float] \\[default: (0.1, 0.4)]: of the rectangle"
+def test_arguments_become_a_list_whose_defaults_are_no_links(hooks: ModuleType) -> None:
+    said = hooks.prose(
+        "Erases.\n\nArguments:\n    side: tuple[float, float] [default: (0.1, 0.4)]: of it\n    fill: str\n\nThe end."
+    )
+    assert said.splitlines() == [
+        *("Erases.", "", "", "Arguments:", ""),
+        "* `side`: tuple[float, float] \\[default: (0.1, 0.4)]: of it",
+        *("* `fill`: str", "", "The end."),
+    ]
+
+
+def test_a_component_shows_its_call_once(hooks: ModuleType) -> None:
+    page = hooks.components("augmentations")
+    assert page.count("Blur(") == 1
+    assert "## Blur\n\n```python\nfg.augmentations.Blur(\n" in page
+    assert "* `sigma`: tuple[float, float]" in page
 
 
 def test_make_docs_fails_on_warnings() -> None:
-    recipe = next(line for line in (FILE.parents[2] / "Makefile").read_text(encoding="utf-8").splitlines() if "mkdocs build" in line)
+    recipe = next(
+        line for line in (FILE.parents[2] / "Makefile").read_text(encoding="utf-8").splitlines() if "mkdocs build" in line
+    )
     assert "--strict" in recipe
     assert "quiet" not in recipe  # it would drop the warnings that --strict counts
