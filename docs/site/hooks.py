@@ -44,8 +44,8 @@ def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     """No line breaks within an interval, such as [0.91, 0.95], or before a percent sign; code stays as it is."""
 
     def joined(text: str) -> str:
-        text = re.sub(r"\[([-+−]?[\d.]+), ([-+−]?[\d.]+)\]", "[\\1,\N{NO-BREAK SPACE}\\2]", text)
-        return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
+        text = re.sub(r"\[([-+−]?[\d.]+),\s([-+−]?[\d.]+)\]", "[\\1,\N{NO-BREAK SPACE}\\2]", text)
+        return re.sub(r"(?<=\d)\s%", "\N{NO-BREAK SPACE}%", text)
 
     return "".join(part if number % 2 else joined(part) for number, part in enumerate(CODE.split(html)))
 

@@ -30,6 +30,7 @@ def hooks() -> ModuleType:
         ("<td>-22.3 [-36.6, -8.1]</td>", f"<td>-22.3 [-36.6,{SPACE}-8.1]</td>"),
         ("<p>at 0.1 %, or 10 %.</p>", f"<p>at 0.1{SPACE}%, or 10{SPACE}%.</p>"),
         ("<p>[one, two] of them</p>", "<p>[one, two] of them</p>"),
+        ("<p>[0.358,\n0.537] of 90\n%</p>", f"<p>[0.358,{SPACE}0.537] of 90{SPACE}%</p>"),
     ],
 )
 def test_an_interval_and_a_percentage_are_not_broken(hooks: ModuleType, html: str, expected: str) -> None:
