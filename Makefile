@@ -34,7 +34,7 @@ check: $(READY) ## format, lint, types, layers, unit tests
 	$(BIN)/python -m pytest tests/unit
 
 docs: $(READY) ## the documentation as a site, in build/site; warnings are errors
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 format: $(READY) ## format the sources
 	$(BIN)/ruff format .

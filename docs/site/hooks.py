@@ -9,6 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s#]+)(#[^)]*)?\)")
+CODE = re.compile(r"(<pre\b.*?</pre>|<code\b.*?</code>)", re.DOTALL)
 NAMESPACES = ("losses", "heads", "backbones", "decoders", "recipes", "datasets", "detectors", "alignments", "augmentations",
               "protocols", "explainers")  # fmt: skip
 
@@ -39,6 +40,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     return LINK.sub(text, markdown)
 
 
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """No line breaks within an interval, such as [0.91, 0.95], or before a percent sign; code stays as it is."""
+
+    def joined(text: str) -> str:
+        text = re.sub(r"\[([-+−]?[\d.]+),\s([-+−]?[\d.]+)\]", "[\\1,\N{NO-BREAK SPACE}\\2]", text)
+        return re.sub(r"(?<=\d)\s%", "\N{NO-BREAK SPACE}%", text)
+
+    return "".join(part if number % 2 else joined(part) for number, part in enumerate(CODE.split(html)))
+
+
 def components(namespace: str) -> str:
     """The page of ``fg.<namespace>``: signature and docstring of every component."""
     import facegrid
@@ -47,9 +58,10 @@ def components(namespace: str) -> str:
     parts = [f"# facegrid.{namespace}"]
     for name in dir(found):
         constructor = getattr(found, name)
-        parts.append(
-            f"## {name}\n\n```python\n{signature(namespace, name, constructor)}\n```\n\n{prose(constructor.__doc__ or '')}"
-        )
+        about = constructor.__doc__ or ""
+        if about.startswith(f"{name}("):  # the call, which is shown as code
+            about = about.partition("\n\n")[2]
+        parts.append(f"## {name}\n\n```python\n{signature(namespace, name, constructor)}\n```\n\n{prose(about)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -71,12 +83,12 @@ def short(value: object) -> str:
 
 
 def prose(docstring: str) -> str:
-    """A docstring as Markdown: double backticks become single ones, the fields a list."""
+    """A docstring as Markdown: double backticks become single ones, arguments and fields become lists."""
     lines, fields = [], False
-    for line in docstring.replace("``", "`").replace("<", "&lt;").splitlines():
-        if line.strip() == "Fields:":
+    for line in docstring.replace("``", "`").replace("<", "&lt;").replace("] [", "] \\[").splitlines():
+        if line.strip() in ("Arguments:", "Fields:"):
             fields = True
-            lines.append("")
+            lines += ["", line.strip(), ""]
         elif fields and (field := re.match(r" {0,4}(\w+(?:, \w+)*): (.*)", line)):
             lines.append(f"* `{field[1]}`: {field[2]}")
         else:

@@ -134,7 +134,8 @@ class ModulePairExplainer(ModuleExplainer):
 
         Args:
             module: images (N, 3, H, W) to embeddings (N, D)
-            left, right: float (N, 3, H, W), in the module's input format; row i of both is pair i
+            left: float (N, 3, H, W), in the module's input format
+            right: the same; row i of both is pair i
             reference: pairs for tuning, for methods that need them
 
         Returns:

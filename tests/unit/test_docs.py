@@ -42,6 +42,13 @@ def links(path: Path) -> list[str]:
     return [link for link in LINK.findall(prose) if not link.startswith(("http://", "https://", "#"))]
 
 
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    prose = BLOCK.sub("", path.read_text(encoding="utf-8"))
+    headings = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)]
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+
+
 def commands(path: Path) -> list[str]:
     """Every call of facegrid in shell blocks and in running text."""
     text = path.read_text(encoding="utf-8")
@@ -82,6 +89,26 @@ def grids() -> list[tuple[str, str]]:
 def test_every_relative_link_and_image_resolves(path: Path) -> None:
     broken = [link for link in links(path) if not (path.parent / link.partition("#")[0]).exists()]
     assert not broken, f"{name(path)}: {broken}"
+
+
+@pytest.mark.parametrize("path", DOCS, ids=name)
+def test_every_anchor_names_a_heading(path: Path) -> None:
+    found = LINK.findall(BLOCK.sub("", path.read_text(encoding="utf-8")))
+    parts = [link.partition("#") for link in found if "#" in link and "://" not in link]
+    pages = [(path.parent / file if file else path, anchor) for file, _, anchor in parts]
+    broken = [f"{page.name}#{anchor}" for page, anchor in pages if page.suffix == ".md" and anchor not in anchors(page)]
+    assert not broken, f"{name(path)}: {broken}"
+
+
+def test_anchors_are_those_of_the_headings(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# LFW, all pairs\n```sh\n# no heading\n```\n## `demo_small`: A cell\n### See [this](that.md)\n")
+    assert anchors(page) == {"lfw-all-pairs", "demo_small-a-cell", "see-this"}
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    shown = set(re.findall(r"([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")} <= shown
 
 
 @pytest.mark.parametrize("path", DOCS, ids=name)
