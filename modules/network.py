@@ -125,14 +125,14 @@ class Network(nn.Module):
 
         Args:
             images: (N, 3, height, width) in [-1, 1], on several devices those of this rank
-            labels: int64 (N,), or for several targets as in ``TargetLosses.forward``
+            labels: int64 (N,), or for several targets as in ``TargetLosses.forward``; on several devices of the whole batch
             seed: of the random numbers that losses draw, the same on all ranks; None: torch's generator as it is
         """
         if self.auxiliary is None:
             features = self.features(images)
         else:
             features, seen = self.backbone.forward_auxiliary(images)
-        embeddings, labels = self._embedded(features), gathered(labels)
+        embeddings = self._embedded(features)
         if seed is not None:
             torch.manual_seed(seed)
         several = isinstance(self.loss, TargetLosses)
