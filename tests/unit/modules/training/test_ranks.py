@@ -48,6 +48,18 @@ def test_two_ranks_train_and_validate_as_one_process(tmp_path: Path) -> None:
                 assert other[key] == (pytest.approx(value, abs=1e-5) if isinstance(value, float) else value), (case, key)
 
 
+@pytest.mark.parametrize("case", [{}, {"signal": True}], ids=str)
+def test_what_one_rank_is_asked_ends_all_of_them_a_step_later(tmp_path: Path, case: dict[str, Any]) -> None:
+    found = together(tmp_path / "a", 2, PROGRAM, cases=[{}, {**case, "stop": 1}], place=tmp_path)
+    assert {one[1] for one in found} == {"stopped in epoch 0 after 2 of 3 batches; the state is saved"}
+    (tmp_path / "more").mkdir()
+    resumed = [{"checkpoint": tmp_path / "1-0" / "0.ckpt"}]
+    again = together(tmp_path / "b", 2, PROGRAM, cases=resumed, place=tmp_path / "more")
+    ((history, weights, *_), _), ((other, kept, *_),) = found[0], again[0]
+    assert history == other
+    assert all(torch.equal(weights[key], kept[key]) for key in weights)
+
+
 def test_a_broken_connection_is_told_from_other_errors() -> None:
     closed = "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:525] Connection closed by peer [127.0.0.1]:4711"
     assert is_communication_error(RuntimeError(closed))
