@@ -60,6 +60,12 @@ def test_what_one_rank_is_asked_ends_all_of_them_a_step_later(tmp_path: Path, ca
     assert all(torch.equal(weights[key], kept[key]) for key in weights)
 
 
+def test_the_terminal_gets_no_warning_of_torch(tmp_path: Path) -> None:
+    caught = f"import os; os.dup2(os.open(f'{tmp_path}/said-{{rank.number}}', os.O_WRONLY | os.O_CREAT), 2)\n"
+    together(tmp_path / "ranks", 2, caught + PROGRAM, cases=[{}], place=tmp_path)
+    assert [(tmp_path / f"said-{rank}").read_text() for rank in range(2)] == ["", ""]
+
+
 def test_a_broken_connection_is_told_from_other_errors() -> None:
     closed = "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:525] Connection closed by peer [127.0.0.1]:4711"
     assert is_communication_error(RuntimeError(closed))
