@@ -63,11 +63,11 @@ class Data(RowData):
         super().__init__([(torch.randn(3, SIDE, SIDE, generator=generator), label) for label in labels], BATCH)
 
 
-def reads(loss, batches, **recipe):
+def reads(loss, batches, backbone=None, **recipe):
     chosen = one_cycle.OneCycleConfig(epochs=1, batch_size=BATCH, optimizer="sgd", lr=0.01, **recipe)
     targets = isinstance(loss, TargetsConfig)
     classes = {"age": 0, "identity": 2} if targets else 2
-    network = Network(AlexNetConfig(), GapBnConfig(dimension=8), loss, classes, SIDE)
+    network = Network(backbone or AlexNetConfig(), GapBnConfig(dimension=8), loss, classes, SIDE)
     if targets:
         network.loss.prepare(torch.tensor([[30.0, 0.0], [50.0, 1.0]]))
     recognizer = Recognizer(network, chosen, seed=0, steps_per_epoch=batches)
@@ -92,6 +92,11 @@ def test_the_number_of_host_reads_does_not_depend_on_the_number_of_steps(name):
 
 def test_clipping_and_an_average_read_nothing():
     assert reads(SoftmaxConfig(), 2, clip=1.0, ema=0.9) == reads(SoftmaxConfig(), 4, clip=1.0, ema=0.9)
+
+
+def test_nor_does_an_auxiliary_classification_of_one_of_several_targets():
+    abn = resolve("backbone", {"name": "abn", "backbone": {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}, "maps": 8})
+    assert reads(LOSSES["targets"], 2, abn) == reads(LOSSES["targets"], 4, abn)
 
 
 def faces(batches, targets):
