@@ -150,6 +150,7 @@ class FaceDataModule(pl.LightningDataModule):
         self.batches = batches or Shuffled()
         self.identities = labels if identities is None else identities
         self._start = (0, 0)
+        self._share: Share | None = None
 
     def start_batch(self, epoch: int, batch: int) -> None:
         """After a resume within ``epoch``, skips its first ``batch`` batches, which were already trained on."""
@@ -199,8 +200,17 @@ class FaceDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         sampler, (rank, world) = self.sampler(), self._place
         if world > 1:
-            sampler = Share(sampler, self.batch_size, rank, world)
+            sampler = self._share = Share(sampler, self.batch_size, rank, world)
         return self._loader(self.train_faces, self._collate_training, sampler=sampler, drop_last=sampler.drop_last)
+
+    def labels_of_all(self, rows: torch.Tensor) -> torch.Tensor:
+        """The labels of all ranks in the training batch in which this rank has ``rows``: (batch, ...) on the host.
+
+        To be called for each batch of the training loader, in their order.
+        """
+        assert self._share is not None, "one rank has all labels"
+        labels = torch.from_numpy(self.labels[self._share.together(rows.tolist())])
+        return labels.pin_memory() if self._on_gpu else labels  # otherwise copying it would wait for the device
 
     def batches_here(self) -> Iterator[Any]:
         """The training batches from the current position on, each prepared in the calling thread when it is asked for."""

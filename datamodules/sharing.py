@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -38,6 +39,7 @@ class Share(Sampler[tuple[int, int]]):
         least = batch_size if self.drop_last or not self._rest else self._rest
         if least < world:
             raise ValueError(f"a batch of {least} training images cannot be shared by {world} devices; lower compute.devices")
+        self._begun: deque[list[int]] = deque()  # rows of the whole batches that were not asked for yet
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the next epoch; called by Lightning."""
@@ -49,10 +51,20 @@ class Share(Sampler[tuple[int, int]]):
         return self._batches * self.batch_size + rest
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        begun = self._begun = deque()  # an iterator that was given up keeps its own
         items = iter(self.whole)
         while batch := list(islice(items, self._together)):
             if len(batch) == self._together or not self.drop_last:
+                begun.append([row for _, row in batch])
                 yield from batch[self.rank :: self.world]
+
+    def together(self, part: Sequence[int]) -> list[int]:
+        """The rows of all ranks in the batch in which this rank has ``part``. Called once for each batch, in their order."""
+        while self._begun:
+            rows = self._begun.popleft()
+            if rows[self.rank :: self.world] == part:
+                return rows
+        raise AssertionError(f"the iterator has made no such batch: {part}")
 
 
 def part_of(count: int, rank: int, world: int) -> int:

@@ -125,34 +125,33 @@ class Network(nn.Module):
 
         Args:
             images: (N, 3, height, width) in [-1, 1], on several devices those of this rank
-            labels: int64 (N,), or for several targets as in ``TargetLosses.forward``
+            labels: int64 (N,), or for several targets as in ``TargetLosses.forward``; on several devices of the whole batch
             seed: of the random numbers that losses draw, the same on all ranks; None: torch's generator as it is
         """
         if self.auxiliary is None:
             features = self.features(images)
         else:
             features, seen = self.backbone.forward_auxiliary(images)
-        embeddings, labels = self._embedded(features), gathered(labels)
+        embeddings = self._embedded(features)
         if seed is not None:
             torch.manual_seed(seed)
-        several = isinstance(self.loss, TargetLosses)
-        found = self.loss(embeddings, labels, features) if several else self.loss(gathered(embeddings), labels)
+        known = self.loss.known(labels) if isinstance(self.loss, TargetLosses) else None
+        found = self.loss(gathered(embeddings), labels) if known is None else self.loss(embeddings, labels, features, known)
         loss = checked_loss(found, self.loss_name, embeddings)
         if self.auxiliary is not None:
-            loss = loss + self.backbone.auxiliary_weight * self._auxiliary_loss(gathered(seen), labels)
+            loss = loss + self.backbone.auxiliary_weight * self._auxiliary_loss(gathered(seen), labels, known)
         if self.decoder is not None:
             error = functional.mse_loss(self.decoder(features), images)
             loss = loss + self.reconstruction * mean_of_batch(error, len(images))
         return loss
 
-    def _auxiliary_loss(self, seen: Tensor, labels: Tensor) -> Tensor:
+    def _auxiliary_loss(self, seen: Tensor, labels: Tensor, known: list[Tensor] | None) -> Tensor:
         """The loss of the auxiliary classification: of the primary target if there are several, where its class is known."""
-        if isinstance(self.loss, TargetLosses):
-            labels = labels[:, self.loss.config.names.index(self.loss.config.primary)]
-            known = ~labels.isnan()
-            if not bool(known.any()):
+        if known is not None:
+            place = self.loss.config.names.index(self.loss.config.primary)
+            if not len(known[place]):
                 return seen.sum() * 0
-            seen, labels = seen[known], labels[known].long()
+            seen, labels = seen[known[place]], labels[:, place][known[place]].long()
         return self.auxiliary(seen, labels)
 
     def measure(self, images: Tensor, labels: Tensor) -> dict[str, Measured]:

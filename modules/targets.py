@@ -150,7 +150,7 @@ class TargetLosses(nn.Module):
         """Notes which labels (N, targets) on the CPU are known, for the next call of ``forward`` or ``measure``."""
         self._expected = [torch.from_numpy(np.flatnonzero(~np.isnan(column))) for column in labels.numpy().T]
 
-    def _known(self, labels: Tensor) -> list[Tensor]:
+    def known(self, labels: Tensor) -> list[Tensor]:
         """For each target, the rows of labels (N, targets) that have a value, int64, on the device of the labels.
 
         Without ``expect_rows``, the host waits for the device.
@@ -181,7 +181,7 @@ class TargetLosses(nn.Module):
             elif hasattr(loss, "prepare_values"):
                 loss.prepare_values(known)
 
-    def forward(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor, labels: Tensor, features: Tensor, known: list[Tensor] | None = None) -> Tensor:
         """The weighted sum of the losses, see the head of this file. A target without labels in the batch does not count.
 
         Args:
@@ -189,12 +189,14 @@ class TargetLosses(nn.Module):
             labels: (N, targets) float, one column per target in the order of their names: the class or the number, NaN if
                 unknown; on several devices, those of the whole batch
             features: (N, C, h, w)
+            known: what ``known`` says of the labels; None: to be found here
         """
+        known = self.known(labels) if known is None else known
         total = embeddings.sum() * 0  # a batch without any labels must still have a loss
-        for place, ((name, column), known) in enumerate(zip(self._columns(labels), self._known(labels), strict=True)):
-            if len(known):
-                seen = gathered(self.embedding(name, features, embeddings))[known]
-                found = self.of(name)(seen, self._typed(name, column[known]))
+        for place, ((name, column), rows) in enumerate(zip(self._columns(labels), known, strict=True)):
+            if len(rows):
+                seen = gathered(self.embedding(name, features, embeddings))[rows]
+                found = self.of(name)(seen, self._typed(name, column[rows]))
                 total = total + self._weighted(place, name, checked_loss(found, self.config.parts[name].loss.name, seen))
         return total
 
@@ -232,7 +234,7 @@ class TargetLosses(nn.Module):
     def measure(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> dict[str, Measured]:
         """Validation sums of each target: cross entropy, or the loss itself for numbers; and ``Measured.score``."""
         found = {}
-        for (name, column), known in zip(self._columns(labels), self._known(labels), strict=True):
+        for (name, column), known in zip(self._columns(labels), self.known(labels), strict=True):
             if not (rows := len(known)):
                 found[name] = Measured(0.0, 0.0, 0)
                 continue

@@ -6,12 +6,17 @@ give what one process gives. Rank r of ``world`` has images r, r + world, ... of
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 import torch.distributed
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+_images: ContextVar[int | None] = ContextVar("images", default=None)
 
 
 def world_size() -> int:
@@ -20,13 +25,29 @@ def world_size() -> int:
     return torch.distributed.get_world_size() if found else 1
 
 
+@contextlib.contextmanager
+def batch_of(images: int) -> Iterator[None]:
+    """Context manager: the batch has that many images on all ranks together.
+
+    Without it ``gathered`` asks the other ranks, and the host waits for the device.
+    """
+    token = _images.set(images)
+    try:
+        yield
+    finally:
+        _images.reset(token)
+
+
 def gathered(rows: Tensor) -> Tensor:
     """The rows (N, ...) of all ranks in the order of the batch, (batch, ...). On one device, ``rows`` itself.
 
     The gradient assumes that every rank computes the same scalar from the result, and that gradients of weights are averaged
     over ranks: a row's gradient is multiplied by the number of ranks, so that the average is the gradient of that scalar.
     """
-    return rows if world_size() == 1 else _Gathered.apply(rows)  # type: ignore[no-any-return,no-untyped-call]
+    if world_size() == 1:
+        return rows
+    images = _images.get()
+    return _Gathered.apply(rows, _counted(rows) if images is None else images)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def mean_of_batch(mean: Tensor, images: int) -> Tensor:
@@ -34,14 +55,18 @@ def mean_of_batch(mean: Tensor, images: int) -> Tensor:
     return mean if world_size() == 1 else gathered(mean.expand(images)).mean()
 
 
+def _counted(rows: Tensor) -> int:
+    """How many rows all ranks have together."""
+    own = torch.tensor(len(rows), device=rows.device)
+    counts = [torch.empty_like(own) for _ in range(world_size())]
+    torch.distributed.all_gather(counts, own)  # not summed: ``modules.training.ranks.one_of`` has no sums
+    return int(torch.stack(counts).sum())
+
+
 class _Gathered(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, total: int) -> Tensor:
         ctx.rank, ctx.world = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        own = torch.tensor(len(rows), device=rows.device)
-        counts = [torch.empty_like(own) for _ in range(ctx.world)]
-        torch.distributed.all_gather(counts, own)  # not summed: ``modules.training.ranks.one_of`` has no sums
-        total = int(torch.stack(counts).sum())
         assert len(rows) == len(range(ctx.rank, total, ctx.world)), (ctx.rank, ctx.world, len(rows), total)
         padded = rows.new_zeros(-(-total // ctx.world), *rows.shape[1:])
         padded[: len(rows)] = rows
@@ -51,5 +76,5 @@ class _Gathered(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient[ctx.rank :: ctx.world] * ctx.world
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient[ctx.rank :: ctx.world] * ctx.world, None

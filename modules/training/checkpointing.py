@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from modules.training.agreement import Agreement
 from modules.training.stopped import Stopped
 
 Write = Callable[[Path], None]
@@ -26,8 +27,8 @@ class Checkpointing(Checkpoint):
             combined; within an epoch ``batch`` is the number of batches done, and ``row`` is None. Called on rank 0 only.
         minutes: interval between saves within an epoch; None: no saves within an epoch.
         stop_requested: checked after every step and epoch. Once it returns true (or on SIGTERM) the state is saved and
-            ``Stopped`` is raised. The last step of an epoch is saved with the epoch, after its validation. If the epoch ends
-            the training, nothing is raised.
+            ``Stopped`` is raised. On several ranks it ends all, one step later. The last step of an epoch is saved with the
+            epoch, after its validation. If the epoch ends the training, nothing is raised.
         leaving: called on rank 0 after each save that is not the last one. Once it returns true, ``Stopped`` is raised.
         progress: ``progress(epoch, step, steps, metrics)``, where ``step`` of ``steps`` batches of the epoch are done.
         progress_seconds: minimum time between two calls of ``progress``.
@@ -51,6 +52,8 @@ class Checkpointing(Checkpoint):
         self._progress_seconds = progress_seconds
         self._saved_at = time.monotonic()
         self._reported_at = float("-inf")
+        self._ends = False  # whether this process was asked to stop
+        self._agreement: Agreement | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._saved_at = time.monotonic()
@@ -62,9 +65,7 @@ class Checkpointing(Checkpoint):
             return  # the save at the epoch's end follows; resuming from here would skip the validation
         if pl_module.batch != batch_idx + 1:
             return  # cannot resume between two optimizer steps
-        stop = self._stopping(trainer)
-        now = time.monotonic()
-        due = self._agreed(trainer, self._seconds is not None and now - self._saved_at >= self._seconds)
+        stop, due = self._decided(trainer)
         if stop or due:
             self._write(trainer, pl_module.epoch, pl_module.batch, None)
         if stop or (due and self._agreed(trainer, self._leaves(trainer))):
@@ -84,9 +85,29 @@ class Checkpointing(Checkpoint):
             metrics = {"train_loss": pl_module.running_loss, "lr": pl_module.moves.lr}
             self._progress(pl_module.epoch, pl_module.batch, steps, metrics)
 
-    def _stopping(self, trainer: pl.Trainer, leaves: bool = False) -> bool:
-        asked = self._stop_requested is not None and self._stop_requested()
-        return self._agreed(trainer, asked or leaves or trainer.received_sigterm)
+    def _decided(self, trainer: pl.Trainer) -> tuple[bool, bool]:
+        """Whether to stop and whether a save is due, without waiting for the device: on several ranks as of the step before."""
+        due = self._seconds is not None and time.monotonic() - self._saved_at >= self._seconds
+        mine = self._asked(trainer), due
+        if trainer.world_size == 1:
+            return mine
+        if self._agreement is None:
+            self._agreement = Agreement(trainer.strategy.root_device)
+        stop, due = self._agreement.heard() or (False, False)
+        if not stop and not due:
+            self._agreement.ask(mine)
+        return stop, due
+
+    def _asked(self, trainer: pl.Trainer) -> bool:
+        """Whether this process was asked to stop."""
+        self._ends |= self._stop_requested is not None and self._stop_requested()
+        self._ends |= trainer.received_sigterm
+        if trainer.world_size > 1:
+            trainer._signal_connector.received_sigterm = False  # for which Lightning would end this rank alone
+        return self._ends
+
+    def _stopping(self, trainer: pl.Trainer, leaves: bool) -> bool:
+        return self._agreed(trainer, self._asked(trainer) or leaves)
 
     def _leaves(self, trainer: pl.Trainer) -> bool:
         return trainer.is_global_zero and self._leaving is not None and self._leaving()
@@ -108,3 +129,4 @@ class Checkpointing(Checkpoint):
         else:
             trainer.save_checkpoint(Path("unused"))  # collective call; only rank 0 writes
         self._saved_at = time.monotonic()
+        self._agreement = None  # what was asked before

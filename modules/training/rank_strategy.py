@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from pytorch_lightning.strategies import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from modules.training.class_slices import losses_with_slices
 from modules.training.ranks import Rank
@@ -22,27 +24,56 @@ class Ranks(DDPStrategy):
 
     def __init__(self, rank: Rank) -> None:
         super().__init__(cluster_environment=_Environment(rank), find_unused_parameters=True, broadcast_buffers=False)
+        self._hook: Any = None  # on the module that is trained
 
     def _configure_launcher(self) -> None:
         self._launcher = None  # Lightning's would change the number of threads
 
     def _setup_model(self, model: Any) -> Any:
         model._ddp_params_and_buffers_to_ignore = list(losses_with_slices(model))  # each rank has its own
-        # torch warns on the terminal where every parameter has a gradient; one that never has, and is not kept, avoids that
-        model.register_parameter("unused", torch.nn.Parameter(torch.zeros(1, device=self.root_device)))
+        # Its place among the gradients decides last digits of sums over three or more ranks. Its gradient is 0: for a parameter
+        # without a gradient, the host would wait for the device in every step, to read whether another rank has one.
+        spare = torch.nn.Parameter(torch.zeros(1, device=self.root_device))
+        model.register_parameter("spare", spare)
+        _warn_of_unused(self.root_device)
         try:
             found = super()._setup_model(model)
             if torch.distributed.get_backend() == "fake":  # see ``one_of``; its sums have no result that torch would take
                 found.register_comm_hook(None, lambda state, bucket: _done(bucket.buffer()))
-            return found
         finally:
-            del model.unused
+            del model.spare
+        self._hook = model.register_forward_hook(lambda module, inputs, loss: loss + 0 * spare.sum().to(loss.dtype))
+        return found
+
+    def teardown(self) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+        super().teardown()
 
     def validation_step(self, *args: Any, **kwargs: Any) -> Any:
         module = self.lightning_module
         assert module is not None
         with self.precision_plugin.val_step_context():
             return module.validation_step(*args, **kwargs)
+
+
+def _warn_of_unused(device: torch.device) -> None:
+    """Lets torch say that every parameter has a gradient, which it says once per process, as a warning that is left out.
+
+    Later, in a training step, it would be printed on the terminal: only within a function of autograd is it Python's warning.
+    """
+    layer = DistributedDataParallel(torch.nn.PReLU(device=device), find_unused_parameters=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _Called.apply(layer, torch.zeros(1, device=device))  # type: ignore[no-untyped-call]
+
+
+class _Called(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, layer: Any, images: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            layer(images)
+        return images.clone()
 
 
 def _done(result: torch.Tensor) -> torch.futures.Future[torch.Tensor]:

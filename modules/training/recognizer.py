@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from configs.network_interfaces import ExpectingLoss
-from modules.layers.gathering import gathered, mean_of_batch
+from modules.layers.gathering import batch_of, gathered, mean_of_batch
 from modules.layers.margin_softmax import keep_unsampled
 from modules.layers.normalize import without_float16
 from modules.targets import TargetLosses
@@ -43,7 +43,7 @@ class Recognizer(pl.LightningModule):
     normalizations are those of rank 0's part, so they are those that are validated and saved.
 
     Args:
-        network: has ``loss_of(images, labels) -> scalar``, on several devices also with a ``seed``, and
+        network: has ``loss_of(images, labels) -> scalar``, on several devices also with a ``seed`` and labels of all ranks, and
             ``forward(images) -> (N, classes)``; if its ``classifies`` is false, ``embed(images)`` and
             ``loss(embeddings, labels)`` instead of ``forward``; if its ``loss`` has several targets, also
             ``measure(images, labels)``.
@@ -141,11 +141,14 @@ class Recognizer(pl.LightningModule):
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         loss = getattr(self.network, "loss", None)
+        if self.trainer.training and self.trainer.world_size > 1:
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            batch = batch[0], data.labels_of_all(batch[2]), *batch[2:]
         if self.recipe.decodes_only:
             return batch
         if self.trainer.validating and isinstance(loss, TargetLosses):
             self.evaluated.loss.expect_rows(batch[1])
-        elif self.trainer.training and self.trainer.world_size == 1 and isinstance(loss, ExpectingLoss):
+        elif self.trainer.training and isinstance(loss, ExpectingLoss):
             loss.expect(batch[1])
         return batch
 
@@ -162,9 +165,10 @@ class Recognizer(pl.LightningModule):
 
     def loss_of(self, network: Any, images: Tensor, labels: Tensor, seed: int | None = None) -> Tensor:
         """The scalar to minimize, of ``network``: the one that is trained, or a copy of it; ``seed``: on several devices."""
-        if self.recipe.decodes_only:
-            return mean_of_batch(network.decoding_loss(images), len(images))
-        loss: Tensor = network.loss_of(images, labels) if seed is None else network.loss_of(images, labels, seed)
+        with batch_of(len(labels)):
+            if self.recipe.decodes_only:
+                return mean_of_batch(network.decoding_loss(images), len(images))
+            loss: Tensor = network.loss_of(images, labels) if seed is None else network.loss_of(images, labels, seed)
         return loss
 
     def _seed(self, seed: int) -> None:

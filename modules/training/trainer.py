@@ -97,7 +97,23 @@ def fit(
             use_distributed_sampler=False,  # our sampler handles ranks, epochs and resumed batches
             default_root_dir=folder,
         )
+        if rank is not None:
+            _leave_signals_to_checkpointing(trainer)
         trainer.fit(recognizer, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint is not None else None)
+
+
+def _leave_signals_to_checkpointing(trainer: Any) -> None:
+    """On several ranks, lets SIGTERM do no more than set ``received_sigterm``.
+
+    In Lightning, ranks ask for it in every step, for which the host waits for the device, and the handler sends an answer at
+    once, which another rank may receive as something else.
+    """
+
+    def note(*_: Any) -> None:
+        trainer._signal_connector.received_sigterm = True
+
+    trainer._signal_connector._sigterm_notifier_fn = note
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None
 
 
 def _whole_steps(recognizer: Any) -> int | None:

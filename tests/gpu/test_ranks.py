@@ -49,7 +49,7 @@ CLOSE = 1e-4  # of weights and history: order of float32 sums, over eight steps
 
 def alone(place: Path, case: dict[str, Any], accelerator: str) -> Any:
     place.mkdir()
-    names: dict[str, Any] = {"rank": None, "cases": [case], "place": place, "accelerator": accelerator}
+    names: dict[str, Any] = {"rank": None, "cases": [{**case, "accelerator": accelerator}], "place": place}
     exec(compile(PROGRAM, "<program>", "exec"), names)
     return names["result"][0]
 
@@ -57,7 +57,7 @@ def alone(place: Path, case: dict[str, Any], accelerator: str) -> Any:
 def as_ranks(place: Path, world: int, case: dict[str, Any], connected: str, accelerator: str) -> list[Any]:
     """What each rank found."""
     place.mkdir()
-    found = together(place / "ranks", world, PROGRAM, connected, cases=[case], place=place, accelerator=accelerator)
+    found = together(place / "ranks", world, PROGRAM, connected, cases=[{**case, "accelerator": accelerator}], place=place)
     return [results[0] for results in found]
 
 

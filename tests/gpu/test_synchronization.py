@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ import pytorch_lightning as pl
 import torch
 from explaining import EXPLAINERS, maps_of
 from smallest_settings import BACKBONES, LOSSES
-from training_runs import faces, recognizer, train
+from training_runs import Saves, faces, recognizer, train
 
 from configs.lookup import resolve
 from configs.network_interfaces import ExpectingLoss
 from modules.layers.margin_softmax import keep_unsampled
+from modules.layers.synchronized_batch_norm import synchronize
+from modules.training.ranks import Rank, one_of
 
 WARM, STEPS = 2, 8  # steps in which memory, handles and optimizer state are first made; all steps
 WAITING = "offline triplets"  # whose identities in earlier batches are known on the device only
@@ -83,6 +86,43 @@ def test_a_step_of_the_trainer_does_not_wait(cuda: str, backbone: str, more: dic
     config, size = BACKBONES[backbone]
     data, guard = faces(STEPS, size), Guard()
     train(recognizer(data, config, **more), data, "gpu", precision, callbacks=[guard])
+    assert guard.guarded == {"train": STEPS - WARM, "validation": 1}
+
+
+class RankGuard(Guard):
+    """As ``Guard``, also between steps, where a trainer asks other ranks."""
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if batch_idx + 1 == STEPS:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+ARCFACE = {"name": "arcface", "scale": 16.0}
+ADAMW = {"optimizer": "adamw", "clip": 1.0, "ema": 0.9}
+ON_RANKS: dict[str, dict[str, Any]] = {
+    "softmax": {},
+    "mining": {"loss": "triplet"},
+    "sampled classes": {"loss": {**ARCFACE, "sample": 0.5}},
+    "shared classes": {"loss": ARCFACE, "change": lambda network: network.loss.share(0, 2)},
+    "shared classes, clipping and an average": {"loss": ARCFACE, "change": lambda network: network.loss.share(0, 2), **ADAMW},
+    "synchronized batch normalization": {"change": synchronize},
+    "clipping and an average": ADAMW,
+    "decoder": {"decoder": "transposed", "trainable": "decoder"},
+}
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("title", ON_RANKS)
+def test_nor_does_one_of_several_ranks(cuda: str, tmp_path: Path, title: str, precision: str) -> None:
+    """In a group whose collectives do nothing, so that only waiting of this process is found."""
+    run_one_rank(tmp_path, "gpu", title, precision)
+
+
+def run_one_rank(place: Path, accelerator: str, title: str, precision: str) -> None:
+    data, guard = faces(STEPS, 64), RankGuard()
+    with one_of(2):
+        trained = recognizer(data, "mobilefacenet", **ON_RANKS[title])
+        train(trained, data, accelerator, precision, Saves(place), callbacks=[guard], rank=Rank(0, 2))
     assert guard.guarded == {"train": STEPS - WARM, "validation": 1}
 
 

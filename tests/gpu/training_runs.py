@@ -14,6 +14,7 @@ from datamodules.crops import CropTable
 from datamodules.datamodule import FaceDataModule
 from modules.network import Network
 from modules.training.checkpointing import Checkpointing
+from modules.training.ranks import Rank
 from modules.training.recognizer import Recognizer
 from modules.training.stopped import Stopped
 from modules.training.trainer import fit
@@ -46,8 +47,10 @@ def recognizer(data: FaceDataModule, backbone: Any, loss: Any = "softmax", **mor
     """A network with its recipe.
 
     Args:
-        more: ``head`` and ``decoder``; otherwise fields of the recipe
+        more: ``head`` and ``decoder``; ``change``, called with the network before its optimizer is made; otherwise fields of
+            the recipe
     """
+    change = more.pop("change", None)
     head, decoder = more.pop("head", "gap_bn"), more.pop("decoder", None)
     recipe = resolve("recipe", {"name": "one_cycle", "epochs": 1, "batch_size": data.batch_size, **more})
     torch.manual_seed(0)
@@ -60,6 +63,8 @@ def recognizer(data: FaceDataModule, backbone: Any, loss: Any = "softmax", **mor
     )
     if hasattr(network.loss, "prepare"):
         network.loss.prepare(torch.full((CLASSES,), len(data.train_rows) // CLASSES))
+    if change is not None:
+        change(network)
     return Recognizer(network, recipe, seed=3, steps_per_epoch=data.steps_per_epoch // recipe.accumulate)
 
 
@@ -89,6 +94,7 @@ def train(
     saves: Saves | None = None,
     checkpoint: Path | None = None,
     callbacks: Sequence[Any] = (),
+    rank: Rank | None = None,
 ) -> Recognizer:
     """Runs the training, with deterministic algorithms, until it ends or ``saves`` stops it."""
     watch = [] if saves is None else [Checkpointing(saves.save, stop_requested=saves.stop)]
@@ -97,6 +103,7 @@ def train(
             one,
             data,
             accelerator=accelerator,
+            rank=rank,
             precision=precision,
             threads=1,
             checkpoint=checkpoint,

@@ -1,11 +1,15 @@
 """A program that trains small networks in one process or as one of several ranks, for ``ranks.together``.
 
-Sees ``rank`` (None: alone), ``cases`` (settings of each training), ``place``, a folder for checkpoints (those of case N are in
-``N-RANK``), and ``accelerator``, "cpu" or "gpu". Its ``result`` has for each case the history, the weights (None on ranks above
-0), the keys of ``timing``, and the number of class centers in this process.
+Sees ``rank`` (None: alone), ``cases`` (settings of each training) and ``place``, a folder for checkpoints; those of case N are
+in ``N-RANK``. Its ``result`` has for each case the history, the weights (None on ranks above 0), the keys of ``timing``, and
+the number of class centers in this process.
+
+In a case with ``stop``, rank 1 asks for the end after that many steps, with ``signal`` by SIGTERM; the result is what was said.
 """
 
 PROGRAM = """
+import os
+import signal
 import numpy as np
 import torch
 from configs.lookup import resolve
@@ -14,6 +18,7 @@ from modules.layers.synchronized_batch_norm import synchronize
 from modules.network import Network
 from modules.training.checkpointing import Checkpointing
 from modules.training.recognizer import Recognizer
+from modules.training.stopped import Stopped
 from modules.training.trainer import fit, network_weights
 
 COUNT, SIZE = 22, 64
@@ -48,8 +53,19 @@ def one(case, folder):
         path = folder / f"{epoch}.ckpt"
         write(path)
         saved.append(path)
-    fit(recognizer, data, accelerator=accelerator, rank=rank, precision=case.get("precision", "32-true"), threads=1,
-        callbacks=[Checkpointing(save)], checkpoint=case.get("checkpoint"), until=case.get("until"))
+    steps_done = []
+    def stop():
+        steps_done.append(1)
+        asked = rank is not None and rank.number == 1 and len(steps_done) == case.get("stop")
+        if asked and case.get("signal"):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return asked and not case.get("signal")
+    try:
+        fit(recognizer, data, rank=rank, accelerator=case.get("accelerator", "cpu"), precision=case.get("precision", "32-true"),
+            threads=1, callbacks=[Checkpointing(save, stop_requested=stop)], checkpoint=case.get("checkpoint"),
+            until=case.get("until"))
+    except Stopped as stopped:
+        return str(stopped)
     weights = network_weights(saved[-1]) if saved else None
     return recognizer.history, weights, sorted(recognizer.timing[0]), len(getattr(network.loss, "weight", ()))
 

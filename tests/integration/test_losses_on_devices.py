@@ -78,7 +78,7 @@ def steps(settings, labels):
         torch.manual_seed(step_seed(5, 0, step, number))
         optimizer.zero_grad()
         seed = None if world == 1 else step_seed(5, 0, step, 0)
-        loss = network.loss_of(images[number::world], labels[number::world], seed)
+        loss = network.loss_of(images[number::world], labels, seed)
         loss.backward()
         if world > 1:
             for parameter in network.parameters():

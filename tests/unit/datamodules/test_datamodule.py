@@ -229,17 +229,34 @@ def test_a_wrong_augmentation_is_named_with_the_shape_that_is_expected(wrong):
         data(wrong).train_faces[0, 0]
 
 
+def one_rank(rank, world, **settings):
+    faces = data(**settings)
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    faces.trainer = SimpleNamespace(global_rank=rank, world_size=world, current_epoch=0, strategy=strategy)
+    return faces
+
+
 @pytest.mark.parametrize("world", [2, 3])
 def test_ranks_divide_batches_and_validation_without_repeating_an_image(world):
     whole = data(validation=(2, 0, 9, 4, 1))
     trained, validated = [], []
     for rank in range(world):
-        faces = data(validation=(2, 0, 9, 4, 1))
-        strategy = SimpleNamespace(root_device=torch.device("cpu"))
-        faces.trainer = SimpleNamespace(global_rank=rank, world_size=world, current_epoch=0, strategy=strategy)
+        faces = one_rank(rank, world, validation=(2, 0, 9, 4, 1))
         trained.append([batch[2].tolist() for batch in faces.train_dataloader()])
         validated.append([row for batch in faces.val_dataloader() for row in batch[2].tolist()])
         assert faces.steps_per_epoch == whole.steps_per_epoch == len(trained[-1])
     assert validated == [[2, 0, 9, 4, 1][rank::world] for rank in range(world)]
     for place, batch in enumerate(whole.train_dataloader()):
         assert [ranks[place] for ranks in trained] == [batch[2].tolist()[rank::world] for rank in range(world)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_rank_knows_the_labels_of_the_others_also_when_an_epoch_ends_early(workers):
+    whole = [batch[1] for batch in data().train_dataloader()]
+    faces = one_rank(1, 2, workers=workers)
+    loader = faces.train_dataloader()
+    for batches in (len(whole), 2, len(whole)):  # loaders are ahead of the batch that is asked for
+        for expected, (_, labels, rows), _ in zip(whole, loader, range(batches), strict=False):
+            found = faces.labels_of_all(rows)
+            assert (found.dtype, found.tolist()) == (labels.dtype, expected.tolist())
+            assert torch.equal(found[1::2], labels)

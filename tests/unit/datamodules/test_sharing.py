@@ -59,3 +59,27 @@ def test_a_batch_smaller_than_the_number_of_devices_is_refused():
     for count, size in ((22, 2), (2, 9)):
         with pytest.raises(ValueError, match="a batch of 2 training images cannot be shared by 3 devices"):
             Share(samplers(count, size), size, 0, 3)
+
+
+def test_a_rank_knows_the_images_of_the_others_in_each_batch():
+    share = Share(samplers(22, 5), 5, 1, 2)
+    share.set_epoch(0)
+    batches = steps(samplers(22, 5), 0)
+    earlier = iter(share)
+    assert [next(earlier)[1] for _ in range(2)] == batches[0][1::2]
+    rows = iter(share)
+    for batch in batches:
+        mine = [next(rows)[1] for _ in range(2)]
+        next(earlier, None)  # an iterator that was given up may still be asked by its thread
+        assert share.together(mine) == batch
+    with pytest.raises(AssertionError, match="no such batch"):
+        share.together([0, 1])
+
+
+def test_batches_that_nobody_asked_for_are_passed_over():
+    share = Share(samplers(22, 5), 5, 0, 2)
+    first, second, *_ = steps(samplers(22, 5), 0)
+    list(share)
+    assert share.together(second[::2]) == second
+    with pytest.raises(AssertionError):
+        share.together(first[::2])

@@ -140,7 +140,7 @@ def test_of_a_training_on_several_devices_one_process_takes_its_share(
     monkeypatch.setattr("modules.network.gathered", gathered)
     peak = measured_peak(job, "cpu")
     assert own == [4] * len(own) != []
-    assert whole == {12}, "of a batch of 10, rank 0 has one image more than others"
+    assert whole == {10}, "as in a training, although rank 0 has one image more than others"
     assert peak.several
     assert not torch.distributed.is_initialized()
     assert [name for name in files(job) if not name.startswith(("crops/", "scans/"))] == []

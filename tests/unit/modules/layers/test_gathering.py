@@ -6,7 +6,7 @@ import pytest
 import torch
 from ranks import together
 
-from modules.layers.gathering import gathered, mean_of_batch
+from modules.layers.gathering import batch_of, gathered, mean_of_batch
 
 WHOLE = torch.arange(21.0).reshape(7, 3)
 PROGRAM = """
@@ -50,3 +50,36 @@ def test_one_process_keeps_its_rows() -> None:
     assert gathered(WHOLE) is WHOLE
     mean = WHOLE.mean()
     assert mean_of_batch(mean, 7) is mean
+
+
+KNOWN = """
+import torch
+from unittest.mock import patch
+from modules.layers.gathering import batch_of, gathered
+asked = gathered(whole[rank.number :: rank.world])
+with patch("modules.layers.gathering._counted", side_effect=AssertionError("asked")), batch_of(len(whole)):
+    part = whole[rank.number :: rank.world].clone().requires_grad_()
+    rows = gathered(part)
+    rows.square().sum().backward()
+    try:
+        gathered(part[1:])
+        refused = False
+    except AssertionError as error:
+        refused = "asked" not in str(error)
+again = gathered(whole[:1])
+result = torch.equal(asked, rows), part.grad, refused, len(again)
+"""
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_where_the_size_of_the_batch_is_known_nobody_is_asked(tmp_path: Path, world: int) -> None:
+    for number, (same, gradient, refused, again) in enumerate(together(tmp_path, world, KNOWN, whole=WHOLE)):
+        assert same
+        assert torch.equal(gradient, 2 * WHOLE[number::world] * world)
+        assert refused, "another number of rows than this rank's"
+        assert again == world, "the size is forgotten after the step"
+
+
+def test_the_size_of_a_batch_changes_nothing_in_one_process() -> None:
+    with batch_of(9):
+        assert gathered(WHOLE) is WHOLE

@@ -23,10 +23,10 @@ def run(folder: Path, world: int, cases: list[dict[str, Any]]) -> list[Any]:
     """What rank 0 found."""
     folder.mkdir()
     if world == 1:
-        names: dict[str, Any] = {"rank": None, "cases": cases, "place": folder, "accelerator": "cpu"}
+        names: dict[str, Any] = {"rank": None, "cases": cases, "place": folder}
         exec(compile(PROGRAM, "<program>", "exec"), names)
         return list(names["result"])
-    first, second = together(folder / "ranks", world, PROGRAM, cases=cases, place=folder, accelerator="cpu")
+    first, second = together(folder / "ranks", world, PROGRAM, cases=cases, place=folder)
     for (history, _, _, count), (other, nothing, _, more) in zip(first, second, strict=True):
         assert history == other
         assert nothing is None

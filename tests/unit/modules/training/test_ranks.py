@@ -31,9 +31,9 @@ CASES: list[dict[str, Any]] = [
 
 
 def test_two_ranks_train_and_validate_as_one_process(tmp_path: Path) -> None:
-    names: dict[str, Any] = {"rank": None, "cases": CASES, "place": tmp_path, "accelerator": "cpu"}
+    names: dict[str, Any] = {"rank": None, "cases": CASES, "place": tmp_path}
     exec(compile(PROGRAM, "<program>", "exec"), names)
-    found = together(tmp_path / "ranks", 2, PROGRAM, cases=CASES, place=tmp_path, accelerator="cpu")
+    found = together(tmp_path / "ranks", 2, PROGRAM, cases=CASES, place=tmp_path)
     for case, (history, weights, *_), (first, kept, *_), (second, nothing, *_) in zip(
         CASES, names["result"], *found, strict=True
     ):
@@ -46,6 +46,24 @@ def test_two_ranks_train_and_validate_as_one_process(tmp_path: Path) -> None:
             assert row.keys() == other.keys()
             for key, value in row.items():
                 assert other[key] == (pytest.approx(value, abs=1e-5) if isinstance(value, float) else value), (case, key)
+
+
+@pytest.mark.parametrize("case", [{}, {"signal": True}], ids=str)
+def test_what_one_rank_is_asked_ends_all_of_them_a_step_later(tmp_path: Path, case: dict[str, Any]) -> None:
+    found = together(tmp_path / "a", 2, PROGRAM, cases=[{}, {**case, "stop": 1}], place=tmp_path)
+    assert {one[1] for one in found} == {"stopped in epoch 0 after 2 of 3 batches; the state is saved"}
+    (tmp_path / "more").mkdir()
+    resumed = [{"checkpoint": tmp_path / "1-0" / "0.ckpt"}]
+    again = together(tmp_path / "b", 2, PROGRAM, cases=resumed, place=tmp_path / "more")
+    ((history, weights, *_), _), ((other, kept, *_),) = found[0], again[0]
+    assert history == other
+    assert all(torch.equal(weights[key], kept[key]) for key in weights)
+
+
+def test_the_terminal_gets_no_warning_of_torch(tmp_path: Path) -> None:
+    caught = f"import os; os.dup2(os.open(f'{tmp_path}/said-{{rank.number}}', os.O_WRONLY | os.O_CREAT), 2)\n"
+    together(tmp_path / "ranks", 2, caught + PROGRAM, cases=[{}], place=tmp_path)
+    assert [(tmp_path / f"said-{rank}").read_text() for rank in range(2)] == ["", ""]
 
 
 def test_a_broken_connection_is_told_from_other_errors() -> None:
