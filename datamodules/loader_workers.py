@@ -11,7 +11,7 @@ from typing import Any, Literal
 MOST = 8  # where nothing is measured: cached crops then come faster than iresnet-50 trains on an H200 (docs/results/gpu.md)
 MOST_MEASURED = 16  # more were never tried
 MARGIN = 1.25  # how much faster than the training the loader must be
-SHARE = 0.5  # of what one process loads alone, each of several does: 14 loaded 7.0 times as much (docs/results/gpu.md)
+SHARE = 0.5  # of what one process loads alone, each of several does: 14 loaded 9.2 times as much (docs/results/gpu.md)
 BATCHES = 8  # timed at most,
 SECONDS = 2.0  # and no further one after this time
 

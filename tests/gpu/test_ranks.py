@@ -90,12 +90,12 @@ def test_two_ranks_on_one_gpu_train_as_one_process(accelerator: str, tmp_path: P
 
 GATHER = """
 import torch
-from modules.layers.gathering import _Gathered
+from modules.layers.gathering import _counted, _Gathered
 from modules.layers.shared_classes import ClassSlice, at_label, cross_entropy, for_own_classes, highest, summed
 
 torch.manual_seed(0)
 rows = torch.randn(6, 3, device=device, requires_grad=True)
-found = _Gathered.apply(rows)
+found = _Gathered.apply(rows, _counted(rows))
 (found ** 2).sum().backward()
 part = ClassSlice(3, 0, 1)
 labels = torch.tensor([0, 1, 2, 0, 1, 2], device=device)
