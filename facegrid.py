@@ -79,9 +79,9 @@ def __getattr__(name: str) -> Any:
 
         found = Metrics()
     elif name == "__version__":
-        from importlib.metadata import version
+        from grid.version import VERSION
 
-        found = version("facegrid")
+        found = VERSION
     elif name in _OBJECTS:
         from importlib import import_module
 

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +29,7 @@ from grid.cli.study import study
 from grid.cli.work import MaxCost, MaxCpuHours, MaxGpuHours, work
 from grid.secrets import masked_text
 from grid.terminal import AsJson, StudyFolder, WhereText, counted, degrade_output, err, out, styled
+from grid.version import VERSION
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
 _LATER = "when it can, run the same command again: what was finished is kept"
@@ -55,7 +55,7 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE",
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"facegrid {version('facegrid')}")
+        print(f"facegrid {VERSION}")
         raise typer.Exit
 
 

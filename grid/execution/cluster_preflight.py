@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from grid.ledger.store_probe import VISIBLE, read_probe, write_probe
 from grid.secrets import masked
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
+from grid.version import required_packages
 
 RESTART = "see Ray's logs there (/tmp/ray/session_latest/logs), or remove the node"
 
@@ -60,7 +59,7 @@ def _made(store: Path) -> Iterator[Finding]:
 
 def _checks(nodes: Nodes, store: Path | str) -> Iterator[Finding]:
     place, folder = str(store), str(store) if isinstance(store, Path) else None
-    names = packages()
+    names = required_packages()
     facts: dict[str, Any] = {DRIVER: node_facts(names, folder), **nodes.each(node_facts, names, folder)}
     for name, found in list(facts.items()):
         if isinstance(found, Unanswered):
@@ -88,12 +87,6 @@ def _clock(nodes: Nodes, node: Node) -> Finding:
         return findings.clock(node.name, *clock_offset(ask))
     except Unanswered as error:
         return Finding("node", False, str(error), node.name, RESTART)
-
-
-def packages() -> list[str]:
-    """The packages that this project requires, without extras."""
-    lines = [line for line in requires("facegrid") or () if "extra ==" not in line]
-    return [match[0] for line in lines if (match := re.match(r"[\w.-]+", line))]
 
 
 def _gpus(nodes: Nodes) -> Iterator[Finding]:

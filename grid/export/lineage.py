@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 from grid.plan.study_record import revision
 from grid.results.model_loader import Trained
+from grid.version import VERSION
 
 
 def lineage(trained: Trained) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def lineage(trained: Trained) -> dict[str, Any]:
             "content": identity.get("weights"),
         },
         "epochs": facts.get("epochs"),
-        "facegrid": version("facegrid"),
+        "facegrid": VERSION,
         "revision": revision(),
     }
 

@@ -7,7 +7,6 @@ import subprocess
 import time
 import uuid
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from grid.plan.design_lines import design_lines
 from grid.plan.plan import Plan, store_of
 from grid.secrets import masked
 from grid.spec.grid_file import BadInput, Grid
+from grid.version import VERSION
 
 
 def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _computed(plan: Plan, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
     """When, and with which code version, something was last computed: now, unless this launch has nothing to compute."""
     if earlier and not plan.open and "launched" in earlier:
         return {key: earlier.get(key) for key in ("revision", "version", "launched")}
-    return {"revision": revision(), "version": version("facegrid"), "launched": time.time()}
+    return {"revision": revision(), "version": VERSION, "launched": time.time()}
 
 
 def _earlier(study: Path) -> dict[str, Any] | None:

@@ -15,6 +15,8 @@ import jsonschema
 import pytest
 import yaml
 
+from grid.version import VERSION
+
 ROOT = Path(__file__).resolve().parents[3]
 CLUSTER = ROOT / "cluster"
 SCHEMAS = ROOT / "tests" / "schemas"
@@ -52,7 +54,7 @@ def test_ray_accepts_the_launcher_file(path: Path) -> None:
 
     prepared = prepare_config(read(path))
     validate_config(prepared)
-    assert prepared["docker"]["image"] == f"facegrid:{PROJECT['project']['version']}"
+    assert prepared["docker"]["image"] == f"facegrid:{VERSION}"
     assert prepared["max_workers"] >= 1
 
 
@@ -118,7 +120,7 @@ def test_kueue_admits_the_object_and_its_sizes_are_requested(path: Path) -> None
     groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
     for group in groups:
         (container,) = group["template"]["spec"]["containers"]
-        assert container["image"] == f"facegrid:{PROJECT['project']['version']}"
+        assert container["image"] == f"facegrid:{VERSION}"
         assert container["resources"]["requests"] == container["resources"]["limits"], "Kueue counts requests"
         assert "/shared" in [mount["mountPath"] for mount in container["volumeMounts"]]
         claims = {volume["name"] for volume in group["template"]["spec"]["volumes"]}
@@ -137,7 +139,7 @@ def test_the_skypilot_task_is_valid_and_a_misspelled_one_is_not() -> None:
     for change in ({"node_count": 2}, {"resources": {"gpus": "L4:1"}}, {"num_nodes": "two"}):
         with pytest.raises(jsonschema.ValidationError):
             check({**found, **change}, "skypilot.json")
-    assert found["resources"]["image_id"] == f"docker:facegrid:{PROJECT['project']['version']}"
+    assert found["resources"]["image_id"] == f"docker:facegrid:{VERSION}"
 
 
 # -- compose
@@ -174,7 +176,7 @@ def test_images_that_the_compose_file_builds_are_stages_of_the_dockerfile() -> N
     assert len(built) == 2
     for service in built:
         assert service["build"]["target"] in stages
-        assert service["image"] == f"facegrid-{service['build']['target']}:{PROJECT['project']['version']}"
+        assert service["image"] == f"facegrid-{service['build']['target']}:{VERSION}"
         assert (CLUSTER / service["build"]["context"]).resolve() == ROOT
     for service in services.values():
         assert re.search(r":[\w.-]*\d", service["image"]), "a version, not the latest"
@@ -249,7 +251,7 @@ def test_no_file_has_a_secret_or_the_version_of_another_release(path: Path) -> N
     assert not re.search(r"AKIA[A-Z0-9]{16}|BEGIN [A-Z ]*PRIVATE KEY|ghp_\w+", text)
     assert not SECRET.search(text)
     versions = set(re.findall(r"\bfacegrid(?:-\w+)?:(\d[\w.]*)", text))
-    assert versions <= {PROJECT["project"]["version"]}
+    assert versions <= {VERSION}
 
 
 def test_the_secret_check_finds_one() -> None:
