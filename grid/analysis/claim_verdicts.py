@@ -12,11 +12,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
-from grid.analysis.claims import Cells, Claim, Claims
+from grid.analysis.claims import Cells, Claim, Claims, read_claims
 from grid.analysis.comparisons import LEVEL
 from grid.results.columns import Column
 from grid.spec.grid_file import BadInput, check_level
@@ -127,13 +128,7 @@ def _judged(claim: Claim, about: Sequence[Evidence]) -> list[Judged]:
 
 
 def _one(claim: Claim, evidence: Evidence) -> Judged:
-    for chosen in (claim.where, *claim.order):
-        for axis, levels in chosen.items():
-            for level in levels:
-                check_level(axis, level, evidence.axes, f"claim {claim.claim!r}")
-    for axis in claim.for_each:
-        if axis not in evidence.axes:
-            raise BadInput(f"claim {claim.claim!r}: for_each: no axis {axis!r}; there are {', '.join(evidence.axes)}")
+    check_names(claim, evidence.axes)
     steps = _ordered(claim, evidence) if claim.order else _limited(claim, evidence)
     if not steps:
         return Judged(claim, evidence, why="no cell that it is about has a result")
@@ -147,6 +142,30 @@ def _one(claim: Claim, evidence: Evidence) -> Judged:
     holds = partial_conjunction(ups, needed)
     fails = partial_conjunction(downs, len(steps) - needed + 1)
     return Judged(claim, evidence, tuple(steps), needed, min(2 * min(holds, fails), 1.0), None, holds < fails)
+
+
+def check_names(claim: Claim, axes: Mapping[str, Sequence[str]]) -> None:
+    """Raises BadInput for an axis or a level of a claim that a grid with these axes does not have."""
+    for chosen in (claim.where, *claim.order):
+        for axis, levels in chosen.items():
+            for level in levels:
+                check_level(axis, level, axes, f"claim {claim.claim!r}")
+    for axis in claim.for_each:
+        if axis not in axes:
+            raise BadInput(f"claim {claim.claim!r}: for_each: no axis {axis!r}; there are {', '.join(axes)}")
+
+
+def check_claims(file: Path, axes: Mapping[str, Sequence[str]]) -> None:
+    """Checks ``launch.claims`` as far as it can be without results.
+
+    Raises:
+        BadInput: the file is wrong, or names what a grid with these axes does not have.
+    """
+    try:
+        for claim in read_claims(file).claims:
+            check_names(claim, axes)
+    except BadInput as error:
+        raise BadInput(f"launch.claims: {error}") from error
 
 
 def one_sided(step: Step, sign: int) -> float:

@@ -20,6 +20,7 @@ from grid.execution.measured_order import MeasuredOrder
 from grid.execution.notify import check_command, notifying
 from grid.execution.price_check import check_prices
 from grid.execution.progress import Display
+from grid.execution.refusals import check_claims
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.execution.slots import held
 from grid.execution.spending_estimate import expected_seconds, on_its_device
@@ -74,6 +75,7 @@ def launch(
     limits.check(grid.spec.launch.prices)
     executor = executor_of(grid.spec.launch)
     check_command(None if no_run else grid.spec.launch.notify)
+    check_claims(grid)
     prepare(study, store_of(grid), new_store)
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:

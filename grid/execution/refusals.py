@@ -14,7 +14,7 @@ from grid.tracking.uri import tracking_of
 
 
 def refusals(grid: Grid) -> list[str]:
-    """One line for each reason: an executor, a command or an address that is wrong, folders that cannot be written.
+    """One line for each reason: an executor, a command, an address or claims that are wrong, folders that cannot be written.
 
     What takes seconds is left to the launch: whether a cluster, a bucket or a server answers.
     """
@@ -23,6 +23,7 @@ def refusals(grid: Grid) -> list[str]:
     checks: list[Callable[[], object]] = [
         lambda: executor_of(launch),
         lambda: check_command(launch.notify),
+        lambda: check_claims(grid),
         lambda: check_folders(study, store),
         lambda: check_store(study, store, record) if record else None,
         lambda: tracking_of({"tracking": launch.tracking}, study),
@@ -34,3 +35,11 @@ def refusals(grid: Grid) -> list[str]:
         except BadInput as error:
             found.append(str(error))
     return list(dict.fromkeys(found))
+
+
+def check_claims(grid: Grid) -> None:
+    """Raises BadInput for claims that are wrong, as far as that can be said without results."""
+    if grid.spec.launch.claims is not None:
+        from grid.analysis import claim_verdicts  # imports what takes long
+
+        claim_verdicts.check_claims(grid.spec.launch.claims, grid.axes)

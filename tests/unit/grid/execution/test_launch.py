@@ -221,6 +221,13 @@ class OneOnly(Executor):
         session.end(work, perform(work.jobs, partial(session.report, work)))
 
 
+def test_wrong_claims_are_told_before_the_study_is_changed(make: Make, tmp_path: Path) -> None:
+    grid = make(launch={"claims": str(tmp_path / "none.yaml"), "study": str(tmp_path / "study")})
+    with pytest.raises(BadInput, match=r"launch.claims: .*none.yaml: no such file of claims"):
+        launch(grid, None, [], Console(file=io.StringIO()))
+    assert not (tmp_path / "study").exists()
+
+
 def test_a_cluster_that_does_not_answer_is_told_before_the_study_is_changed(make: Make, tmp_path: Path) -> None:
     grid = make(launch={"address": "127.0.0.1:1", "study": str(tmp_path / "study")})
     with pytest.raises(BadInput, match=r"launch.address '127.0.0.1:1': no Ray cluster answers there"):

@@ -36,6 +36,23 @@ def test_each_reason_is_one_line(said: Callable[..., list[str]], tmp_path: Path)
     assert all("\n" not in line for line in found)
 
 
+def test_claims_are_checked_as_far_as_they_can_be_without_results(said: Callable[..., list[str]], tmp_path: Path) -> None:
+    file = tmp_path / "claims.yaml"
+    wrong = {
+        "claims: [{claim: a, below: 1, wher: {}}]": "wher",
+        "claims: [{claim: a, below: 1, where: {rate: low}}]": "claim 'a': unknown axis 'rate'",
+        "claims: [{claim: a, order: [{}, {}], for_each: [rate]}]": "claim 'a': for_each: no axis 'rate'",
+    }
+    assert said(f"launch.claims={file}") == [f"launch.claims: {file}: no such file of claims"]
+    for text, words in wrong.items():
+        file.write_text(text)
+        (line,) = said(f"launch.claims={file}")
+        assert line.startswith("launch.claims: ")
+        assert words in line
+    file.write_text("claims: [{claim: a, below: 1, metric: aux}]")
+    assert said(f"launch.claims={file}") == [], "which metrics there are is known with the results"
+
+
 def test_a_lost_store_is_one(said: Callable[..., list[str]], tmp_path: Path) -> None:
     study = tmp_path / "studies/one"
     record = {"store": "store", "store_id": "a" * 32}
