@@ -118,6 +118,16 @@ def test_the_grid_of_all_examples_gives_cells_with_their_stages(lab: Path) -> No
     assert 0.1 < min(shares) < max(shares) < 0.8  # otherwise the factor ``detection`` would change nothing
 
 
+@pytest.mark.parametrize("name", ["loss", "stage"])
+def test_the_grid_of_a_page_has_no_refused_cell(name: str, lab: Path, tmp_path: Path) -> None:
+    (text,) = [text for language, _, text in BLOCK.findall(page(name)) if language == "yaml" and "\naxes:" in text]
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    grid = read(tmp_path / "own.yaml", [f"launch.study={tmp_path / 'study'}"])
+    cells = make_plan(grid).cells
+    assert len(cells) == 2
+    assert all(cell.stages for cell in cells)
+
+
 def test_the_augmentations_keep_their_interface(lab: Path) -> None:
     inverted: Any = lookup("augmentation", "mylab.inverted").model_validate({"probability": 0.5})
     batch, faces = inverted.build(), [np.full((8, 8, 3), value, np.uint8) for value in range(8)]
