@@ -108,6 +108,7 @@ def test_the_grid_of_all_examples_gives_cells_with_their_stages(lab: Path) -> No
         "score:mylab.saliency:sanity",
     } <= labels
     assert all(cell is not None and cell.loss.name == "mylab.normface" for cell in cells)
+    assert {cell.detector.name for cell in cells if cell is not None} == {"none", "mylab.foreground"}
     cell = cells[-1]
     assert cell is not None
     manifest = cell.data.scan(lab / "cache")
