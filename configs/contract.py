@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PAGE = "docs/extending.md"
+PAGES = "docs/extending"  # the folder of the pages that describe the interfaces
 LISTED = 8  # keys of a mapping in a message
 
 
@@ -24,16 +24,21 @@ class ContractError(ValueError):
         self.named = named
 
 
-def broken(what: str, found: Any, expected: str, section: str) -> ContractError:
+def see(page: str) -> str:
+    """The end of a message: "see docs/extending/loss.md" for the page "loss"."""
+    return f"see {PAGES}/{page}.md"
+
+
+def broken(what: str, found: Any, expected: str, page: str) -> ContractError:
     """The error for a value that breaks an interface.
 
     Args:
         what: the value, such as "explain returned"
         found: the value itself
         expected: type and shape
-        section: heading of docs/extending.md, as in its address, such as "an-explainer"
+        page: of docs/extending, such as "explainer"
     """
-    return ContractError(f"{what} {described(found)}; expected {expected}; see {PAGE}#{section}")
+    return ContractError(f"{what} {described(found)}; expected {expected}; {see(page)}")
 
 
 @contextmanager
@@ -47,7 +52,7 @@ def naming(kind: str, name: str) -> Iterator[None]:
         raise ContractError(f"{kind} {name!r}: {error}", named=True) from error
 
 
-def built(config: Any, methods: tuple[str, ...], section: str) -> Any:
+def built(config: Any, methods: tuple[str, ...], page: str) -> Any:
     """The object made by ``config.build()``.
 
     Raises:
@@ -55,7 +60,7 @@ def built(config: Any, methods: tuple[str, ...], section: str) -> Any:
     """
     found = config.build()
     if absent := [method for method in methods if not callable(getattr(found, method, None))]:
-        raise broken("build returned", found, f"an object with the method {' and the method '.join(absent)}", section)
+        raise broken("build returned", found, f"an object with the method {' and the method '.join(absent)}", page)
     return found
 
 
@@ -68,13 +73,13 @@ def is_json(value: Any, *, finite: bool) -> bool:
     return True
 
 
-def check_files(what: str, names: Any, folder: Path, example: str, writer: str, section: str) -> None:
+def check_files(what: str, names: Any, folder: Path, example: str, writer: str, page: str) -> None:
     """Raises ContractError unless ``names`` are those of files in ``folder``; ``writer`` says who writes them, and where."""
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise broken(f"{what} is", names, f"a tuple of file names, such as ({example!r},)", section)
+        raise broken(f"{what} is", names, f"a tuple of file names, such as ({example!r},)", page)
     for name in names:
         if not (folder / name).is_file():
-            raise broken(f"{what} names", name, f"a file that {writer}", section)
+            raise broken(f"{what} names", name, f"a file that {writer}", page)
 
 
 def described(value: Any) -> str:

@@ -10,7 +10,7 @@ import torch
 from configs.contract import broken, naming
 from configs.data_interfaces import Augmentation, BatchAugmentation
 
-SECTION = "an-augmentation-of-a-batch"
+PAGE = "augmentation"  # of docs/extending
 
 
 def augmented(augmentation: Augmentation, image: np.ndarray, seed: int) -> np.ndarray:
@@ -22,7 +22,7 @@ def augmented(augmentation: Augmentation, image: np.ndarray, seed: int) -> np.nd
     shape, found = image.shape, augmentation(image, seed)
     if not _is_image(found, shape):
         with naming("augmentation", str(augmentation.__module__)):
-            raise broken("it returned", found, f"a numpy array uint8 {shape}, the shape of its input", "the-other-kinds")
+            raise broken("it returned", found, f"a numpy array uint8 {shape}, the shape of its input", PAGE)
     return found
 
 
@@ -31,12 +31,12 @@ def prepared(augmentation: BatchAugmentation, image: np.ndarray, seed: int) -> t
     shape, found = image.shape, augmentation.prepare(image, seed)
     with naming("augmentation", str(augmentation.__module__)):
         if not isinstance(found, tuple) or len(found) != 2:
-            raise broken("prepare returned", found, "a tuple of an image and its parameters", SECTION)
+            raise broken("prepare returned", found, "a tuple of an image and its parameters", PAGE)
         changed, parameters = found
         if not _is_image(changed, shape):
-            raise broken("prepare returned the image", changed, f"a numpy array uint8 {shape}, the shape of its input", SECTION)
+            raise broken("prepare returned the image", changed, f"a numpy array uint8 {shape}, the shape of its input", PAGE)
         if not isinstance(parameters, np.ndarray) or parameters.dtype != np.float32 or parameters.ndim != 1:
-            raise broken("prepare returned the parameters", parameters, "a numpy array float32 (P,)", SECTION)
+            raise broken("prepare returned the parameters", parameters, "a numpy array float32 (P,)", PAGE)
     return found
 
 
@@ -45,7 +45,7 @@ def applied(augmentation: BatchAugmentation, images: torch.Tensor, parameters: t
     found: Any = augmentation.apply(images, parameters)
     if not isinstance(found, torch.Tensor) or found.dtype != torch.uint8 or found.shape != images.shape:
         with naming("augmentation", str(augmentation.__module__)):
-            raise broken("apply returned", found, f"a tensor uint8 {tuple(images.shape)}, the shape of its input", SECTION)
+            raise broken("apply returned", found, f"a tensor uint8 {tuple(images.shape)}, the shape of its input", PAGE)
     return found
 
 

@@ -88,7 +88,7 @@ class FlyingCrops:
         shape = (*sides(self.size), 3)
         if not isinstance(crop, np.ndarray) or crop.dtype != np.uint8 or crop.shape != shape:
             with naming("detector", self.name):
-                raise broken("crop returned", crop, f"a numpy array uint8 {shape}", "a-detector")
+                raise broken("crop returned", crop, f"a numpy array uint8 {shape}", "detector")
         return crop
 
     def take(self, rows: Sequence[int]) -> np.ndarray:

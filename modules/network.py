@@ -112,7 +112,7 @@ class Network(nn.Module):
         if not isinstance(found, Tensor) or tuple(found.shape) != (len(features), self.dimension):
             with naming("head", self.head_name):
                 expected = f"a tensor ({len(features)}, {self.dimension}), one embedding per image"
-                raise broken("forward returned", found, expected, "the-other-kinds")
+                raise broken("forward returned", found, expected, "head")
         return found
 
     def forward(self, images: Tensor) -> Tensor:

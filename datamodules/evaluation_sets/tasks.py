@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, NoReturn
 
-from configs.contract import PAGE, ContractError
+from configs.contract import ContractError, see
 from configs.data_interfaces import Manifest, ProtocolConfig
 from datamodules.evaluation_sets.templates import Clustering, Comparisons, Identification
 
@@ -29,7 +29,7 @@ class TaskConfig(ProtocolConfig, ABC):
         """
         raise ContractError(
             f"protocol {self.name!r}: it has no pairs of images, so it needs a task other than {self.task}: "
-            f'task: ClassVar[str] = "package.module"; see {PAGE}#an-evaluation-task-of-your-own',
+            f'task: ClassVar[str] = "package.module"; {see("evaluation_task")}',
             named=True,
         )
 

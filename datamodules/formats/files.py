@@ -95,10 +95,10 @@ class FilesConfig(DatasetConfig):
             found = self.images()
             expected = "a list of (key, identity): an image's path below the folder, and its subject"
             if not isinstance(found, (list, tuple)):
-                raise broken("images returned", found, expected, "a-dataset")
+                raise broken("images returned", found, expected, "dataset")
             for number, row in enumerate(found):
                 if type(row) is not tuple or len(row) != 2 or type(row[0]) is not str or type(row[1]) is not str:
-                    raise broken(f"images returned as item {number}", row, expected, "a-dataset")
+                    raise broken(f"images returned as item {number}", row, expected, "dataset")
             return list(found)
 
     def build(self, manifest: AnyManifest) -> FileDataset:
@@ -204,7 +204,7 @@ def choose(
     """
     for row in images:
         if not isinstance(row, tuple) or len(row) != 2:
-            raise broken("choose was given", row, "(key, identity) for each image", "a-dataset")
+            raise broken("choose was given", row, "(key, identity) for each image", "dataset")
     counts = Counter(who for _, who in images)
     out = set(exclude)
     able = [who for who, count in counts.items() if count >= min_images and who not in out][:subjects]

@@ -16,7 +16,7 @@ from configs.lookup import nearest
 from grid.spec.measure import Measure, check_values, measures_in
 from grid.spec.training import IDENTITY, Target, Training
 
-SECTION = "an-evaluation-task-of-your-own"  # of docs/extending.md
+PAGE = "evaluation_task"  # of docs/extending
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +120,14 @@ def check_result(found: Any, folder: Path) -> None:
         ContractError: it is no ``EvaluationResult``, its metrics or facts are no JSON values, or a file is missing.
     """
     if not isinstance(found, EvaluationResult):
-        raise broken("evaluate returned", found, "an EvaluationResult of grid.evaluation.evaluator", SECTION)
+        raise broken("evaluate returned", found, "an EvaluationResult of grid.evaluation.evaluator", PAGE)
     for name in ("metrics", "facts"):
         value = getattr(found, name)
         if not isinstance(value, Mapping) or not is_json(dict(value), finite=False):
             expected = "a dict of JSON values (convert numpy numbers by float())"
-            raise broken(f"EvaluationResult.{name} is", value, expected, SECTION)
-    check_values(found.metrics, "the value of the metric", "a number, or None", SECTION)
-    check_files("EvaluationResult.outputs", found.outputs, folder, "scores.parquet", "evaluate wrote into seen.folder", SECTION)
+            raise broken(f"EvaluationResult.{name} is", value, expected, PAGE)
+    check_values(found.metrics, "the value of the metric", "a number, or None", PAGE)
+    check_files("EvaluationResult.outputs", found.outputs, folder, "scores.parquet", "evaluate wrote into seen.folder", PAGE)
 
 
 def check_measures(measures: Iterable[Measure], metrics: Mapping[str, Any]) -> None:
@@ -138,10 +138,10 @@ def check_measures(measures: Iterable[Measure], metrics: Mapping[str, Any]) -> N
     """
     present = [measure.key for measure in measures_in([metrics])]
     if not present:
-        raise broken("EvaluationResult.metrics is", metrics, "a metric such as {'rank_1': {'value': 0.5}}", SECTION)
+        raise broken("EvaluationResult.metrics is", metrics, "a metric such as {'rank_1': {'value': 0.5}}", PAGE)
     for measure in measures:
         if measure.key not in present:
-            raise broken("measures returned the key", measure.key, f"one of the metrics: {', '.join(present)}", SECTION)
+            raise broken("measures returned the key", measure.key, f"one of the metrics: {', '.join(present)}", PAGE)
 
 
 def setting(protocol: ProtocolConfig, name: str, default: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from configs.contract import PAGE, broken, naming
+from configs.contract import broken, naming, see
 from configs.lookup import module_named
 from grid.spec.measure import Measure, measures_in
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PACKAGE = "grid.evaluation"
-SECTION = "an-evaluation-task-of-your-own"  # of docs/extending.md
+PAGE = "evaluation_task"  # of docs/extending
 
 
 class EvaluationTask:
@@ -58,9 +58,9 @@ class EvaluationTask:
         with naming("evaluation task", self.name):
             integers = isinstance(found, np.ndarray) and found.ndim == 1 and np.issubdtype(found.dtype, np.integer)
             if not integers or not len(found):
-                raise broken("rows returned", found, "a numpy array of integers (U,), rows of the manifest", SECTION)
+                raise broken("rows returned", found, "a numpy array of integers (U,), rows of the manifest", PAGE)
             if found[0] < 0 or (np.diff(found) <= 0).any():
-                raise broken("rows returned", found, "rows of the manifest in ascending order, each once (np.unique)", SECTION)
+                raise broken("rows returned", found, "rows of the manifest in ascending order, each once (np.unique)", PAGE)
         return found
 
     def evaluate(self, asked: Any, seen: Any, protocol: Any) -> Any:
@@ -105,7 +105,7 @@ def evaluation_task(name: str) -> EvaluationTask:
     module = module_named("evaluation task", name, PACKAGE)
     if missing := [function for function in ("rows", "evaluate") if not callable(getattr(module, function, None))]:
         raise ValueError(
-            f"evaluation task {name!r}: the module has no function {' and no function '.join(missing)}; see {PAGE}#{SECTION}"
+            f"evaluation task {name!r}: the module has no function {' and no function '.join(missing)}; {see(PAGE)}"
         )
     found = getattr(module, "Task", None) or type("Task", (EvaluationTask,), {"__module__": module.__name__})
     if not (isinstance(found, type) and issubclass(found, EvaluationTask)):

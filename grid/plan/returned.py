@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from configs.contract import PAGE, ContractError, broken, naming
+from configs.contract import ContractError, broken, naming, see
 from configs.data_interfaces import Column, DatasetConfig, Manifest, Pairs, ProtocolConfig
 from grid.tracebacks import error_line
 
-TASK = "an-evaluation-task-of-your-own"  # sections of docs/extending.md
-PROTOCOL = "a-protocol"
-DATASET = "a-dataset"
+TASK = "evaluation_task"  # pages of docs/extending
+PROTOCOL = "protocol"
+TARGET = "target"
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def calling(kind: str, name: str) -> Iterator[None]:
             raise
         raise ValueError(f"{kind} {name!r}: {error_line(error)}") from error
     except Exception as error:
-        raise ContractError(f"{kind} {name!r}: {error_line(error)}; see {PAGE}#a-{kind}", named=True) from error
+        raise ContractError(f"{kind} {name!r}: {error_line(error)}; {see(kind)}", named=True) from error
 
 
 def checked_input(protocol: ProtocolConfig, question: str, manifest: Manifest) -> Any:
@@ -47,7 +47,7 @@ def checked_input(protocol: ProtocolConfig, question: str, manifest: Manifest) -
         method = getattr(protocol, question, None)
         if not callable(method):
             raise ContractError(
-                f"its config has no method {question}(manifest), which its task {protocol.task!r} needs; see {PAGE}#{TASK}"
+                f"its config has no method {question}(manifest), which its task {protocol.task!r} needs; {see(TASK)}"
             )
         with calling("protocol", protocol.name):
             found = method(manifest)
@@ -91,11 +91,11 @@ def checked_columns(data: DatasetConfig, manifest: Manifest) -> Mapping[str, Col
             found = data.columns(manifest)
         count = len(manifest.keys)
         if not isinstance(found, Mapping):
-            raise broken("columns returned", found, "a dict from names to datamodules.columns.Column", DATASET)
+            raise broken("columns returned", found, "a dict from names to datamodules.columns.Column", TARGET)
         for name, column in found.items():
             if absent := [part for part in ("values", "classes", "known", "digest") if not hasattr(column, part)]:
                 expected = f"a datamodules.columns.Column, with {' and '.join(absent)}"
-                raise broken(f"columns returned {name!r} as", column, expected, DATASET)
+                raise broken(f"columns returned {name!r} as", column, expected, TARGET)
             if len(column.values) != count:
-                raise broken(f"columns returned {name!r} with", column.values, f"{count} values, one per image", DATASET)
+                raise broken(f"columns returned {name!r} with", column.values, f"{count} values, one per image", TARGET)
         return found

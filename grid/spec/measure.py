@@ -72,12 +72,12 @@ def entry_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) else None
 
 
-def check_values(result: Mapping[str, Any], what: str, expected: str, section: str) -> None:
+def check_values(result: Mapping[str, Any], what: str, expected: str, page: str) -> None:
     """Raises ContractError unless each ``value`` of a result is a number or None; ``what`` names its origin."""
     for measure in measures_in([result]):
         value = (entry_of(result, measure.key) or {}).get("value")
         if value is not None and not is_number(value):
-            raise broken(f"{what} {measure.key!r} is", value, expected, section)
+            raise broken(f"{what} {measure.key!r} is", value, expected, page)
 
 
 def is_number(value: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from configs.contract import PAGE, ContractError, broken, check_files, is_json, naming
+from configs.contract import ContractError, broken, check_files, is_json, naming, see
 from configs.data_interfaces import Dataset, DatasetConfig, DetectorConfig
 from datamodules.crops import CropTable, crops
 from datamodules.detection import Detections
@@ -25,7 +25,7 @@ from grid.spec.stage_kind import RESULT
 from grid.stages.kinds.detect import lists_faces
 from grid.stages.ranks import Helper, Team, no_helpers
 
-SECTION = "a-stage-kind-of-your-own"  # of docs/extending.md
+PAGE = "stage"  # of docs/extending
 FAST_SUBJECTS, FAST_IMAGES, FAST_PAIRS = 4, 8, 40  # sample sizes of ``debug --fast``
 FAST_EXPLAINED = 4  # pairs that each explainer explains there, and pairs to tune it on
 
@@ -78,11 +78,11 @@ def checked_result(found: Any, kind: str, folder: Path) -> Result:
     """
     with naming("stage", kind):
         if not isinstance(found, Result):
-            raise broken("run returned", found, "a Result of grid.stages.context: Result(facts, files)", SECTION)
+            raise broken("run returned", found, "a Result of grid.stages.context: Result(facts, files)", PAGE)
         if not isinstance(found.facts, Mapping) or not is_json(dict(found.facts), finite=False):
             expected = "a dict of JSON values (convert numpy numbers by float())"
-            raise broken("Result.facts is", found.facts, expected, SECTION)
-        check_files("Result.outputs", found.outputs, folder, "result.json", "run wrote into context.attempt.path", SECTION)
+            raise broken("Result.facts is", found.facts, expected, PAGE)
+        check_files("Result.outputs", found.outputs, folder, "result.json", "run wrote into context.attempt.path", PAGE)
         if RESULT in found.outputs:
             _check_numbers(folder / RESULT)
         return found
@@ -94,10 +94,10 @@ def _check_numbers(path: Path) -> None:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ContractError(f"{path.name} is not JSON ({error}); expected {expected}; see {PAGE}#{SECTION}") from error
+        raise ContractError(f"{path.name} is not JSON ({error}); expected {expected}; {see(PAGE)}") from error
     if not isinstance(result, Mapping):
-        raise broken(f"{path.name} is", result, expected, SECTION)
-    check_values(result, f"{path.name}: the value of", "a number, or null", SECTION)
+        raise broken(f"{path.name} is", result, expected, PAGE)
+    check_values(result, f"{path.name}: the value of", "a number, or null", PAGE)
 
 
 @dataclass(frozen=True)

@@ -120,10 +120,10 @@ def checked_faces(found: Any, count: int, name: str) -> Any:
     """
     with naming("detector", name):
         if not isinstance(found, (list, tuple)) or len(found) != count:
-            raise broken("detect returned", found, f"a list of {count} Detections, one per image", "a-detector")
+            raise broken("detect returned", found, f"a list of {count} Detections, one per image", "detector")
         for row in found:
             if not all(hasattr(row, part) for part in ("found", "box", "score", "landmarks")):
-                raise broken("detect returned a list with", row, "Detections of datamodules.detection", "a-detector")
+                raise broken("detect returned a list with", row, "Detections of datamodules.detection", "detector")
         return found
 
 

@@ -12,7 +12,7 @@ from configs.contract import broken
 from configs.float32_precision import without_tf32
 from modules.attribution.targets import Target
 
-SECTION = "an-explainer"  # of docs/extending.md
+PAGE = "explainer"  # of docs/extending
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class PairAttribution:
 
     def __post_init__(self) -> None:
         if not isinstance(self.maps, Mapping) or not self.maps:
-            raise broken("PairAttribution.maps is", self.maps, "a mapping from names to maps, with at least one map", SECTION)
+            raise broken("PairAttribution.maps is", self.maps, "a mapping from names to maps, with at least one map", PAGE)
         if not isinstance(self.cosines, np.ndarray) or self.cosines.ndim != 1:
-            raise broken("PairAttribution.cosines is", self.cosines, "a numpy array (N,), one cosine per pair", SECTION)
+            raise broken("PairAttribution.cosines is", self.cosines, "a numpy array (N,), one cosine per pair", PAGE)
         count = len(self.cosines)
         for name, found in self.maps.items():
             what = f"PairAttribution.maps[{name!r}] is"
@@ -86,7 +86,7 @@ def _check(what: str, maps: Any, expected: str, shape: tuple[int | None, ...] = 
     """Raises ContractError unless ``maps`` is a float32 array of ``shape``, None being any length above 0; checks values."""
     fits = isinstance(maps, np.ndarray) and maps.dtype == np.float32 and maps.ndim == len(shape)
     if not fits or any(found == 0 or wanted not in (None, found) for found, wanted in zip(maps.shape, shape, strict=True)):
-        raise broken(what, maps, f"a numpy array float32 {expected}", SECTION)
+        raise broken(what, maps, f"a numpy array float32 {expected}", PAGE)
     bad = np.flatnonzero(~np.isfinite(maps).all(axis=tuple(range(1, maps.ndim))))
     if len(bad):
         raise Refused("not_finite", f"{len(bad)} of {len(maps)} maps hold NaN or infinity, the first is map {bad[0]}")

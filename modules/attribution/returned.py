@@ -12,11 +12,11 @@ from typing import Any
 
 from configs.contract import broken, built, is_json, naming
 from configs.float32_precision import without_tf32
-from modules.attribution.explainer import SECTION, Attribution, PairAttribution, Reference
+from modules.attribution.explainer import PAGE, Attribution, PairAttribution, Reference
 from modules.attribution.explanation import Explained
 from modules.attribution.targets import Target
 
-METRIC = "an-explanation-metric"  # section of docs/extending.md
+METRIC = "explanation_metric"  # page of docs/extending
 
 
 def explain(config: Any, network: Any, images: Any, target: Target, size: int | tuple[int, int]) -> Attribution:
@@ -27,12 +27,12 @@ def explain(config: Any, network: Any, images: Any, target: Target, size: int | 
         Refused: as the method.
     """
     with naming("explainer", config.name):
-        found = built(config, ("explain",), SECTION).explain(network, images, target, size)
+        found = built(config, ("explain",), PAGE).explain(network, images, target, size)
         if not isinstance(found, Attribution):
-            raise broken("explain returned", found, "an Attribution of modules.attribution.explainer", SECTION)
+            raise broken("explain returned", found, "an Attribution of modules.attribution.explainer", PAGE)
         if len(found.maps) != len(images):
             expected = f"a numpy array float32 ({len(images)}, h, w), one map per image"
-            raise broken("Attribution.maps is", found.maps, expected, SECTION)
+            raise broken("Attribution.maps is", found.maps, expected, PAGE)
         return found
 
 
@@ -49,14 +49,14 @@ def explain_pairs(
         Refused: as the method.
     """
     with naming("explainer", config.name):
-        method = built(config, ("explain",), SECTION)
+        method = built(config, ("explain",), PAGE)
         more = {"same": same} if getattr(method, "asks", False) and same is not None else {}
         found = method.explain(network, left, right, size, reference, **more)
         if not isinstance(found, PairAttribution):
-            raise broken("explain returned", found, "a PairAttribution of modules.attribution.explainer", SECTION)
+            raise broken("explain returned", found, "a PairAttribution of modules.attribution.explainer", PAGE)
         if len(found.cosines) != len(left):
             expected = f"a numpy array ({len(left)},), one cosine per pair"
-            raise broken("PairAttribution.cosines is", found.cosines, expected, SECTION)
+            raise broken("PairAttribution.cosines is", found.cosines, expected, PAGE)
         return found
 
 

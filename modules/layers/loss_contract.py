@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from configs.contract import ContractError, broken, naming
+from configs.contract import ContractError, broken, naming, see
 
-SECTION = "a-loss"  # of docs/extending.md
+PAGE = "loss"  # of docs/extending
 
 
 def checked_loss(value: Any, name: str, embeddings: Tensor) -> Tensor:
@@ -21,11 +21,11 @@ def checked_loss(value: Any, name: str, embeddings: Tensor) -> Tensor:
     with naming("loss", name):
         if not isinstance(value, Tensor) or value.ndim != 0 or not value.is_floating_point():
             expected = "a scalar tensor of floats, such as the mean over the batch"
-            raise broken("forward returned", value, expected, SECTION)
+            raise broken("forward returned", value, expected, PAGE)
         if torch.is_grad_enabled() and embeddings.requires_grad and not value.requires_grad:
             raise ContractError(
                 "forward returned a tensor without gradient; expected one computed from the embeddings by torch, without "
-                f"detach(), item() or numpy; see docs/extending.md#{SECTION}"
+                f"detach(), item() or numpy; {see(PAGE)}"
             )
         return value
 
@@ -34,7 +34,7 @@ def checked_logits(value: Any, name: str, count: int, classes: int) -> Tensor:
     """Returns what ``logits`` of the loss ``name`` returned for ``count`` embeddings; raises ContractError as above."""
     with naming("loss", name):
         if not isinstance(value, Tensor) or tuple(value.shape) != (count, classes) or not value.is_floating_point():
-            raise broken("logits returned", value, f"a float tensor ({count}, {classes}), one logit per class", SECTION)
+            raise broken("logits returned", value, f"a float tensor ({count}, {classes}), one logit per class", PAGE)
         return value
 
 
@@ -46,8 +46,8 @@ def checked_module(loss: Any, name: str, classifies: bool) -> Any:
     """
     with naming("loss", name):
         if not isinstance(loss, torch.nn.Module):
-            raise broken("build returned", loss, "a torch.nn.Module", SECTION)
+            raise broken("build returned", loss, "a torch.nn.Module", PAGE)
         if classifies and not callable(getattr(loss, "logits", None)):
             expected = "one with logits(embeddings), or classifies: ClassVar[bool] = False in its config"
-            raise broken("build returned", loss, expected, SECTION)
+            raise broken("build returned", loss, expected, PAGE)
         return loss

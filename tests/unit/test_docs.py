@@ -5,21 +5,14 @@ from __future__ import annotations
 import functools
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import pytest
-import torch
 import typer
 
-from configs.lookup import lookup
-from datamodules.augmentations.pipeline import PipelineConfig
-from datamodules.augmented import applied, prepared
 from grid.cli.main import app
-from grid.plan.plan import make_plan
 from grid.spec.grid_file import BadInput, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,69 +160,3 @@ def test_a_grid_with_an_unknown_key_would_be_noticed(tmp_path: Path) -> None:
     file.write_text(grids()[0][1] + "\nprotocls: []\n")
     with pytest.raises(BadInput, match="protocls"):
         read(file)
-
-
-def test_the_examples_of_extending_resolve_as_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each example is written to the file that its first line names, and the grid beside it gives cells."""
-    path = ROOT / "docs" / "extending.md"
-    written = []
-    for text in blocks(path, "python"):
-        if match := re.match(r"# (mylab/(\w+)\.py)\n", text):
-            (tmp_path / match[1]).parent.mkdir(exist_ok=True)
-            (tmp_path / match[1]).write_text(text)
-            written.append(match[2])
-    examples = {
-        "tiny",
-        "normface",
-        "flat",
-        "foreground",
-        "neighbors",
-        "nearest",
-        "margin",
-        "saliency",
-        "compact",
-        "inverted",
-        "steps",
-        "norms",
-    }
-    assert set(written) == examples
-    monkeypatch.syspath_prepend(tmp_path)
-    try:
-        (tmp_path / "mine.yaml").write_text(next(text for where, text in grids() if where == "docs/extending.md"))
-        grid = read(tmp_path / "mine.yaml", [f"launch.study={tmp_path / 'study'}"])
-        cells = [point.cell for point in grid.combinations()]
-        assert len(cells) == 4
-        assert all(cell is not None and cell.backbone.build().channels in (32, 64) for cell in cells)
-        labels = {label for cell in make_plan(grid).cells for label in cell.stages}
-        assert {
-            "evaluate:mylab.nearest",
-            "evaluate:mylab.margin",
-            "evaluate:mylab.neighbors",
-            "mylab.norms",
-            "score:mylab.saliency:sanity",
-        } <= labels
-        assert all(cell is not None and cell.loss.name == "mylab.normface" for cell in cells)
-        for text in blocks(path, "python"):
-            if text.startswith("import "):
-                exec(text, {})
-        cell = cells[-1]
-        assert cell is not None
-        manifest = cell.data.scan(tmp_path / "cache")
-        images = cell.data.build(manifest)
-        boxes = [cell.detector.build().detect([images.image(row)])[0].box for row in range(len(manifest))]
-        shares = [(x1 - x0) * (y1 - y0) / images.image(0)[..., 0].size for x0, y0, x1, y1 in boxes]
-        assert len(shares) == 36
-        assert 0.1 < min(shares) < max(shares) < 0.8  # otherwise the factor ``detection`` would change nothing
-        inverted: Any = lookup("augmentation", "mylab.inverted").model_validate({"probability": 0.5})
-        batch, faces = inverted.build(), [images.image(row) for row in range(8)]
-        parts = [prepared(batch, face, seed) for seed, face in enumerate(faces)]
-        changed = applied(batch, *(torch.from_numpy(np.stack(part)) for part in zip(*parts, strict=True)))
-        assert [np.array_equal(changed[seed], batch(face, seed)) for seed, face in enumerate(faces)] == [True] * 8
-        assert 0 < sum(np.array_equal(changed[seed], 255 - face) for seed, face in enumerate(faces)) < 8
-        assert PipelineConfig(steps=("flip", inverted)).batched
-        flat = lookup("data", "mylab.flat").model_validate({"name": "mylab.flat", "root": tmp_path / "absent"})
-        assert "set root" in str(flat.missing())
-    finally:
-        for module in [module for module in sys.modules if module.split(".")[0] == "mylab"]:
-            del sys.modules[module]
-        lookup.cache_clear()

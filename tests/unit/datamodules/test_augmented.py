@@ -55,9 +55,7 @@ def test_what_is_right_is_passed_on() -> None:
     ],
 )
 def test_a_wrong_part_of_the_loader_is_named(found: Any, said: str) -> None:
-    with pytest.raises(
-        ValueError, match=rf"^augmentation 'mylab.warp': {said}.*see docs/extending.md#an-augmentation-of-a-batch$"
-    ):
+    with pytest.raises(ValueError, match=rf"^augmentation 'mylab.warp': {said}.*see docs/extending/augmentation.md$"):
         prepared(Own(found), IMAGE, 0)
 
 

@@ -111,5 +111,5 @@ def test_a_list_without_subjects_names_the_dataset(root, tmp_path, monkeypatch, 
     found = images if callable(images) else lambda: images
     monkeypatch.setattr(FolderDatasetConfig, "images", lambda self: found())
     for read in (FolderDatasetConfig(root=root).manifest, FolderDatasetConfig(root=root).scan):
-        with pytest.raises(ValueError, match=f"^dataset 'folder': {said}.*docs/extending.md#a-dataset$"):
+        with pytest.raises(ValueError, match=f"^dataset 'folder': {said}.*docs/extending/dataset.md$"):
             read(tmp_path / "cache")

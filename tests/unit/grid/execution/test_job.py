@@ -113,7 +113,7 @@ def test_a_stage_that_returns_something_else_fails_with_one_line(
     failure = Ledger(store_of(grid)).failure("train", stage.id)
     assert failure is not None
     assert failure.error.startswith(said)
-    assert failure.error.endswith("docs/extending.md#a-stage-kind-of-your-own")
+    assert failure.error.endswith("docs/extending/stage.md")
 
 
 def test_what_a_failed_stage_held_is_freed_before_the_cache_of_the_gpu_is_emptied(

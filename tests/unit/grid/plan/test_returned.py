@@ -34,7 +34,7 @@ def protocol(**methods: Any) -> Any:
     ],
 )
 def test_wrong_pairs_name_the_protocol(found: Any, said: str) -> None:
-    with pytest.raises(ContractError, match=f"^protocol 'mylab.pairs': .*{said}.*docs/extending.md#a-protocol$"):
+    with pytest.raises(ContractError, match=f"^protocol 'mylab.pairs': .*{said}.*docs/extending/protocol.md$"):
         checked_pairs(found, protocol(), MANIFEST)
 
 
@@ -64,7 +64,7 @@ def test_the_input_of_a_task_has_a_digest() -> None:
 )  # fmt: skip
 def test_wrong_columns_name_the_dataset(found: Any, said: str) -> None:
     data: Any = SimpleNamespace(name="mylab.faces", columns=lambda manifest: found)
-    with pytest.raises(ContractError, match=f"^dataset 'mylab.faces': {said}"):
+    with pytest.raises(ContractError, match=f"^dataset 'mylab.faces': {said}.*docs/extending/target.md$"):
         checked_columns(data, MANIFEST)
 
 
@@ -84,9 +84,9 @@ def fails(error: Exception) -> Any:
         (
             "mylab.table",
             KeyError("file"),
-            r"dataset 'mylab.table': KeyError: 'file' \(.*test_returned.py:\d+\); see docs/extending.md#a-dataset",
+            r"dataset 'mylab.table': KeyError: 'file' \(.*test_returned.py:\d+\); see docs/extending/dataset.md",
         ),
-        ("folder", IndexError("no row"), r"dataset 'folder': IndexError: no row \(.*; see docs/extending.md#a-dataset"),
+        ("folder", IndexError("no row"), r"dataset 'folder': IndexError: no row \(.*; see docs/extending/dataset.md"),
         (
             "mylab.table",
             ValueError("list.csv:3: no subject"),

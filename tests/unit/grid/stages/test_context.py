@@ -73,7 +73,7 @@ def test_what_a_stage_returns_wrongly_is_one_line_that_names_it(case: Faulty, tm
         checked_result(case.found, "mylab.norms", tmp_path)
     said = str(refused.value)
     assert said.startswith(f"stage 'mylab.norms': {case.said}")
-    assert said.endswith("; see docs/extending.md#a-stage-kind-of-your-own")
+    assert said.endswith("; see docs/extending/stage.md")
     assert "\n" not in said
 
 

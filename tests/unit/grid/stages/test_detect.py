@@ -138,7 +138,7 @@ def test_each_dataset_has_a_detection_of_its_own(ran: Any) -> None:
     ],
 )
 def test_a_wrong_detection_names_the_detector(found: Any, said: str) -> None:
-    with pytest.raises(ContractError, match=f"^detector 'mylab.eyes': {said}.*docs/extending.md#a-detector$"):
+    with pytest.raises(ContractError, match=f"^detector 'mylab.eyes': {said}.*docs/extending/detector.md$"):
         checked_faces(found, 2, "mylab.eyes")
     assert checked_faces([MISSED, MISSED], 2, "mylab.eyes") == [MISSED, MISSED]
 

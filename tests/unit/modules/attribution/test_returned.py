@@ -46,7 +46,7 @@ def attribution(maps: Any, **more: Any) -> Attribution:
     ],
 )  # fmt: skip
 def test_a_wrong_map_names_the_explainer_and_the_shapes(result: Any, said: str) -> None:
-    with pytest.raises(ContractError, match=f"^explainer 'mylab.mine': {said}.*docs/extending.md#an-explainer$") as refused:
+    with pytest.raises(ContractError, match=f"^explainer 'mylab.mine': {said}.*docs/extending/explainer.md$") as refused:
         returned.explain(config(result), None, IMAGES, TARGET, 8)
     assert "\n" not in str(refused.value)
 

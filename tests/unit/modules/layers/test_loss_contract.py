@@ -29,7 +29,7 @@ SAID = {
     "number": "forward returned 0.5; expected a scalar tensor",
     "none": "forward returned None; expected a scalar tensor",
     "whole": r"forward returned Tensor int64 \(\); expected a scalar tensor of floats",
-    "detached": r"forward returned a tensor without gradient; .*see docs/extending.md#a-loss",
+    "detached": r"forward returned a tensor without gradient; .*see docs/extending/loss.md",
 }
 
 
