@@ -124,6 +124,7 @@ class OptimizerSchedule:
         if validation_loss is None:
             if self.stop_after is not None:
                 raise ValueError("recipe.stop_after needs a validation loss, and no image was held out; set stop_after: null")
+            self.schedule(False)
             return False
         improved = self.best is None or validation_loss < self.best - self.min_delta
         self.stale = 0 if improved else self.stale + 1
@@ -134,7 +135,7 @@ class OptimizerSchedule:
         return self.stopped
 
     def schedule(self, improved: bool) -> None:
-        """Updates the schedule after an epoch's validation."""
+        """Updates the schedule at the end of an epoch; ``improved``: its validation loss is the lowest so far."""
 
     def state_dict(self) -> dict[str, Any]:
         """State without that of the optimizer (including rates), which Lightning saves in the checkpoint."""

@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from configs.lookup import known, lookup, resolve
 from modules.recipes.one_cycle import OneCycleConfig
+from modules.training.recipe import OptimizerSchedule
 
 
 def parameters():
@@ -78,6 +79,20 @@ def test_stopping_needs_a_validation_loss():
     moves = OneCycleConfig(stop_after=1).build(parameters(), 1)
     with pytest.raises(ValueError, match="stop_after: null"):
         moves.after_epoch(None)
+
+
+def test_the_schedule_goes_on_without_validation_images():
+    told = []
+
+    class Told(OptimizerSchedule):
+        def schedule(self, improved):
+            told.append(improved)
+
+    moves = Told(OneCycleConfig().optimizer_of(parameters()))
+    for loss in (2.0, 3.0, 1.0, None):
+        assert moves.after_epoch(loss) is False
+    assert told == [True, False, True, False]
+    assert moves.best == 1.0
 
 
 def test_min_delta_is_what_an_improvement_must_exceed():
