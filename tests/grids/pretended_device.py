@@ -1,8 +1,8 @@
 """A device that only pretends to be one, to count on a machine without a GPU how often the host would wait for it.
 
 Tensors on ``DEVICE`` are computed by the CPU. As with CUDA, the host waits where a value or a shape is read, and where
-something is copied between the two without ``non_blocking``. Tests import it by its module name; this folder is on pytest's
-path.
+something is copied between the two without ``non_blocking``; and an operation takes tensors of one device. ``tensor.data``
+cannot be replaced. Tests import it by its module name; this folder is on pytest's path.
 """
 
 from __future__ import annotations
@@ -68,6 +68,9 @@ class Pretended(TorchDispatchMode):
         on_device = to.type == DEVICE if to is not None else bool(there)
         if self._waits(name, args, kwargs, bool(there), on_device):
             self.waits.append(name)
+        here = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor) and not isinstance(one, There)]
+        if there and any(one.ndim for one in here) and name not in (*INDEXING, "copy_"):
+            raise RuntimeError(f"{name}: tensors on two devices")
         found = function(*tree_map(_own, args), **tree_map(_own, kwargs))
         if not on_device:
             return tree_map(lambda one: one.clone() if there and isinstance(one, torch.Tensor) else one, found)

@@ -69,3 +69,8 @@ def test_the_pretended_device_knows_what_waits(title: str) -> None:
         ({**WAITS, **GOES_ON})[title](there, here)
     assert before == 1
     assert len(seen.waits) - before == (title in WAITS)
+
+
+def test_the_pretended_device_does_not_compute_with_tensors_of_the_host() -> None:
+    with Pretended(), pytest.raises(RuntimeError, match="two devices"):
+        torch.ones(2, device=DEVICE) + torch.ones(2)
