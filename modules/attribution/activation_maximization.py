@@ -89,7 +89,8 @@ def maximize(
             generator = torch.Generator().manual_seed(seed)
             noise = torch.rand((1, 3, high, wide), generator=generator, dtype=torch.float64) * 0.2 - 0.1
             start = (noise if starts is None else starts[row : row + 1].detach()).to(weight)
-            canvas, course = _ascend(network, target.take([row]), start.clone(), steps, generator, prior or Prior())
+            one = target.take([row]).to(weight.device)  # otherwise the CPU would wait for a GPU at each step
+            canvas, course = _ascend(network, one, start.clone(), steps, generator, prior or Prior())
             begun.append(start)
             generated.append(canvas)
             courses.append(course)

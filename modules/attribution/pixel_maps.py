@@ -39,7 +39,7 @@ class PixelExplainer(Explainer[Config]):
         with torch.inference_mode(False), torch.no_grad(), evaluating(network):
             prepared = self.prepared(network, images[:1], target.take([0]))
             for number, image in announced(list(enumerate(images))):
-                one, numbers = self.map_of(prepared, image[None], target.take([number]))
+                one, numbers = self.map_of(prepared, image[None], target.take([number]).to(image.device))
                 maps.append(one)
                 about.append(numbers)
         found, empty = stacked(maps)

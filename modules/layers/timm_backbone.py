@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable
+from types import MethodType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -35,8 +38,21 @@ class TimmBackbone(nn.Module):
 def create(model: str, **options: Any) -> Any:
     """A timm network with random weights and no classifier; never downloads."""
     import timm
+    from timm.models.edgenext import PositionalEncodingFourier
 
-    return timm.create_model(model, pretrained=False, num_classes=0, **options)
+    body = timm.create_model(model, pretrained=False, num_classes=0, **options)
+    for part in body.modules():
+        if isinstance(part, PositionalEncodingFourier):
+            part.forward = MethodType(_encoded, part)
+    return body
+
+
+def _encoded(layer: Any, shape: tuple[int, int, int]) -> Tensor:
+    """EdgeNeXt's encoding of positions, with what it makes on the host made on the device: a GPU would be waited for."""
+    device = layer.token_projection.weight.device
+    with contextlib.nullcontext() if torch.compiler.is_compiling() else device:  # which would break the graph
+        found: Tensor = type(layer).forward(layer, shape)
+    return found
 
 
 def remove(body: nn.Module, names: Collection[str]) -> None:

@@ -40,6 +40,18 @@ EXPLAINERS: dict[str, dict[str, Any]] = {  # title -> config
     "stylianou": {"name": "stylianou"},
     "xssab": {"name": "xssab", "threshold": 0.5},
 }
+MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # method -> few and many batches
+    "activation_maximization": ({"steps": 2}, {"steps": 6}),
+    "fame": ({"steps": 2}, {"steps": 6}),
+    "integrated_gradients": ({"steps": 10, "batch": 5}, {"steps": 40, "batch": 5}),
+    "lime": ({"samples": 64, "batch": 16}, {"samples": 256, "batch": 16}),
+    "rise": ({"masks": 64, "batch": 16}, {"masks": 256, "batch": 16}),
+    "score_cam": ({"batch": 6}, {"batch": 1}),
+    "smoothgrad": ({"samples": 10, "batch": 5}, {"samples": 40, "batch": 5}),
+    "corr_rise": ({"masks": 64}, {"masks": 512}),
+    "pair_occlusion": ({"stride": 4}, {"stride": 1}),
+    "minplus": ({"stride": 4}, {"stride": 1}),
+}
 IMAGES = 4
 
 

@@ -15,7 +15,7 @@ import torch
 
 from grid.execution.job import Job, jobs_of
 from grid.execution.memory_peak import GIB, Peak
-from grid.execution.memory_process import peak_of
+from grid.execution.memory_process import _held, peak_of
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import read
 
@@ -25,8 +25,9 @@ WHOLE = """
 import json, sys
 from grid.execution.job import Job, RunOptions, run
 from grid.execution.memory_probe import _peak
-assert run(Job(**json.load(sys.stdin)), RunOptions(accelerator="gpu", raises=True)).ended == "done"
-print(_peak("gpu", 0).gpu)
+task = json.load(sys.stdin)
+assert run(Job(**task["job"]), RunOptions(accelerator="gpu", raises=True)).ended == "done"
+print(_peak("gpu", task["held"]).gpu)
 """
 CASES: dict[str, dict[str, Any]] = {
     "resnet34": {"backbone": "resnet34"},
@@ -63,10 +64,10 @@ def measured(job: Job) -> Peak:
 def test_a_training_takes_no_more_than_is_reserved(cuda: str, tmp_path: Path, title: str) -> None:
     job = training(tmp_path, **CASES[title])
     found = measured(job)
-    command = [sys.executable, "-c", WHOLE]
-    done = subprocess.run(command, input=json.dumps(asdict(job)), capture_output=True, text=True, cwd=ROOT, check=False)
+    command, task = [sys.executable, "-c", WHOLE], json.dumps({"job": asdict(job), "held": _held()})
+    done = subprocess.run(command, input=task, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
-    taken = int(done.stdout)
+    taken = int(done.stdout.split()[-1])
     print(f"{title}: {found.words} measured, {taken / GIB:.2f} GiB of the GPU taken, {taken / found.gpu:.2f} times")
     assert taken <= found.gpu_part * found.gpu_total
     assert 0.8 * found.gpu <= taken <= 1.2 * found.gpu

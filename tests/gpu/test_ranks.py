@@ -45,6 +45,7 @@ CASES: dict[str, dict[str, Any]] = {
 # gloo cannot send classes that are on a GPU, and in half precision the parts of a batch are rounded otherwise than the whole
 ON_ONE = [title for title, case in CASES.items() if not case.keys() & {"shared", "precision"}]
 CLOSE = 1e-4  # of weights and history: order of float32 sums, over eight steps
+WITHOUT_CUDNN = "import torch\ntorch.backends.cudnn.enabled = False\n"
 
 
 def alone(place: Path, case: dict[str, Any], accelerator: str) -> Any:
@@ -54,10 +55,11 @@ def alone(place: Path, case: dict[str, Any], accelerator: str) -> Any:
     return names["result"][0]
 
 
-def as_ranks(place: Path, world: int, case: dict[str, Any], connected: str, accelerator: str) -> list[Any]:
-    """What each rank found."""
+def as_ranks(place: Path, world: int, case: dict[str, Any], connected: str, accelerator: str, before: str = "") -> list[Any]:
+    """What each rank found; ``before`` is what it runs first."""
     place.mkdir()
-    found = together(place / "ranks", world, PROGRAM, connected, cases=[{**case, "accelerator": accelerator}], place=place)
+    cases = [{**case, "accelerator": accelerator}]
+    found = together(place / "ranks", world, before + PROGRAM, connected, cases=cases, place=place)
     return [results[0] for results in found]
 
 
@@ -81,9 +83,13 @@ def test_a_rank_connected_by_nccl_trains_as_one_without_a_process_group(accelera
 
 
 @pytest.mark.parametrize("title", ON_ONE)
-def test_two_ranks_on_one_gpu_train_as_one_process(accelerator: str, tmp_path: Path, title: str) -> None:
+def test_two_ranks_on_one_gpu_train_as_one_process(
+    accelerator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
+) -> None:
+    """Without cuDNN, which may compute part of a batch by another algorithm than the whole, with another rounding."""
+    monkeypatch.setattr(torch.backends.cudnn, "enabled", False)
     expected = alone(tmp_path / "alone", CASES[title], accelerator)
-    first, second = as_ranks(tmp_path / "ranks", 2, CASES[title], "cpu", accelerator)
+    first, second = as_ranks(tmp_path / "ranks", 2, CASES[title], "cpu", accelerator, WITHOUT_CUDNN)
     assert first[0] == second[0], "all ranks agree on every number"
     same(expected, first)
 

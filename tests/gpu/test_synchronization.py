@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from explaining import EXPLAINERS, maps_of
+from explaining import EXPLAINERS, MORE, maps_of
 from smallest_settings import BACKBONES, LOSSES
 from training_runs import Saves, faces, recognizer, train
 
@@ -23,18 +23,6 @@ from modules.training.ranks import Rank, one_of
 
 WARM, STEPS = 2, 8  # steps in which memory, handles and optimizer state are first made; all steps
 WAITING = "offline triplets"  # whose identities in earlier batches are known on the device only
-MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # method -> few and many batches
-    "activation_maximization": ({"steps": 4}, {"steps": 16}),
-    "fame": ({"steps": 4}, {"steps": 16}),
-    "integrated_gradients": ({"steps": 10, "batch": 5}, {"steps": 40, "batch": 5}),
-    "lime": ({"samples": 64, "batch": 16}, {"samples": 256, "batch": 16}),
-    "rise": ({"masks": 64, "batch": 16}, {"masks": 256, "batch": 16}),
-    "score_cam": ({"batch": 6}, {"batch": 1}),
-    "smoothgrad": ({"samples": 10, "batch": 5}, {"samples": 40, "batch": 5}),
-    "corr_rise": ({"masks": 64}, {"masks": 512}),
-    "pair_occlusion": ({"stride": 4}, {"stride": 1}),
-    "minplus": ({"stride": 4}, {"stride": 1}),
-}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from one_step import small, untrained
+from pretended_device import DEVICE, Pretended
 
 from configs.lookup import resolve
 from modules.backbones.edgeface import EdgeFaceConfig
@@ -40,6 +41,15 @@ def test_at_full_rank_the_map_is_timms() -> None:
     theirs.load_state_dict(ours.body.state_dict(), strict=False)
     images = torch.rand(2, 3, 64, 64) * 2 - 1
     assert torch.equal(ours(images), theirs.forward_features(images))
+
+
+def test_a_pass_does_not_wait_for_the_device() -> None:
+    with Pretended() as seen:
+        backbone, images = EdgeFaceConfig(variant="xxs").build().to(DEVICE), torch.rand(2, 3, 64, 64, device=DEVICE)
+        before = len(seen.waits)
+        backbone(images).sum().backward()
+    assert before > 0
+    assert seen.waits[before:] == []
 
 
 def test_every_linear_layer_has_low_rank() -> None:
