@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,6 +16,8 @@ from grid.execution.memory_peak import Peak
 from grid.execution.memory_probe import measured_peak
 from grid.execution.out_of_memory import free_gpu_memory
 from grid.tracebacks import error_line
+
+PATIENCE = 10.0  # seconds that NVIDIA's tool may take
 
 
 def peak_of(job: Job, cpus: float | None) -> Peak | str:
@@ -40,13 +43,27 @@ def peak_of(job: Job, cpus: float | None) -> Peak | str:
 
 
 def _held() -> int:
-    """Bytes of the GPU that are in use without the new process, such as for this one's own context; 0 if it has none."""
+    """Bytes of the GPU that are in use without the new process: this one's own context, and what others hold; 0 if unknown."""
     import torch
 
     if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        return 0
+        return _used()
     free, total = torch.cuda.mem_get_info()
     return int(total - free)
+
+
+def _used() -> int:
+    """Bytes in use on the first GPU that this process sees, without a context of its own; 0 if NVIDIA's tool does not say."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if seen == "":
+        return 0
+    which = ["-i", seen.split(",")[0]] if seen else []
+    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", *which]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+        return int(said.split()[0]) << 20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return 0
 
 
 def main(task: Mapping[str, Any]) -> None:

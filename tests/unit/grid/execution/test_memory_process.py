@@ -68,3 +68,42 @@ def test_what_cannot_be_read_is_said(job: Job, tmp_path: Path) -> None:
     found = peak_of(replace(job, config={"training": {**job.config["training"], "backbone": {"name": "none_such"}}}), 1.0)
     assert isinstance(found, str)
     assert "none_such" in found
+
+
+def tool(folder: Path, answer: str) -> str:
+    """A folder with a ``nvidia-smi`` that notes its arguments and runs that line of shell."""
+    file = folder / "nvidia-smi"
+    file.write_text(f'#!/bin/sh\necho "$@" > {folder}/asked\n{answer}\n')
+    file.chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("seen", "answer", "found"),
+    [
+        (None, "echo 512; echo 70000", 512 << 20),  # of the first GPU
+        ("GPU-8f3a,1", "echo 20480", 20480 << 20),
+        ("0", "echo '[N/A]'", 0),
+        ("0", "echo; exit 9", 0),
+        ("0", "exit 0", 0),
+        ("", "echo 512", 0),  # it sees no GPU
+    ],
+)
+def test_what_others_hold_of_a_gpu_is_asked_of_its_tool(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seen: str | None, answer: str, found: int
+) -> None:
+    monkeypatch.setenv("PATH", f"{tool(tmp_path, answer)}:/bin:/usr/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if seen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    assert memory_process._held() == found
+    if seen:
+        assert (tmp_path / "asked").read_text().split()[-2:] == ["-i", seen.partition(",")[0]]
+    elif seen is None:
+        assert "-i" not in (tmp_path / "asked").read_text()
+
+
+def test_without_that_tool_nothing_is_known_of_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert memory_process._held() == 0
