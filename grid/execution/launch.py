@@ -92,7 +92,7 @@ def launch(
         queue = _prepared(plan, grid, executor, console, no_run)
         if no_run:
             return 0
-        ledger, ran = Ledger(store_of(grid)), queue.stages_to_run
+        ledger, planned = Ledger(store_of(grid)), queue.to_run
         with notifying(grid.spec.launch.notify, study, lambda line: console.print(styled("[yellow]{}[/]", line))) as codes:
             limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
             report = carry_out(queue, executor, ledger, study, tracking, console, _numbers(plan), lock, limit)
@@ -101,12 +101,12 @@ def launch(
                 console.print(Text(look_words(plan)), soft_wrap=True)
                 lock.check()
                 queue = _prepared(plan, grid, executor, console)
-                ran += queue.stages_to_run
+                planned |= queue.to_run
                 limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
                 report = carry_out(queue, executor, ledger, study, tracking, console, _numbers(plan), lock, limit)
             if queue.closed is not None and limit is not None:
                 note_stop(study, limit.stop(queue.stages_to_run))
-            codes.append(summary(Study(study), report, console, ran, queue))
+            codes.append(summary(Study(study), report, console, ran_words(len(planned), len(planned & queue.missing)), queue))
         return codes[0]
 
 
@@ -275,8 +275,15 @@ def void_changed(plan: Plan, ledger: Ledger) -> None:
             ledger.void(stage.stage, stage.id, stage.reason or "planned to run again", stage.generation)
 
 
-def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQueue) -> int:
-    """Prints the table and the output locations; returns the exit code."""
+def ran_words(planned: int, left: int = 0) -> str:
+    """How many of the planned stages ran, if ``left`` did not: they failed, need a failed one, or were not begun."""
+    if not planned:
+        return "nothing had to run"
+    return f"{f'{planned - left} of ' if left else ''}{counted(planned, 'stage')} ran"
+
+
+def summary(study: Study, report: Path, console: Console, ran: str, queue: WorkQueue) -> int:
+    """Prints the table, what ran, and the output locations; returns the exit code."""
     from grid.report.console import table
 
     console.print(table(study, without=frozenset(["failed"])))  # printed in full below
@@ -292,10 +299,7 @@ def summary(study: Study, report: Path, console: Console, ran: int, queue: WorkQ
             console.print(styled("[yellow]unfinished[/] {}", error))
     for line in refusals(shown):
         console.print(styled("[yellow]refused[/] {}", line), soft_wrap=True)
-    words = f"{counted(ran, 'stage')} ran" if ran else "nothing had to run"
-    if queue.not_run:
-        words = f"{ran - queue.not_run} of {words}"
-    console.print(f"{words} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
+    console.print(f"{ran} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
     if queue.closed is not None:
         console.print(styled("[yellow]stopped[/]: {}", queue.closed), soft_wrap=True)
     return 1 if failed or queue.failed else STOPPED if queue.closed is not None else 0

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from grid.execution.executor import Session
 from grid.execution.job import lease_of
-from grid.execution.launch import NO_LIMITS, conclude, spending_limit, summary, void_changed, whole_queue
+from grid.execution.launch import NO_LIMITS, conclude, ran_words, spending_limit, summary, void_changed, whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import finished
 from grid.execution.price_check import check_prices
@@ -164,7 +164,7 @@ def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console, stop: 
                 note_stop(path, stop)
                 study = Study(path)
                 page = conclude(study, lock, console)
-            return summary(study, page, console, ran, queue)
+            return summary(study, page, console, ran_words(ran), queue)
         except Held as held:
             if (live_holder(store) or {}).get("purpose", purpose) != purpose:
                 console.print(

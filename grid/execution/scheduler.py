@@ -45,10 +45,6 @@ class WorkQueue:
     measured: Callable[[Job], float | None] = lambda job: None  # seconds that alike stages took, if they were measured
     promotions: Promotions = field(default_factory=Promotions)  # which trials of asynchronous searches may go on
     closed: str | None = None  # why no more work is started, see ``grid.execution.spending_limit``
-    asked: frozenset[str] = field(init=False)  # ids of the stages that were to run at first
-
-    def __post_init__(self) -> None:
-        self.asked = self._to_run()
 
     def take(self) -> Work | None:
         """Takes the first ready work; None if all of it is waiting."""
@@ -81,15 +77,12 @@ class WorkQueue:
     @property
     def stages_to_run(self) -> int:
         """The number of stages that the waiting work still has to compute."""
-        return len(self._to_run())
-
-    def _to_run(self) -> frozenset[str]:
-        return frozenset(job.id for work in self.waiting.values() for job in work.jobs) & self.missing
+        return len(self.to_run)
 
     @property
-    def not_run(self) -> int:
-        """The number of stages that were to run at first and have no result: failed, behind a failed one, or not begun."""
-        return len(self.asked & self.missing)
+    def to_run(self) -> frozenset[str]:
+        """The ids of these stages."""
+        return frozenset(job.id for work in self.waiting.values() for job in work.jobs) & self.missing
 
     @property
     def finished(self) -> bool:

@@ -14,7 +14,7 @@ from small import finish, finish_all, stages
 
 from grid.abort import LaunchAborted
 from grid.execution.executor import Executor, Session
-from grid.execution.launch import _retry, launch, refusals, summary, void_changed
+from grid.execution.launch import _retry, launch, ran_words, refusals, summary, void_changed
 from grid.execution.perform import perform
 from grid.execution.scheduler import queue_of
 from grid.ledger.ledger import Cause, Ledger, State
@@ -202,7 +202,7 @@ def test_every_failure_of_a_cell_is_printed_in_full(make: Make) -> None:
         (stage,) = stages(plan, label)
         ledger.begin(stage.stage, stage.id, {}).fail(f"ValueError: {label} {'x' * 300} end", "", deterministic=True)
     study, console = Study(study_of(grid)), Console(width=80, record=True, quiet=False, file=io.StringIO())
-    assert summary(study, study_of(grid) / "report/index.html", console, 2, queue_of(make_plan(grid), {})) == 1
+    assert summary(study, study_of(grid) / "report/index.html", console, "2 stages ran", queue_of(make_plan(grid), {})) == 1
     said = " ".join(console.export_text().split())
     for label in ("evaluate:drawn", "explain:gradcam"):
         assert said.count(f"{label}: ValueError: {label} x") == 1
@@ -210,6 +210,12 @@ def test_every_failure_of_a_cell_is_printed_in_full(make: Make) -> None:
     (cell,) = study.cells
     assert cell.reason is not None
     assert cell.reason.endswith("end; failed too: explain:gradcam")
+
+
+def test_what_ran_is_counted_without_what_did_not() -> None:
+    assert [ran_words(0), ran_words(1), ran_words(5), ran_words(5, 2)] == [
+        *("nothing had to run", "1 stage ran", "5 stages ran", "3 of 5 stages ran")
+    ]
 
 
 class OneOnly(Executor):

@@ -1,12 +1,15 @@
 """What a pull worker passes over, waits for, and takes from the ledger; a lease of this process stands for another worker."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from grid.execution import pull_worker
 from grid.execution.executor import Session
 from grid.execution.job import Job, RunOptions, jobs_of, lease_of, run
 from grid.execution.local import LocalExecutor
@@ -16,6 +19,7 @@ from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.study import Study
 from grid.plan.plan import make_plan, store_of
+from grid.plan.study_record import write_plan
 from grid.spec.grid_file import Grid
 
 AXES = {"seed": {"zero": {"seed": 0}, "one": {"seed": 1}}}
@@ -147,3 +151,14 @@ def test_a_worker_says_how_many_replicates_the_results_ask_for(make_study: Calla
         (study.path / "plan.json").write_text(json.dumps({**record, "replication": {**rule, "until": until}}))
         found = more_replicates(Study(study.path))
         assert found is None if said is None else found is not None and found.startswith(said)
+
+
+def test_a_worker_counts_what_ran_here_and_nothing_else(grid: Grid, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plan = make_plan(grid)
+    write_plan(plan, grid)
+    queue = queue_of(plan, jobs_of(plan.stages, store_of(grid)))
+    monkeypatch.setattr(pull_worker, "conclude", lambda *_: tmp_path / "index.html")
+    for ran, words in ((0, "nothing had to run ·"), (1, "1 stage ran ·")):
+        console = Console(width=200, record=True, file=io.StringIO())
+        pull_worker._conclude(Study(plan.study), queue, ran, console, None)
+        assert any(line.startswith(words) for line in console.export_text().splitlines()), "the others are those of others"

@@ -82,16 +82,16 @@ def test_stopping_needs_a_validation_loss():
 
 
 def test_the_schedule_goes_on_without_validation_images():
-    told = []
+    seen = []
 
-    class Told(OptimizerSchedule):
+    class Recorded(OptimizerSchedule):
         def schedule(self, improved):
-            told.append(improved)
+            seen.append(improved)
 
-    moves = Told(OneCycleConfig().optimizer_of(parameters()))
+    moves = Recorded(OneCycleConfig().optimizer_of(parameters()))
     for loss in (2.0, 3.0, 1.0, None):
         assert moves.after_epoch(loss) is False
-    assert told == [True, False, True, False]
+    assert seen == [True, False, True, False]
     assert moves.best == 1.0
 
 
