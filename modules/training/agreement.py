@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import torch
 import torch.distributed
-from torch import Tensor
+
+from modules.training.late_copy import LateCopy
 
 
 class Agreement:
@@ -20,8 +21,8 @@ class Agreement:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._answers: Tensor | None = None
-        self._copied: torch.cuda.Event | None = None
+        self._copy = LateCopy()
+        self._asked = False
 
     def ask(self, mine: Sequence[bool]) -> None:
         """Sends this rank's answers; they replace those that were not heard."""
@@ -29,19 +30,10 @@ class Agreement:
         for place, answer in enumerate(mine):
             sent[place].fill_(int(answer))
         torch.distributed.all_reduce(sent, torch.distributed.ReduceOp.MAX)
-        if sent.is_cuda:
-            self._answers = torch.empty(len(mine), dtype=torch.int32, pin_memory=True)
-            self._answers.copy_(sent, non_blocking=True)
-            self._copied = torch.cuda.Event()
-            self._copied.record()
-        else:
-            self._answers = sent
+        self._copy.send(sent)
+        self._asked = True
 
     def heard(self) -> tuple[bool, ...]:
         """For each question that was asked last, whether any rank said yes; empty if nothing was asked since."""
-        answers, self._answers = self._answers, None
-        if answers is None:
-            return ()
-        if self._copied is not None:
-            self._copied.synchronize()
-        return tuple(bool(answer) for answer in answers.numpy())
+        asked, self._asked = self._asked, False
+        return tuple(map(bool, self._copy.read())) if asked else ()

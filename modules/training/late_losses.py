@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from modules.training.late_copy import LateCopy
 from modules.training.nonfinite import finite
 
 
@@ -32,8 +32,7 @@ class LateLosses:
     def __init__(self, total: float = 0.0, images: float = 0.0) -> None:
         self.total, self.images = total, images
         self._step: _Step | None = None
-        self._buffer: Tensor | None = None
-        self._copied: torch.cuda.Event | None = None
+        self._copy = LateCopy()
 
     def add(self, loss: Tensor, images: int, epoch: int, steps: int) -> None:
         """Adds the mean loss, a scalar, of a step with that many images, and reads the step before it.
@@ -46,15 +45,7 @@ class LateLosses:
             NonFiniteLoss: the loss of the step before is NaN or infinite.
         """
         self.read()
-        value = loss.detach().double()
-        if value.is_cuda:
-            if self._buffer is None:
-                self._buffer = torch.empty((), dtype=torch.float64, pin_memory=True)
-            self._buffer.copy_(value, non_blocking=True)
-            self._copied = torch.cuda.Event()
-            self._copied.record()
-        else:
-            self._buffer = value
+        self._copy.send(loss.detach().double())
         self._step = _Step(images, epoch, steps)
 
     def read(self) -> LateLosses:
@@ -66,10 +57,7 @@ class LateLosses:
         step, self._step = self._step, None
         if step is None:
             return self
-        assert self._buffer is not None
-        if self._copied is not None:
-            self._copied.synchronize()
-        value = float(self._buffer.numpy())
+        value = float(self._copy.read())
         self.total += finite(value, "training loss", step.epoch, step.steps) * step.images
         self.images += step.images
         return self

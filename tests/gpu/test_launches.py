@@ -114,7 +114,9 @@ def test_all_ways_to_run_a_grid_give_the_same_results(device: str, tmp_path: Pat
         assert peak["device"] == name
         assert 0.2 * GIB < peak["memory"] < 16 * GIB
         assert (peak["gpu"] > 0.1 * GIB) == (device == "cuda")
-    print(said["measured"])
+    lines = " ".join(said["measured"].split())
+    assert lines.count("; such work reserves 1 CPU, ") == 2
+    assert lines.count(" GiB of a GPU; such work reserves ") == (2 if device == "cuda" else 0)
 
 
 def test_a_limit_of_money_needs_the_price_of_this_gpu(cuda: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +129,8 @@ def test_a_limit_of_money_needs_the_price_of_this_gpu(cuda: str, tmp_path: Path,
     assert not (file.parent / "studies" / "small" / "store" / "train").exists()
     command(file.parent, "launch", file, "launch.prices.gpu_hour.any=3600", "--max-cost", "5000").said()
     shown = json.loads(command(file.parent, "status", "studies/small", "--json").said())
-    print(shown.get("spending"))
+    assert shown["spent"]["gpu_hours"] > 0
+    assert shown["spent"]["cost"] > 0
     assert len(markers(file, monkeypatch)) == 2
 
 
