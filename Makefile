@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test gpu check docs format chaos bench mlflow jspsych echarts clean
+.PHONY: help env demo test slow gpu check docs format chaos bench mlflow jspsych echarts clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -22,16 +22,22 @@ env: $(READY) ## the environment alone
 demo: $(READY) ## the main job on faces that the project draws: 12 cells, a table, a report
 	@$(BIN)/facegrid launch configs/grids/demo.yaml
 
-test: $(READY) ## all tests but the long ones; prints how long each folder took (three processes: tests with Ray wait a lot)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/bench --ignore=tests/chaos/loops --ignore=tests/gpu \
-		--numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Three processes on two cores: tests with Ray wait a lot.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/bench --ignore=tests/chaos/loops --ignore=tests/gpu \
+	--numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+test: $(READY) ## the tests that CI runs, in about a quarter of an hour; prints how long each folder took
+	$(PYTEST) -m "not slow"
+
+slow: $(READY) ## the tests that `make test` leaves out because they take long
+	$(PYTEST) -m slow
 
 check: $(READY) ## format, lint, types, layers, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/unit -m "not slow"
 
 docs: $(READY) ## the documentation as a site, in build/site; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

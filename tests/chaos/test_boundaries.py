@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from boundaries import Calm, Moment, Place, killed_and_launched_again
+from slow import slow
 
 pytestmark = pytest.mark.timeout(900)
 BOUNDARIES: dict[str, tuple[str, int, Moment]] = {  # what is left -> regular expression of the key, its how many-th write, when
@@ -21,6 +22,12 @@ BOUNDARIES: dict[str, tuple[str, int, Moment]] = {  # what is left -> regular ex
     "all stages, no report": (r"^score/.*/done-", 1, "after"),
     "a report that MLflow does not have": (r"^made\.json", 1, "after"),
 }
+FAST = [
+    "a record without its copy",
+    "a checkpoint that no event names",
+    "a training of one epoch",
+    "a result without its marker",
+]
 NO_RESUME = "from grid.ledger.attempt import Attempt; Attempt.resumable = lambda self: None"
 AGAIN = """
 from grid.execution import job, perform
@@ -32,7 +39,7 @@ job._elsewhere = lambda ledger, one, failed: None
 """
 
 
-@pytest.mark.parametrize("left", BOUNDARIES)
+@pytest.mark.parametrize("left", [*FAST, *slow(name for name in BOUNDARIES if name not in FAST)])
 def test_the_next_launch_makes_a_kill_good_that_leaves(every_kind: Calm, tmp_path: Path, left: str) -> None:
     form, number, moment = BOUNDARIES[left]
     assert killed_and_launched_again(Place(tmp_path / "killed"), every_kind, number, moment, form) is not None

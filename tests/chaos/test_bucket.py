@@ -19,6 +19,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         yield new_bucket(environment, monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_killed_driver_costs_no_finished_stage_in_a_bucket(undisturbed: Any, tmp_path: Path, hold: Path, bucket: str) -> None:
     store, where = Store(bucket), f"launch.store={bucket}"
     with Facegrid(tmp_path, "launch", undisturbed.grid, where, "launch.concurrency=1", FACEGRID_TEST_HOLD=str(hold)) as driver:

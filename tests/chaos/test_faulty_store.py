@@ -38,6 +38,7 @@ def test_launches_go_on_until_all_is_done(every_kind: Calm, tmp_path: Path) -> N
     sound(place.study)
 
 
+@pytest.mark.slow
 def test_a_launch_gets_through_slow_writes(every_kind: Calm, tmp_path: Path) -> None:
     place = faulty(tmp_path, "pause=0.1")
     code, said = place.launch()

@@ -20,6 +20,7 @@ def training(store: Store, before: dict[tuple[str, str], int]) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_an_interrupted_launch_says_so_and_goes_on_later(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     """Ctrl-C, then what a scheduler sends, then in peace."""
     store = Store(tmp_path / STUDY / "store")

@@ -61,6 +61,7 @@ def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, 
     sound(tmp_path / STUDY)
 
 
+@pytest.mark.slow
 def test_a_worker_that_always_dies_is_given_up_after_as_many_more_tries_as_the_grid_file_says(tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["skip"]

@@ -15,6 +15,7 @@ os.link = link
 """
 
 
+@pytest.mark.slow
 def test_a_launch_needs_no_hard_links(every_kind: Calm, tmp_path: Path) -> None:
     place = Place(tmp_path / "place", change=NO_LINKS)
     code, said = place.launch()
@@ -26,6 +27,7 @@ def test_a_launch_needs_no_hard_links(every_kind: Calm, tmp_path: Path) -> None:
     sound(place.study)
 
 
+@pytest.mark.slow
 def test_a_kill_costs_nothing_there_either(every_kind: Calm, tmp_path: Path) -> None:
     place = Place(tmp_path / "place", change=NO_LINKS)
     assert killed_and_launched_again(place, every_kind, 1, "within", r"^train/.*/done-")

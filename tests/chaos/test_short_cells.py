@@ -21,6 +21,7 @@ def short(tree: dict[str, Any]) -> None:
     tree["launch"] = {"resources": {"cpus": 1, "gpus": 0}, "retries": 1}
 
 
+@pytest.mark.slow
 def test_a_short_cell_that_kills_its_process_is_given_up_and_all_others_run_once(tmp_path: Path) -> None:
     store = Store(tmp_path / STUDY / "store")
     file = grid(tmp_path / "tiny.yaml", short)

@@ -39,6 +39,7 @@ def stop(driver: Facegrid) -> None:
     time.sleep(LEASE + 1)
 
 
+@pytest.mark.slow
 def test_a_stopped_driver_takes_its_lease_again_and_steps_down_where_another_has(
     undisturbed: Any, tmp_path: Path, hold: Path
 ) -> None:

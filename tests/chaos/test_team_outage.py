@@ -31,6 +31,7 @@ def launched(folder: Path, tracking: str, hold: Path) -> tuple[int, str]:
     return code, out + err
 
 
+@pytest.mark.slow
 def test_two_launches_outlive_their_server_and_its_database(tmp_path: Path, hold: Path) -> None:
     if binaries() is None:
         pytest.skip("no PostgreSQL (Debian: apt-get install postgresql)")

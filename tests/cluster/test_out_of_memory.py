@@ -22,6 +22,7 @@ def hungry(tree: dict[str, Any]) -> None:
     tree["launch"] = {"resources": {"cpus": 1, "gpus": 0.25}, "retries": 0}
 
 
+@pytest.mark.slow
 def test_a_cell_out_of_gpu_memory_goes_on_in_a_larger_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shares = tmp_path / "shares"
     shares.mkdir()

@@ -92,6 +92,7 @@ def test_a_sound_cluster_passes_and_its_store_is_left_as_it_was(cluster: Nodes, 
     assert list((study / "store").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="a node with a disk of its own needs root")
 def test_faults_of_one_node_are_named_with_the_node_and_what_to_do(
     cluster: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

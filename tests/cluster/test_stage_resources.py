@@ -22,6 +22,7 @@ def one_cell(tree: dict[str, Any]) -> None:
     tree["launch"] = {"resources": {"cpus": 1, "gpus": 0.25}, "stage_resources": stage_resources, "retries": 0}
 
 
+@pytest.mark.slow
 def test_a_detection_holds_no_gpu_and_a_training_more_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shares = tmp_path / "shares"
     shares.mkdir()

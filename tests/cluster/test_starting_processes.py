@@ -12,7 +12,7 @@ import pytest
 from launching import GRIDS, ROOT, Facegrid, Store, facegrid, grid, here
 from ray_nodes import Nodes
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 STUDY = Path("studies", "tiny")
 
 

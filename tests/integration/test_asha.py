@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from launching import Facegrid, Store, facegrid, here, runs
+from slow import slow
 from small import write
 from small_search import BASE, PROTOCOL
 
@@ -76,6 +77,7 @@ def loss(marker: Any) -> float:
     return float(marker.facts["metrics"]["validation_loss"])
 
 
+@pytest.mark.slow
 def test_what_ended_and_what_was_decided_before_the_kill_stays(killed: Any) -> None:
     assert not [key for key in killed.done if key[0] == "search"]
     markers = killed.store.markers()
@@ -86,7 +88,7 @@ def test_what_ended_and_what_was_decided_before_the_kill_stays(killed: Any) -> N
     assert {marker.id for marker in trainings(killed.store).values() if marker.facts["rung"]} == set(after)
 
 
-@pytest.mark.parametrize("which", ["killed", "alone"])
+@pytest.mark.parametrize("which", [*slow(["killed"]), "alone"])
 def test_every_rung_has_promoted_its_best_trials_in_the_end(which: str, request: pytest.FixtureRequest) -> None:
     value = request.getfixturevalue(which)
     store = value if which == "alone" else value.store
@@ -110,6 +112,7 @@ def uses_asha(store: Store, search: Any) -> bool:
     return any("promoted" in row for row in store.ledger.json(search, "search.json")["trials"])
 
 
+@pytest.mark.slow
 def test_a_training_has_the_same_numbers_however_it_came_to_go_on(killed: Any, alone: Store) -> None:
     """By another launch, and by successive halving, which shares the first rung with it."""
     histories = {key: alone.ledger.json(marker, "history.json") for key, marker in trainings(alone).items()}
@@ -124,6 +127,7 @@ def losses(history: list[dict[str, Any]]) -> list[Any]:
     return [(row["train_loss"], row["validation_loss"]) for row in history]
 
 
+@pytest.mark.slow
 def test_a_finished_search_runs_nothing_again(killed: Any) -> None:
     attempts = killed.store.attempts()
     assert "A launch would run nothing" in " ".join(here(killed.folder, "plan", killed.grid).split())
@@ -131,6 +135,7 @@ def test_a_finished_search_runs_nothing_again(killed: Any) -> None:
     assert killed.store.attempts() == attempts
 
 
+@pytest.mark.slow
 def test_report_and_mlflow_show_the_trials_that_were_trained(killed: Any) -> None:
     found = trainings(killed.store)
     counts = [sum(rung == at for _, at in found) for rung in range(3)]

@@ -14,6 +14,7 @@ from modules.network import Network
 @pytest.mark.skipif(
     shutil.which("g++") is None and shutil.which("clang++") is None, reason="torch.compile needs a C++ compiler"
 )
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_compiled_backbone_gives_the_same_loss_and_gradients_under_the_same_names():
     torch.manual_seed(0)

@@ -23,6 +23,7 @@ import pytest
 import yaml
 from launching import here_any
 from rich.console import Console
+from slow import slow
 from small import folder
 
 from grid.execution import launch as execution
@@ -211,7 +212,7 @@ DRAWN = (  # kinds whose cases draw the page
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("how", [*slow(["half", "empty"]), "flipped", "absent"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_damage_is_healed_and_no_number_changes(
     kind: str,

@@ -43,7 +43,7 @@ def both(tree: dict[str, Any]) -> None:
     two(tree)
     tree["axes"] = {"devices": DEVICES}
     tree["base"] |= {"head": PLAIN, "augmentation": "flip"}
-    tree["base"]["recipe"] |= {"batch_size": 9, "lr": 0.1}
+    tree["base"]["recipe"] |= {"batch_size": 9, "lr": 0.05}
 
 
 def shared(tree: dict[str, Any]) -> None:
@@ -176,6 +176,7 @@ def helpers(tag: str) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.slow
 def test_on_ray_killed_ranks_cost_no_result(undisturbed_two: Any, tmp_path: Path) -> None:
     """First rank 1, then rank 0, whose helper ends with it."""
     file, contents = undisturbed_two
@@ -223,6 +224,7 @@ def test_a_killed_rank_costs_no_result(sharing: Path, tmp_path: Path) -> None:
     sound(tmp_path / STUDY)
 
 
+@pytest.mark.slow
 def test_helpers_end_with_a_killed_launch_which_then_resumes(undisturbed_two: Any, tmp_path: Path) -> None:
     file, contents = undisturbed_two
     hold = tmp_path / "hold"
@@ -254,6 +256,7 @@ def the_training(folder: Path, change: Callable[[dict[str, Any]], None]) -> Job:
     return found
 
 
+@pytest.mark.slow
 def test_a_training_takes_two_of_three_devices(locally: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def change(tree: dict[str, Any]) -> None:
         both(tree)
@@ -272,6 +275,7 @@ def test_a_training_takes_two_of_three_devices(locally: Path, tmp_path: Path, mo
     assert all(torch.equal(found.weights[key], value) for key, value in whole.weights.items())
 
 
+@pytest.mark.slow
 def test_a_training_on_two_devices_is_asked_to_take_three(
     locally: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +303,7 @@ def test_a_training_on_two_devices_is_asked_to_take_three(
     assert all(torch.allclose(found.weights[key], value, rtol=0, atol=1e-5) for key, value in whole.weights.items())
 
 
+@pytest.mark.slow
 def test_a_rank_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ranks, "PATIENCE", timedelta(seconds=5))

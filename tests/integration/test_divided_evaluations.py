@@ -99,6 +99,7 @@ def test_a_process_lost_during_an_evaluation_is_no_failure_of_it(tmp_path: Path,
     assert run(job, RunOptions()).ended == "done"
 
 
+@pytest.mark.slow
 def test_on_ray_the_devices_of_a_training_and_those_of_an_evaluation_alone_divide_its_images(tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         two(tree)

@@ -13,6 +13,7 @@ def single(tree: dict[str, Any]) -> None:
     del tree["axes"], tree["skip"], tree["explainers"]
 
 
+@pytest.mark.slow
 def test_a_long_temporary_folder_and_no_home_folder_do_not_matter(tmp_path: Path) -> None:
     """Ray's sockets would have paths that are too long, and its token could not be written."""
     long = tmp_path / ("x" * 90)

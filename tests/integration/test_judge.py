@@ -74,6 +74,7 @@ def test_a_study_is_exported_and_its_network_compares_photographs(tmp_path: Path
         call("export", home, "--to", model)
 
 
+@pytest.mark.slow
 def test_an_exported_network_is_registered_with_a_server_and_works_from_there(
     tmp_path: Path, faces: list[Path], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +109,7 @@ def test_onnx_files_are_judged_and_what_is_assumed_is_said(tmp_path: Path) -> No
     assert [one["model"] for one in again["thresholds"]] == ["model=0.onnx", "model=1.onnx"]
 
 
+@pytest.mark.slow
 def test_a_bin_of_photographs_is_judged_like_a_folder_of_the_same_crops(shared: Path, tmp_path: Path) -> None:
     """LFW's faces, aligned by five landmarks and packed as JPEG, as the public files are."""
     protocol: Any = resolve("protocol", {"name": "lfw", "root": str(shared / "data" / "lfw")})
@@ -228,6 +230,7 @@ def test_a_hostile_file_is_one_line_and_nothing_is_read_or_written_outside(
     assert {path: path.read_bytes() if path.is_file() else b"" for path in sorted(tmp_path.rglob("*"))} == before
 
 
+@pytest.mark.slow
 def test_torchscript_is_judged_like_the_same_network_in_onnx_where_ray_and_mlflow_cannot_be_imported(tmp_path: Path) -> None:
     linear = torch.nn.Linear(48, 8, bias=False).eval()
     with torch.no_grad():

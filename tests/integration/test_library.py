@@ -53,6 +53,7 @@ def test_the_page_runs_in_a_plain_process_without_ray_and_mlflow(place: Path) ->
     assert "(2, 4, 4)" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_page_runs_as_a_notebook(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import nbformat
 

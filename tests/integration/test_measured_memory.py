@@ -39,6 +39,7 @@ def three_cells(tree: dict[str, Any]) -> None:
     tree["launch"] = {"resources": {"memory_gib": "measured"}, "retries": 0}
 
 
+@pytest.mark.slow
 def test_it_is_reserved_where_it_is_measured_and_elsewhere_the_training_shows_its_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def status(address: str, host: str, data: bytes | None = None, origin: str | Non
         return error.code
 
 
+@pytest.mark.slow
 def test_a_proxy_is_not_asked_for_this_machine_and_other_machines_may_use_its_name(build: Callable[..., Study]) -> None:
     study = build("open")
     result = sync_pass(study.path)

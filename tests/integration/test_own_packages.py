@@ -3,12 +3,14 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from launching import GRIDS, ROOT, Facegrid
 from small import SMALL, write
 
 from facegrid import OWN_PACKAGES
 
 
+@pytest.mark.slow
 def test_workers_take_our_packages_and_the_users_components(tmp_path: Path) -> None:
     for name in OWN_PACKAGES:
         (tmp_path / name).mkdir()

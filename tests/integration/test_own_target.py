@@ -45,6 +45,7 @@ class StripesConfig(FilesConfig):
         }
 """
 COUNT, UNKNOWN = 80, 4
+EPOCHS = 12
 
 
 def draw(folder: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: 
         "data": {"name": "striped.stripes", "root": "images"},
         "targets": {"stripes": None, "brightness": {"loss": "regression", "weight": 0.5}},
         "split": {"fraction": 0.2},
-        "recipe": {"name": "one_cycle", "lr": 0.02, "epochs": 8, "batch_size": 8, "select": "best"},
+        "recipe": {"name": "one_cycle", "lr": 0.005, "epochs": EPOCHS, "batch_size": 8, "select": "last"},
     }
     explainers = [{"name": "gradcam", "images": 2}]
     write(tmp_path / "mine.yaml", base, axes={"seed": {"a": {"seed": 1}}}, protocols=[], explainers=explainers)
@@ -81,7 +82,7 @@ def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: 
     assert facts["classes"] == {"brightness": 0, "stripes": 2}
     assert (facts["images"], facts["validation_images"]) == (COUNT * 0.8, COUNT * 0.2)
     assert facts["validation_accuracy"] == facts["validation_accuracy_stripes"] > 0.85
-    assert facts["validation_mae_brightness"] < 25  # 35 for a guess of the mean
+    assert facts["validation_mae_brightness"] < 20  # 35 for a guess of the mean; 4 to 10 for four seeds
     assert COUNT * 0.8 - UNKNOWN <= facts["labeled_stripes"] < facts["labeled_brightness"] == COUNT * 0.8
     with open(tmp_path / "studies/small/report/table.csv", newline="", encoding="utf-8") as file:
         (line,) = csv.DictReader(file)
@@ -97,7 +98,7 @@ def test_a_launch_trains_on_the_columns_of_a_dataset_of_the_users_own(tmp_path: 
     assert "brightness, mean absolute error" in page
     (history,) = marker.parent.glob("*/history.json")
     rows = json.loads(history.read_text(encoding="utf-8"))
-    assert len(rows) == 8
+    assert len(rows) == EPOCHS
     for row in rows:
         total = row["validation_loss_stripes"] + 0.5 * row["validation_loss_brightness"]
         assert abs(row["validation_loss"] - total) < 1e-9

@@ -53,6 +53,7 @@ def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tm
     assert "0 stages to run" in here(tmp_path, "work", STUDY)
 
 
+@pytest.mark.slow
 def test_a_worker_and_a_launch_share_the_stages(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     here(tmp_path, "launch", undisturbed.grid, "--no-run")
     store = Store(tmp_path / STUDY / "store")

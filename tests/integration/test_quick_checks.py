@@ -18,6 +18,7 @@ def test_a_quick_check_of_a_shipped_grid_runs_every_stage(tmp_path: Path, name: 
     assert [stage for stage in stages if f"  {stage}: " not in said] == []
 
 
+@pytest.mark.slow
 def test_a_quick_check_explains_few_pairs(tmp_path: Path) -> None:
     stages, said = checked("zhong2018_small", tmp_path, None)
     assert {"train", "evaluate:similar", "explain:pair_occlusion"} <= set(stages)

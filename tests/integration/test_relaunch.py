@@ -12,6 +12,7 @@ from launching import facegrid
 pytestmark = pytest.mark.timeout(600)
 
 
+@pytest.mark.slow
 def test_a_relaunch_makes_a_report_again_only_after_a_change(
     run: Run, grid: Callable[..., Path], study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

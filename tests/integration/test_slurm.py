@@ -139,6 +139,7 @@ def test_an_array_of_workers_with_a_requeued_task_ends_with_every_stage_once(
     sound(tmp_path / STUDY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slurm", [OWN_PROCESSES], indirect=True)
 def test_a_launch_on_the_nodes_of_a_job_has_a_ray_of_its_own(slurm: Path, undisturbed: Any, tmp_path: Path) -> None:
     command = tmp_path / "facegrid"

@@ -89,6 +89,7 @@ def test_a_plan_estimates_a_real_study_from_what_was_measured(tmp_path: Path) ->
         assert one[0].data.metrics["system/process_memory_usage_megabytes"] > 100
 
 
+@pytest.mark.slow
 def test_ray_reserves_gpu_hours_and_a_limit_holds_for_each_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two units of work at once, each with half of a GPU that exists for Ray's scheduler only."""
     file, study = grid(tmp_path / "tiny.yaml", four_cells), tmp_path / STUDY

@@ -48,6 +48,7 @@ def with_secret(folder: Path) -> list[Path]:
     return [path for path in files if any(form in path.read_bytes() for form in forms)]
 
 
+@pytest.mark.slow
 def test_a_launch_on_ray_with_a_token_is_copied_and_the_token_is_in_no_file_or_log(
     proxy: TlsProxy, trusting: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,6 +159,7 @@ def test_a_launch_that_computes_nothing_leaves_the_time_and_revision_of_the_one_
     assert write_plan(make_plan(changed), changed)["launched"] > 1.0
 
 
+@pytest.mark.slow
 def test_a_launch_resolves_each_cell_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --retry, shards of detections and the record of the study."""
     import grid.plan.plan as room

@@ -175,6 +175,7 @@ def test_loader_processes_count_with_what_is_their_own(make: Callable[..., Grid]
     assert peak.memory > 7 * GIB * len(seen)
 
 
+@pytest.mark.slow
 def test_a_large_array_is_in_the_peak_even_after_it_is_gone(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
     forward, large = Network.loss_of, memory_probe._own() + (1 << 28)
 

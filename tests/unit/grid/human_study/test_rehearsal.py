@@ -11,6 +11,7 @@ from grid.human_study.rehearsal import rehearse
 from grid.spec.grid_file import BadInput
 
 
+@pytest.mark.slow
 def test_thirty_simulated_participants_at_once_are_stored_as_they_answered(tmp_path: Path) -> None:
     """Every stored choice is the simulated one, whatever order it was asked in, so nothing is lost or exchanged."""
     design = bundle(tmp_path, pairs=20)

@@ -168,6 +168,7 @@ def test_every_file_of_a_report_is_written_whatever_levels_are_called(make_study
     assert json.loads((folder / "report.json").read_text(encoding="utf-8"))["axes"]["a"][:-1] == TEXTS
 
 
+@pytest.mark.slow
 def test_long_names_give_files_that_a_file_system_takes(make_study):
     long = ["x" * 300, "x" * 300 + "y"]
     study = make_study("long", axes={"a": long, "b": ["猫" * 200]}, protocols=(), images=1)

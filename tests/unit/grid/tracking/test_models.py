@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from mlflow_runs import Make, dump, edit, runs, thorough
 from mlflow_server import Server
+from slow import slow
 
 from grid.ledger.study import Study
 from grid.tracking.answers import is_unknown_endpoint
@@ -35,7 +36,7 @@ def models(study: Study) -> list[Any]:
     return list(models_of_experiments(client, ids, f"tags.`facegrid.study` = '{study.id}'"))
 
 
-@pytest.mark.parametrize("where", ["server", "file"])
+@pytest.mark.parametrize("where", [*slow(["server"]), "file"])
 def test_each_cell_has_one_model_whose_metrics_name_their_datasets(
     new_study: Make, request: pytest.FixtureRequest, where: str
 ) -> None:

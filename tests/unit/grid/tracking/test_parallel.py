@@ -51,6 +51,7 @@ def test_after_an_error_no_other_call_begins_and_those_that_began_have_ended() -
     assert sorted(ended) == sorted(set(began) - {1})
 
 
+@pytest.mark.slow
 def test_a_server_has_after_a_parallel_pass_what_sqlite_has_after_one_by_one(new_study: Make, tmp_path, monkeypatch) -> None:
     study = new_study(axes={"backbone": ["a", "b", "c"], "loss": ["x", "y"]}, explainers=(), pairs=20)
     threads: list[str] = []

@@ -9,6 +9,7 @@ import pytest
 from mlflow.entities import ViewType
 from mlflow_runs import AXES, Make, edit, runs
 from mlflow_server import Server
+from slow import slow
 
 from grid.abort import LaunchAborted
 from grid.ledger.study import Study
@@ -49,7 +50,7 @@ def everything(study: Study) -> dict[str, tuple[str, str, int]]:
     }
 
 
-@pytest.mark.parametrize("where", ["server", "file"])
+@pytest.mark.parametrize("where", [*slow(["server"]), "file"])
 def test_runs_of_removed_cells_and_files_of_replaced_runs_go_and_all_else_stays(
     new_study: Make, request: pytest.FixtureRequest, where: str
 ) -> None:

@@ -240,6 +240,7 @@ def _digest():
     return found.hexdigest()
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_bytes():
     program = f"import runpy; print(runpy.run_path({str(Path(__file__))!r})['_digest']())"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

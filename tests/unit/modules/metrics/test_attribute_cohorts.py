@@ -131,6 +131,7 @@ def simulated(seed: int, harder: float = 0.0) -> dict[tuple[str, int], Any]:
     return dict(found["metrics"])
 
 
+@pytest.mark.slow
 def test_equal_cohorts_are_found_different_in_5_percent_of_400_tables() -> None:
     tables = [simulated(seed) for seed in range(400)]
     for metric in ("mae", "cumulative_score"):

@@ -66,6 +66,7 @@ def test_pairs_without_common_subjects_give_nearly_delongs_test():
     )
 
 
+@pytest.mark.slow
 def test_the_test_keeps_its_size_where_delongs_does_not():
     rng = np.random.default_rng(2)
     mine, naive = [], []

@@ -65,6 +65,7 @@ def test_genuine_pairs_count_once_for_their_subject():
     assert (one.low, one.high) == pytest.approx(effective(errors.mean(), sum(out), 20, 100))
 
 
+@pytest.mark.slow
 def test_equal_cohorts_are_found_different_in_5_percent_of_the_tables():
     found = [min(one.p for one in cohort_rates(*table([seed, 7]), NAMES, seed=seed)) < 0.05 for seed in range(400)]
     assert 0.035 <= np.mean(found) <= 0.065

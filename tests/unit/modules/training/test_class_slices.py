@@ -47,6 +47,7 @@ def same(found: list[Any], expected: list[Any]) -> None:
                 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_any_number_of_ranks_resumes_what_another_has_saved(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole", 1, CASES)

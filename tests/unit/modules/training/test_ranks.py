@@ -30,6 +30,7 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 def test_two_ranks_train_and_validate_as_one_process(tmp_path: Path) -> None:
     names: dict[str, Any] = {"rank": None, "cases": CASES, "place": tmp_path}
     exec(compile(PROGRAM, "<program>", "exec"), names)

@@ -96,6 +96,7 @@ def test_titles_of_neighboring_panels_do_not_overlap() -> None:
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(found))
 
 
+@pytest.mark.slow
 def test_every_figure_of_a_study_with_long_names_has_a_layout(tmp_path: Any) -> None:
     axes = {"backbone": ["alexnet", LONG], "a rather long factor": ["one", "two", LONG]}
     study = build_study(tmp_path / "long", axes=axes, pairs=1200, images=1, explainers=())

@@ -100,6 +100,7 @@ def p_values(tmp_path_factory, run_cell):
     return {(label, rate): found[f"{rate}_p"]["cohort"]["value"] for label, found in results.items() for rate in rates}
 
 
+@pytest.mark.slow
 def test_noise_in_the_images_of_one_cohort_is_found(p_values):
     assert p_values["one", "fnmr"] < 0.01
 
