@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from launching import Facegrid, Store, family, gone, here, sound
-from slow import slow
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 STUDY = Path("studies", "tiny")
 
 
-@pytest.mark.parametrize("name", [*slow(["raylet"]), "gcs_server"])
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
 def test_a_launch_ends_soon_after_ray_and_the_next_one_goes_on(undisturbed: Any, tmp_path: Path, hold: Path, name: str) -> None:
     store = Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", undisturbed.grid, "launch.concurrency=1", FACEGRID_TEST_HOLD=str(hold)) as driver:

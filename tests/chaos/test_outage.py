@@ -33,6 +33,7 @@ def record(study: Path, tracking: str | None = None) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_launch_without_its_server_is_copied_later(undisturbed: Any, tmp_path: Path) -> None:
     server = Server(tmp_path)
     said = here(tmp_path, "launch", undisturbed.grid, f"launch.tracking={server.address}", "launch.executor=local")

@@ -15,7 +15,7 @@ from grid.execution.ray_start import QUIET, reserved
 from grid.execution.slots import Slots
 from grid.spec.launch_settings import Launch, Resources
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

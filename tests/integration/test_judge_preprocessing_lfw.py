@@ -24,7 +24,7 @@ from grid.plan.inputs import InputResolver
 from modules.backbones.external import ExternalConfig, FileNetwork
 from modules.layers.normalize import unit
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 FACES = ("similarity", "none")
 BY_255 = RANGES["x / 255"]
 RIGHT = Preprocessing(size=SIZE)

@@ -101,6 +101,7 @@ def read_only(build: Callable[..., Study]) -> Iterator[Study]:
         place.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_the_runs_of_a_study_that_may_only_be_read_are_shown(read_only: Study) -> None:
     database = read_only.path.parent / "mlflow.db"
     before = database.read_bytes()

@@ -72,6 +72,7 @@ def _title(name: str, metrics: dict[str, Any]) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600 * FOLDS)  # a crowded machine takes that long
 def test_aligned_faces_reach_what_the_public_network_is_known_for(pairs: Pairs, tmp_path: Path) -> None:
     config = mtcnn.MTCNNConfig(alignment="similarity")

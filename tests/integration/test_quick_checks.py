@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from quick_checks import DRAWN, checked
+from slow import slow
 
 from grid.stages.context import FAST_EXPLAINED
 
 DEAR = ("xu2023_small", "zhong2018_small")  # seven methods of pairs with their scores; the other has a test of its own
 
 
-@pytest.mark.parametrize("name", [name for name in DRAWN if name not in DEAR])
+@pytest.mark.parametrize("name", ["facenet_small", *slow(name for name in DRAWN if name not in {"facenet_small", *DEAR})])
 def test_a_quick_check_of_a_shipped_grid_runs_every_stage(tmp_path: Path, name: str) -> None:
     stages, said = checked(name, tmp_path, None)
     assert "train" in stages

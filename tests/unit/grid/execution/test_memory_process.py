@@ -34,6 +34,7 @@ def job(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> Job:
     return found
 
 
+@pytest.mark.slow
 def test_what_this_process_holds_is_not_in_the_peak(job: Job) -> None:
     torch.ones(1 << 28)  # 1 GiB
     found = peak_of(job, 1.0)

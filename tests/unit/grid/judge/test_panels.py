@@ -39,6 +39,7 @@ def scores(study: Study, place: int) -> Any:
     return pq.read_table(study.ledger.path(marker, "scores.parquet")).to_pandas()
 
 
+@pytest.mark.slow
 def test_the_report_has_worst_pairs_cohorts_and_explanations(study: Study) -> None:
     spec = read(study.path / GRID).spec
     pairs, cohorts = spec.stages

@@ -44,6 +44,7 @@ def test_large_files_have_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert copied[-1] == (known.artifacts, str(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_new_run_is_never_read_from_a_server_and_has_its_files(
     new_study: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from grid.ledger.study import Study
 from grid.tracking.sync import sync_pass
 from grid.tracking.uri import connect, tracking_of
@@ -17,6 +19,7 @@ def _copy(path: Path, start: Any) -> None:
     assert len(result.runs) == 1
 
 
+@pytest.mark.slow
 def test_eight_processes_make_one_database(make_study: Make) -> None:
     small: Mapping[str, Any] = {"axes": {"backbone": ["resnet34"]}, "protocols": (), "explainers": ()}
     studies = [make_study(f"study{number}", **small) for number in range(8)]
