@@ -1,7 +1,7 @@
 """Trainings that run on fewer devices than they could use, and are to go on with more once there is room for them.
 
 The launch asks such a training by an object in its attempt's folder, which rank 0 looks for after each checkpoint. The training
-ends there and waits again, before all other work; placed again, it takes as many devices as there is room for. That costs no
+ends there and waits again, before all other work; placed again, it takes the devices that there was room for. That costs no
 step, but the start of its processes, so it happens
 
 * only where no other work waits for room, and the room has been free for ``PATIENCE`` seconds, twice as long each further time;
@@ -116,6 +116,7 @@ class Growth:
 
     def _ask(self, one: Smaller, attempt: str, devices: int) -> None:
         self.ledger.ask_rescale(one.job.kind, one.job.id, attempt, devices)
+        self.slots.limit(one.work.id, devices)  # else it would wait for devices that other work holds
         self._asked[one.work.id] = attempt
         self._times[one.work.id] += 1
         self._since.clear()  # the room is no longer free

@@ -17,11 +17,12 @@ from grid.abort import LaunchAborted
 from grid.execution.spending_limit import STOPPED
 from grid.ledger.study import Study
 from grid.results.progress import progress
-from grid.secrets import masked_text
+from grid.secrets import SECRET, masked_text
 from grid.spec.grid_file import BadInput
 
 SECONDS = 30.0  # that the command may take
 FAILED = 20  # at most so many failed cells are listed
+SHORT = 6  # an argument with fewer characters is no secret, and may be any word
 
 
 def check_command(command: str | None) -> None:
@@ -69,7 +70,7 @@ def notifying(command: str | None, study: Path, say: Callable[[str], None]) -> I
             except LaunchAborted:  # raised here by a background thread, such as when the lease is lost
                 raise
             except Exception as error:  # a damaged record or a command that fails does not change how the launch ended
-                say(f"launch.notify: {' '.join(str(error).split())}")
+                say(f"launch.notify: {' '.join(masked_text(str(error)).split())}")
 
 
 def message(event: str, study: Study, seconds: float) -> dict[str, Any]:
@@ -94,15 +95,20 @@ def notify(command: str, content: dict[str, Any]) -> None:
     """Runs the command with the content on its standard input.
 
     Raises:
-        ValueError: it is blank, its quotes do not match, or it ended with an error; the message has what it printed last.
+        ValueError: it is blank, its quotes do not match, it ended with an error, or it took longer than ``SECONDS`` and was
+            killed. The message has what it printed last, without its arguments, which may be addresses with a token.
         OSError: it cannot be started.
-        subprocess.TimeoutExpired: it took longer than ``SECONDS``; it was killed.
     """
     words = _words(command)
     text = json.dumps(content)
-    done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
+    try:
+        done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"{words[0]} took longer than {SECONDS:g} s and was killed") from None
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "it printed nothing").splitlines()[-1]
+        for word in sorted((word for word in words[1:] if len(word) >= SHORT), key=len, reverse=True):
+            last = last.replace(word, SECRET)
         raise ValueError(f"{words[0]} ended with exit code {done.returncode} ({last})")
 
 

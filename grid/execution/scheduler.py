@@ -101,7 +101,8 @@ class WorkQueue:
         self.learn(self, [job for job in work.jobs if job.id in done])
 
     def _conclude(self, work: Work, outcomes: Mapping[str, Outcome]) -> None:
-        if any(outcome.ended == "busy" for outcome in outcomes.values()):  # another process computes one of its stages
+        elsewhere = {"busy", "fenced"}  # another process computes one of its stages, or took it over meanwhile
+        if any(outcome.ended in elsewhere for outcome in outcomes.values()):
             self.waiting[work.id] = work
             self.placed.add(work.id)
             return

@@ -40,6 +40,7 @@ class Slots:
         self._of_kinds = of_kinds or {}
         self._measured = measured
         self._slots: dict[str, dict[str, float]] = {}
+        self._most: dict[str, int] = {}  # work id -> how many slots it asks for at most
 
     def of(self, work: str) -> dict[str, float]:
         """What the unit of work reserves."""
@@ -86,8 +87,12 @@ class Slots:
         return any(name == "memory" or slot.get(name) for name in self._measured(kind))
 
     def room(self, work: str) -> int:
-        """How many slots of the unit of work the nodes have room for at once."""
-        return room(self.of(work), self.nodes)
+        """How many slots of the unit of work the nodes have room for at once, and it may ask for."""
+        return min(self._most.get(work, UNLIMITED), room(self.of(work), self.nodes))
+
+    def limit(self, work: str, count: int) -> None:
+        """From now on the unit of work asks for so many slots at most: other work holds the rest of the nodes."""
+        self._most[work] = count
 
     def larger(self, work: str, memory: Memory, devices: int = 1) -> dict[str, float] | None:
         """The next slot with more memory of that kind, or None: twice the share of a GPU, up to a whole one; twice the memory,

@@ -14,7 +14,8 @@ from grid.spec.grid_file import BadInput
 from grid.spec.levels import REPLICATE, other_levels
 from grid.spec.search import Search
 from grid.spec.stage_kind import TRAIN
-from grid.spec.stage_name import SEARCH
+from grid.spec.stage_name import PRETRAIN, SEARCH
+from grid.spec.training import Training
 from modules.model_complexity import count
 from modules.shape_inference import on_meta, stage_shapes
 from modules.targets import objective
@@ -30,7 +31,7 @@ def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
 
     Disk space, in bytes, covers two checkpoints (weights and optimizer state) and the kept weights of each training, float32.
     The head of a cell with a search is not known yet: each of its numbers is the largest of all trials. The totals include the
-    trials.
+    trials, and each training that only gives initial weights.
 
     Raises:
         BadInput: a network cannot take the cell's input size, or has no spatial feature map; no network of the grid has the
@@ -49,6 +50,8 @@ def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
             trainings[planned.stages[TRAIN]] = found
             if cell.search is not None:
                 trainings[planned.stages[SEARCH]] = _of_search(found, cell.search, cell.recipe.epochs)
+            if (source := cell.source()) is not None and (pretraining := planned.stages[PRETRAIN]) not in trainings:
+                trainings[pretraining] = _of(source, resolver, planned.title, plan, {})
     _check_layers(plan)
     total = {
         "training_flops": sum(found["training_flops"] or 0 for found in trainings.values()),
@@ -96,15 +99,16 @@ def _check_layers(plan: Plan) -> None:
             )
 
 
-def _check(cell: Cell, subjects: int | None) -> None:
-    """Raises ValueError if parts of a training are incompatible; ``count`` checks the rest."""
-    for training in (cell, cell.source()):
+def _check(cell: Training, subjects: int | None) -> None:
+    """Raises ValueError if parts of a training, or of its source training, are incompatible; ``count`` checks the rest."""
+    source = cell.source() if isinstance(cell, Cell) else None
+    for training in (cell, source):
         if training is not None:
             _check_recipe(training.recipe)
             training.check_devices()
     if cell.recipe.trains:
         cell.batches.check(cell.recipe.part_size, subjects)
-    for training in (cell, cell.source()):
+    for training in (cell, source):
         if training is not None and training.classifies and training.recipe.part_size // training.compute.devices == 1:
             check_single_image(training.backbone, training.head, training.input.pixels, training.recipe.learning_part)
     freezing.check(on_meta(cell.backbone), cell.recipe.learning_part)
@@ -143,7 +147,10 @@ def _of_search(cell: dict[str, Any], search: Search, epochs: int) -> dict[str, A
     }
 
 
-def _of(cell: Cell, resolver: InputResolver, title: str, plan: Plan, networks: dict[tuple[Any, ...], Any]) -> dict[str, Any]:
+def _of(
+    cell: Training, resolver: InputResolver, title: str, plan: Plan, networks: dict[tuple[Any, ...], Any]
+) -> dict[str, Any]:
+    """The cost of a training; ``networks`` are those counted before, by their parts, which must live on."""
     try:
         manifest = resolver.manifest(cell.data)
         subjects, images = resolver.subjects(cell.data), len(manifest.keys)

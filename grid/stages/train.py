@@ -154,8 +154,9 @@ def fitted(
             checkpoint=context.ledger.store.materialize(checkpoint) if checkpoint else None,
             callbacks=[
                 *loader_callbacks(context, training.compute, devices),
-                *([] if context.memory_probe is None else [FewSteps(context.memory_probe)]),
-                Checkpointing(
+                FewSteps(context.memory_probe)
+                if context.memory_probe is not None
+                else Checkpointing(
                     saves.save,
                     minutes=context.checkpoint_minutes,
                     leaving=context.leaving,

@@ -24,7 +24,6 @@ BOUNDARIES: dict[str, tuple[str, int, Moment]] = {  # what is left -> regular ex
 }
 FAST = [
     "a record without its copy",
-    "a checkpoint that no event names",
     "a training of one epoch",
     "a result without its marker",
 ]

@@ -48,7 +48,9 @@ def test_an_interrupted_launch_says_so_and_goes_on_later(undisturbed: Any, tmp_p
     sound(tmp_path / STUDY)
 
 
-@pytest.mark.parametrize(("executor", "second"), [("ray", signal.SIGINT), ("local", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("executor", "second"), [("ray", signal.SIGINT), pytest.param("local", signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_launch_that_is_interrupted_twice_ends_at_once_and_goes_on_later(
     undisturbed: Any, tmp_path: Path, hold: Path, executor: str, second: signal.Signals
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Pat
     sound(tmp_path / STUDY)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     store = Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:

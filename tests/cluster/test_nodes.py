@@ -104,6 +104,7 @@ def test_nodes_share_a_detection_and_each_piece_is_computed_once(nodes: Any, tmp
     assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans)), "side by side"
 
 
+@pytest.mark.slow
 def test_cells_get_a_gpu_each_where_nodes_have_some(nodes: Any, tmp_path: Path) -> None:
     """Two nodes say that they have one GPU each, which is enough for Ray to place by: one cell on each, of the four."""
 

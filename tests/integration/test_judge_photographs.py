@@ -69,6 +69,7 @@ def test_checkpoint_onnx_and_pyfunc_give_equal_embeddings_of_photographs(
     assert (three[0][::2] * three[0][1::2]).sum(1).min() < 0.9, "the photographs differ"
 
 
+@pytest.mark.slow
 def test_a_wrong_range_is_named_and_nothing_else(package: Package, tmp_path: Path) -> None:
     """Order and faces: tests/integration/test_judge_preprocessing_lfw.py, by the same survey."""
     home = package.folder.parent

@@ -13,6 +13,8 @@ from grid.report.build import build
 from grid.tracking.sync import SyncResult, sync_pass
 from grid.tracking.uri import connect
 
+pytestmark = pytest.mark.slow
+
 ACCURACY = "lfw view 2/accuracy_ten_fold"
 SEEDED: dict[str, Any] = {"axes": {"detection": ["none", "mtcnn"], "replicate": ["0", "1"]}, "pairs": 400, "explainers": ()}
 ROWS = """[...document.querySelectorAll('.ag-center-cols-container [role=row]')].map((row) =>

@@ -14,7 +14,7 @@ from grid.ledger.study import Study
 from grid.report.build import build
 from grid.tracking.sync import sync_pass
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 AXES = {"detection": ["none", "mtcnn"], "loss": ["softmax", "arcface"], "replicate": ["0", "1", "2"]}
 FAILED = {"detection": "none", "loss": "arcface", "replicate": "1"}
 OPTIONS: dict[str, Any] = {"axes": AXES, "failed": [FAILED], "pairs": 200, "explainers": ()}

@@ -36,6 +36,7 @@ class PoolExecutor(Executor):
 '''
 
 
+@pytest.mark.slow
 def test_an_executor_of_a_user_s_own_runs_a_launch_end_to_end(undisturbed: Any, tmp_path: Path) -> None:
     (tmp_path / "my_pool.py").write_text(POOL)
     path = f"{tmp_path}:{GRIDS}:{ROOT}"

@@ -13,6 +13,8 @@ from grid.human_study.answers import Answers
 from grid.human_study.report import write_report
 from grid.report.build import build
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> str:

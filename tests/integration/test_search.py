@@ -61,11 +61,13 @@ def facts(store: Store, kind: str) -> list[Any]:
     return [marker.facts for (found, _), marker in store.markers().items() if found == kind]
 
 
+@pytest.mark.slow
 def test_the_kill_came_in_the_middle_of_the_search(killed: Any) -> None:
     assert not [key for key in killed.done if key[0] == "search"]
     assert 2 <= sum(kind == "trial" for kind, _ in killed.done) < 6
 
 
+@pytest.mark.slow
 def test_nothing_that_was_finished_ran_again(killed: Any) -> None:
     markers, attempts = killed.store.markers(), killed.store.attempts()
     for key, (attempt, content) in killed.done.items():
@@ -74,6 +76,7 @@ def test_nothing_that_was_finished_ran_again(killed: Any) -> None:
     assert len(facts(killed.store, "trial")) == 6
 
 
+@pytest.mark.slow
 def test_the_search_ends_as_one_that_was_not_killed(killed: Any, undisturbed: Store) -> None:
     """All results are equal, those of the cells included."""
     assert killed.store.contents() == undisturbed.contents()
@@ -81,6 +84,7 @@ def test_the_search_ends_as_one_that_was_not_killed(killed: Any, undisturbed: St
     assert one == other
 
 
+@pytest.mark.slow
 def test_the_winner_is_what_naive_halving_of_the_recorded_curves_gives(killed: Any) -> None:
     curves = np.full((4, 3), np.nan)
     for (kind, _), marker in killed.store.markers().items():
@@ -95,6 +99,7 @@ def test_the_winner_is_what_naive_halving_of_the_recorded_curves_gives(killed: A
     assert layers_of(chosen["head"]) == Search.model_validate(SEARCH).stacks()[winner]
 
 
+@pytest.mark.slow
 def test_a_third_launch_and_a_plan_have_nothing_to_do(killed: Any) -> None:
     attempts = killed.store.attempts()
     assert "A launch would run nothing" in " ".join(here(killed.folder, "plan", killed.grid).split())
@@ -111,6 +116,7 @@ def test_a_plan_shows_the_search_before_it_runs(tmp_path: Path) -> None:
     assert "would run 6 trial, 1 search, 2 train, 2 evaluate" in said
 
 
+@pytest.mark.slow
 def test_mlflow_has_a_child_of_the_cells_run_for_each_trial(killed: Any) -> None:
     of_cells = runs(killed.study)
     assert {cell["id"] for cell in cells(killed.study)} == set(of_cells)
@@ -129,6 +135,7 @@ def test_mlflow_has_a_child_of_the_cells_run_for_each_trial(killed: Any) -> None
     assert winner.info.run_name == f"trial {facts(killed.store, 'search')[0]['winner']}"
 
 
+@pytest.mark.slow
 def test_status_and_report_show_the_search_and_tables_of_cells_only_cells(killed: Any) -> None:
     (chosen,) = facts(killed.store, "search")
     status = " ".join(here(killed.folder, "status", killed.study).split())
@@ -146,6 +153,7 @@ def test_status_and_report_show_the_search_and_tables_of_cells_only_cells(killed
     assert len(json.loads(here(killed.folder, "status", killed.study, "--json"))["cells"]) == 2
 
 
+@pytest.mark.slow
 def test_the_trained_network_loads_with_the_chosen_layers(killed: Any) -> None:
     network = fg.Study(killed.study).load(dense_layers="searched")
     (chosen,) = facts(killed.store, "search")

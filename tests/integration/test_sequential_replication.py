@@ -99,6 +99,7 @@ def test_every_training_ran_once(undisturbed: Any) -> None:
     assert len(cells(undisturbed.study)) == sum(naive(values(undisturbed.study)).values())
 
 
+@pytest.mark.slow
 def test_a_killed_launch_takes_the_same_decisions(undisturbed: Any, killed: Any) -> None:
     assert killed.store.contents() == undisturbed.store.contents()
     assert values(killed.study) == values(undisturbed.study)

@@ -92,6 +92,7 @@ def tasks() -> dict[str, str]:
     return dict(line.split() for line in asked("squeue", "--noheader", "--format=%i %T", "--array").splitlines())
 
 
+@pytest.mark.slow
 def test_an_array_of_workers_with_a_requeued_task_ends_with_every_stage_once(
     slurm: Path, undisturbed: Any, tmp_path: Path
 ) -> None:

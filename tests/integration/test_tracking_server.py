@@ -219,6 +219,7 @@ def test_the_ui_says_when_its_address_is_in_use(server: Server, build: Callable[
         ui(build("near"), port=server.port, open=None)
 
 
+@pytest.mark.slow
 def test_the_ui_serves_the_runs_and_ends_its_children(build: Callable[..., Study]) -> None:
     import psutil
 

@@ -68,6 +68,7 @@ def test_a_study_of_mode_000(study_file: Path, study: Path, tmp_path: Path, comm
         (study / place).chmod(0o755)
 
 
+@pytest.mark.slow
 def test_a_report_of_a_study_that_may_only_be_read(tmp_path: Path) -> None:
     study = build_study(tmp_path / "study", axes={"backbone": ["alexnet"]}, pairs=60, explainers=()).path
     places = [study, *study.rglob("*")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,24 @@ def test_it_takes_as_many_as_there_is_room_for(tmp_path: Path) -> None:
     launch.look()
     launch.look(PATIENCE)
     assert "room for 3 devices instead of 1" in launch.said[0]
+    assert launch.slots.room("a") == 3
+
+
+def test_it_does_not_wait_for_devices_that_other_work_holds(tmp_path: Path) -> None:
+    launch = Launch(tmp_path, "a", nodes=4, devices=4)
+    launch.free[-1] = {}
+    launch.look()
+    launch.look(PATIENCE)
+    assert "room for 3 devices instead of 1" in launch.said[0]
+    assert launch.slots.room("a") == 3, "which is what it asks for when it goes on"
+    assert launch.slots.room("b") == 4
+    launch.attempts["a"] = launch.begin("a", devices=3)
+    launch.trainings["a"] = replace(launch.trainings["a"], devices=3)
+    launch.free = [{}, {}, {}, CPU]
+    launch.look()
+    launch.look(2 * PATIENCE)
+    assert "room for 4 devices instead of 3" in launch.said[1]
+    assert launch.slots.room("a") == 4
 
 
 @pytest.mark.parametrize("about", [{"devices": 2}, {"study": "other"}])

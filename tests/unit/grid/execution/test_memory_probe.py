@@ -14,6 +14,7 @@ from grid.execution import memory_probe
 from grid.execution.job import Job, RunOptions, jobs_of, run
 from grid.execution.memory_peak import GIB
 from grid.execution.memory_probe import measured_peak
+from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 from modules.layers import gathering
@@ -49,6 +50,16 @@ def test_a_few_steps_are_made_and_nothing_is_written(make: Callable[..., Grid], 
     assert (peak.gpu, peak.gpu_total, peak.device) == (0, 0, "cpu")
     assert 0.1 * GIB < peak.memory < 20 * GIB
     assert [name for name in files(job) if not name.startswith(("crops/", "scans/"))] == []
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["alone", "after an attempt"])
+def test_no_checkpoint_is_due_and_no_attempt_before_is_in_the_way(make: Callable[..., Grid], before: bool) -> None:
+    job = replace(training(make), checkpoint_minutes=1e-6)
+    if before:
+        Ledger(job.store).begin(job.kind, job.id, {}).close()
+    there = sorted(files(job))
+    measured_peak(job, "cpu")
+    assert [name for name in sorted(files(job)) if not name.startswith(("crops/", "scans/"))] == there
 
 
 def test_a_checkpoint_of_the_training_stays_its_own(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:

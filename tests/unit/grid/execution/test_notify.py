@@ -73,7 +73,7 @@ def test_a_launch_that_is_cut_off_runs_the_command_and_its_error_is_raised(
     ("body", "said"),
     [
         ("import sys; print('no route', file=sys.stderr); sys.exit(3)", "ended with exit code 3 (no route)"),
-        ("import time; time.sleep(60)", "timed out"),
+        ("import time; time.sleep(60)", "took longer than 3 s and was killed"),
     ],
 )
 def test_a_command_that_fails_or_hangs_is_reported_and_costs_nothing(
@@ -86,6 +86,27 @@ def test_a_command_that_fails_or_hangs_is_reported_and_costs_nothing(
     (line,) = lines
     assert line.startswith("launch.notify: ")
     assert said in line
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import time; time.sleep(60)",
+        "import sys; sys.exit('cannot reach ' + sys.argv[1])",
+        "import sys; sys.exit('no such host in https://ada:hunter2@hooks.example/?token=abc123')",
+    ],
+)
+def test_nothing_secret_in_its_arguments_or_its_output_is_printed(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    monkeypatch.setattr(module, "SECONDS", 3.0)
+    lines: list[str] = []
+    command = program(tmp_path, body) + " https://ada:hunter2@hooks.example/T0/B1/s3cr3t?token=abc123"
+    with notifying(command, study.path, lines.append) as codes:
+        codes.append(0)
+    (line,) = lines
+    assert line.startswith(f"launch.notify: {sys.executable} ")
+    assert not [word for word in ("hunter2", "abc123", "s3cr3t") if word in line], line
 
 
 def test_a_command_that_is_blank_does_not_exist_or_has_open_quotes_is_reported(study: Study) -> None:

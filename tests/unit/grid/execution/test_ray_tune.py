@@ -132,6 +132,15 @@ def test_a_training_that_has_ended_for_more_devices_begins_with_them_before_all_
     assert searcher.smaller(["x", "y"]) == []
 
 
+def test_a_training_asks_for_no_more_devices_than_growth_has_found_free(tmp_path: Path) -> None:
+    node = {"CPU": 1.0}
+    slots = Slots(node, [node, node])
+    searcher, _, _ = elastic(tmp_path, slots, devices="auto")
+    slots.limit("0", 1)
+    assert [searcher.suggest(trial)["devices"] for trial in "xy"] == [1, 2]
+    assert searcher.fits("x")
+
+
 @pytest.mark.parametrize("devices", [None, {"at_least": 2}])
 def test_a_training_that_needs_all_its_devices_waits_for_them(tmp_path: Path, devices: Any) -> None:
     slots = Slots({"CPU": 1.0}, [{"CPU": 2.0}])

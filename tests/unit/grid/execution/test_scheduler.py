@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from small import SMALL, finish
@@ -135,6 +136,23 @@ def test_a_failed_shared_stage_fails_what_needs_it_and_nothing_else(grid: Grid) 
     assert found.failed[shared] == "ValueError: no"
     assert all("it needs " in found.failed[cell] for cell in cells)
     assert found.finished
+
+
+@pytest.mark.parametrize("ended", ["busy", "fenced"])
+def test_what_another_process_computes_or_has_taken_over_waits_and_is_no_failure(grid: Grid, ended: Any) -> None:
+    plan = make_plan(grid)
+    found, ends = queue(plan), dict[str, list[str]]()
+
+    def once_elsewhere(work: Work) -> dict[str, Outcome]:
+        ends.setdefault(work.id, []).append(ended)
+        if len(ends[work.id]) > 1:
+            return all_done(work)
+        return {work.jobs[0].id: Outcome(ended, "attempt 1 was overtaken by attempt 2")}
+
+    drain(found, once_elsewhere)
+    assert not found.failed
+    assert not found.missing
+    assert {len(all) for all in ends.values()} == {2}
 
 
 def test_a_failed_training_fails_its_cell_alone(grid: Grid) -> None:

@@ -24,6 +24,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_an_embedding_is_that_of_the_crop_plus_its_mirror_image(package: Any, files: list[Path]) -> None:
     embedder = Embedder(package)
     crops, found = embedder.crops(files)

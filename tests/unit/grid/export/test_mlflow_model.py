@@ -13,6 +13,7 @@ from grid.spec.grid_file import BadInput
 CROPS = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_the_pyfunc_gives_the_embeddings_of_the_package(package: Any, tmp_path: Path) -> None:
     import mlflow
 

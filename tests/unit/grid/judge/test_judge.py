@@ -151,6 +151,7 @@ def test_the_size_of_a_network_that_takes_several_is_found_on_a_few_pairs(tmp_pa
     assert _better(one, found, frozenset({"size"})).settings()["input"] == {"size": 112, "width": 112}
 
 
+@pytest.mark.slow
 def test_stored_embeddings_and_scores_get_the_numbers_of_the_network_that_made_them(
     study: tuple[Study, Path], package: Any, tmp_path: Path
 ) -> None:

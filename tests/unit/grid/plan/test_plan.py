@@ -297,6 +297,22 @@ def test_batches_of_one_image_are_refused_in_a_pretraining_too(make: Make) -> No
         cost(make_plan(grid, None, resolver), resolver)
 
 
+def test_a_trained_pretraining_counts_once_for_all_cells_that_start_from_it(make: Make) -> None:
+    source = {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 4, "shots": 5}, "epochs": 3}
+    axes = {"pretraining": {"none": {}, "source": {"pretraining": source}}}
+    several = make(axes={**axes, "subjects": {"four": {}, "five": {"data.subjects": 5}}})
+    found = cost(plan := make_plan(several), plan.resolver)
+    trained = {cell.stages["train"]: found["cells"][cell.id] for cell in plan.cells}
+    (stage,) = {cell.stages["pretrain"] for cell in plan.cells if "pretrain" in cell.stages}
+    alone = sum(one["training_flops"] for one in trained.values()), sum(one["disk_bytes"] for one in trained.values())
+    one = next(iter(trained.values()))
+    # 4 subjects x 5 shots, nine tenths of them, three epochs; the same network but for the classes
+    extra = found["training_flops"] - alone[0]
+    assert extra == pytest.approx(3 * one["flops"] * 20 * 0.9 * 3, rel=0.01)
+    assert found["disk_bytes"] - alone[1] == pytest.approx(one["disk_bytes"], rel=0.01)
+    assert stage
+
+
 def test_the_cost_of_a_search_is_that_of_its_largest_trial_in_every_place(make: Make) -> None:
     search = {"trials": 4, "rungs": [1, 3], "reduction": 2, "space": {"layers": [1, 2], "widths": [8, 64], "step": 8}}
     base = {"head": "dense", "targets": {"gender": {"loss": "binary"}}}

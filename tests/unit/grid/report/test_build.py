@@ -145,6 +145,7 @@ def test_replicates_say_what_they_repeat(make_study):
     assert "3 replicates repeat train:" in Seen(build(study).read_text()).text
 
 
+@pytest.mark.slow
 def test_every_damaged_output_is_told_and_none_stops_the_report(make_study):
     """Each time a different output of each cell."""
     study = make_study(axes={"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"]}, pairs=60, images=2)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import forked
+import pytest
 
 GRIDS = Path(__file__).resolve().parents[3] / "grids"
 PROGRAM = """
@@ -34,6 +35,7 @@ for config in (
 """
 
 
+@pytest.mark.slow
 def test_maps_are_the_same_bytes_in_two_processes(tmp_path: Path) -> None:
     """A fresh one, and one that has imported much else."""
     root = Path(__file__).resolve().parents[4]

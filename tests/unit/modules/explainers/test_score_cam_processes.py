@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import forked
+import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[3]
@@ -82,6 +83,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_bytes(tmp_path):
     """Of this method, and of the others that alter images: a fresh process, and one that has imported much else."""
     done = subprocess.run([sys.executable, "-c", TWICE, str(HERE)], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -226,6 +226,7 @@ def test_a_vit_of_insightface(tmp_path: Path, images: Tensor, layout: Any, maski
     agrees(foreign, images, embedded(tmp_path / "model.pt", backbone, "tokens", images, layout=layout), unused)
 
 
+@pytest.mark.slow
 def test_a_vit_of_cvlface(tmp_path: Path, images: Tensor) -> None:
     foreign = vit(512, 12, 8, 5, 8, masked=False)
     torch.save({f"net.{name}": value for name, value in foreign.state_dict().items()}, tmp_path / "model.pt")
