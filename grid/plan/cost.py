@@ -14,7 +14,7 @@ from grid.spec.grid_file import BadInput
 from grid.spec.levels import REPLICATE, other_levels
 from grid.spec.search import Search
 from grid.spec.stage_kind import TRAIN
-from grid.spec.stage_name import PRETRAIN, SEARCH
+from grid.spec.stage_name import PRETRAIN, SEARCH, StageName
 from grid.spec.training import Training
 from modules.model_complexity import count
 from modules.shape_inference import on_meta, stage_shapes
@@ -50,7 +50,7 @@ def cost(plan: Plan, resolver: InputResolver) -> dict[str, Any]:
             trainings[planned.stages[TRAIN]] = found
             if cell.search is not None:
                 trainings[planned.stages[SEARCH]] = _of_search(found, cell.search, cell.recipe.epochs)
-            if (source := cell.source()) is not None and (pretraining := planned.stages[PRETRAIN]) not in trainings:
+            if (source := cell.source()) is not None and (pretraining := planned.stages[StageName(PRETRAIN)]) not in trainings:
                 trainings[pretraining] = _of(source, resolver, planned.title, plan, {})
     _check_layers(plan)
     total = {
