@@ -40,6 +40,7 @@ class NodeCache:
         path = folder / key.rpartition("/")[2]
         with contextlib.suppress(FileNotFoundError):
             os.utime(folder)  # marks the time of last use
+            path.stat()  # a service that cleans temporary folders may have removed it and left the folder
             return path
         temporary = folder.with_name(f"{uuid.uuid4().hex}.tmp")
         temporary.mkdir(parents=True, mode=0o700)
@@ -47,8 +48,11 @@ class NodeCache:
             with read() as source, open(temporary / path.name, "wb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
             self._make_room((temporary / path.name).stat().st_size)
-            with contextlib.suppress(OSError):  # another process was faster
+            try:
                 os.rename(temporary, folder)
+            except OSError:
+                if not path.is_file():  # else another process was faster
+                    os.replace(temporary / path.name, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return path

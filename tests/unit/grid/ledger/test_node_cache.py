@@ -50,6 +50,18 @@ def test_what_was_just_used_stays(cache: NodeCache) -> None:
     assert [path.exists() for path in (one, two, three)] == [True, True, True]
 
 
+def test_a_copy_that_a_service_removed_is_read_again(cache: NodeCache) -> None:
+    for left in ([], ["another file"]):
+        first = fetch(cache, "a/model.bin")
+        first.unlink()
+        for name in left:
+            (first.parent / name).write_text("left")
+        assert fetch(cache, "a/model.bin") == first
+        assert first.read_bytes() == b"x" * 100
+        assert cache.fetch("a/model.bin", "1", never) == first
+    assert [path.name for path in (cache.folder / "objects").iterdir()] == [first.parent.name]
+
+
 def test_an_object_that_cannot_be_read_leaves_nothing(cache: NodeCache) -> None:
     def broken() -> io.BytesIO:
         raise FileNotFoundError("gone")
