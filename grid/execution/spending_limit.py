@@ -100,10 +100,12 @@ class SpendingLimit:
         """Notes that the work was started."""
         held = reserved if reserved is not None else self.reserved(work)
         self.started[work.id] = (self.count(), self._seconds(work, missing), held)
+        self._reader.running.update(job.id for job in work.jobs)
 
     def end(self, work: Work) -> None:
         """Notes that the work has ended, or waits again."""
         self.started.pop(work.id, None)
+        self._reader.running.difference_update(job.id for job in work.jobs)
         self._pause = 0.0  # its attempts are read before anything else starts
 
     def words(self, stages: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -218,3 +218,14 @@ def test_what_was_spent_is_read_again_after_the_clock_was_set_back(world: World)
     world.run(world.session(Limits(), known=True), 1)  # by another worker
     world.now += HOUR
     assert not limit.allows(work, world.queue.missing)
+
+
+def test_a_stage_that_is_computed_again_within_a_launch_counts_twice(world: World) -> None:
+    session = world.session(Limits(gpu_hours=10.0), known=True)
+    assert world.run(session, 1) == 8
+    assert spent(session) == pytest.approx(8.0)
+    stage = make_plan(world.grid).stages[0]
+    world.ledger.void(stage.stage, stage.id, "its model is gone")
+    again = replace(world.session(Limits(gpu_hours=10.0), known=True), limit=session.limit)
+    assert world.run(again, 1) == 1
+    assert spent(session) == pytest.approx(9.0)
