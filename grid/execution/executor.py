@@ -127,7 +127,7 @@ class Session:
         """Records that the process running the work was lost and that this launch will not retry it."""
         for job in work.jobs:
             if not finished(self.ledger, job):
-                self.ledger.lost(job.kind, job.id, job.identity, error)
+                self.ledger.lost(job.kind, job.id, job.identity, error, job.launch)
                 break
         self.queue.fail(work, error)
         self._stopped(work)

@@ -60,6 +60,7 @@ class Job:
     ranks: int | None = None  # processes of a training with compute.devices above 1; None: that many
     fewest: int | None = None  # that such a training can do with where there is no room for all; None: it needs all
     study: str = ""  # id of the study that computes it, for its spending
+    launch: str = ""  # token of the launch or worker that computes it, to tell its attempts from those of others
     workload: Mapping[str, Any] = field(default_factory=dict)  # see ``grid.plan.workload.Workload``
 
     @classmethod
@@ -246,7 +247,8 @@ def begin(job: Job, options: RunOptions = RunOptions()) -> Begun | Outcome:
             return Outcome("damaged", f"{kind} {id[:SHOWN_ID]}: {damage}", (kind, id))
         inputs.append(marker)
     contents = {marker.id: marker.content for marker in inputs}
-    about: dict[str, Any] = {"study": job.study, "workload": dict(job.workload), "reserved": dict(options.reserved or {})}
+    about: dict[str, Any] = {"study": job.study, "launch": job.launch, "workload": dict(job.workload)}
+    about["reserved"] = dict(options.reserved or {})
     about = {key: value for key, value in about.items() if value} | job.counted_devices(options)
     device = device_name(options.accelerator)
     return Begun(job, configs, inputs, ledger.begin(job.kind, job.id, job.identity, job.source, contents, device, about))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -158,7 +159,8 @@ def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue
     expected = expected_seconds(works, durations, launch, gpu)
     order = MeasuredOrder(works, [one for one in durations.measured if on_its_device(one, launch, gpu)])
     study = str((earlier_record(plan.study) or {}).get("study_id", ""))
-    jobs = jobs_of(plan.stages, store_of(plan.grid), known, **settings_of(launch), study=study)
+    token = uuid.uuid4().hex[:8]
+    jobs = jobs_of(plan.stages, store_of(plan.grid), known, **settings_of(launch), study=study, launch=token)
     jobs = {id: replace(job, workload=works[id].record()) for id, job in jobs.items()}
     queue = queue_of(plan, jobs, shards_of(plan, jobs), order.seconds())
     queue.expected, queue.learn = expected, partial(order.ended, Ledger(store_of(plan.grid)))

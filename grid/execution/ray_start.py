@@ -19,6 +19,7 @@ from grid.abort import LaunchAborted
 from grid.execution.ray_address import ASKS_FOR_TOKEN, NO_NODE, check_address, refusal
 from grid.execution.ray_messages import one_line_each
 from grid.execution.slots import Slots, room, slot_words
+from grid.ledger.node_cache import PLACE, node_cache_root
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch, Resources
 from grid.spec.stage_kind import built_in, stage_kind
@@ -136,7 +137,7 @@ def _connect(launch: Launch, scratch: Path, answered: bool = False) -> None:
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     variables = {key: value for key, value in QUIET.items() if not key.startswith("TUNE")}
     if launch.address is None:
-        variables["TMPDIR"] = str(scratch)
+        variables |= {"TMPDIR": str(scratch), PLACE: node_cache_root()}  # that cache outlives the launch
     environment = {
         "env_vars": variables,
         "worker_process_setup_hook": "facegrid.pin_packages",  # Ray puts the driver's current folder first on the path

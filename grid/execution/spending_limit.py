@@ -44,6 +44,8 @@ class SpendingLimit:
         reserved: what a unit of work reserves ("CPU", "GPU"), if its executor does not say so
         capacity: the CPUs and GPUs that there are. Work that has to wait for them is not given out: the decision about it would
             be old when it starts. None: the executor takes work only when it can start
+        clock: unix seconds, for the times of the ledger
+        count: seconds that corrections of the clock do not move, for durations of this process
     """
 
     study: Study
@@ -53,6 +55,7 @@ class SpendingLimit:
     reserved: Callable[[Work], Mapping[str, float]]
     capacity: Callable[[], Mapping[str, float]] | None = None
     clock: Callable[[], float] = time.time
+    count: Callable[[], float] = time.monotonic
     started: dict[str, tuple[float, float, Mapping[str, float]]] = field(default_factory=dict)  # began, seconds, reserved
 
     def __post_init__(self) -> None:
@@ -62,10 +65,10 @@ class SpendingLimit:
 
     def spent(self, fresh: bool = False) -> Spending:
         """What the study has spent; read again at most every few seconds, unless ``fresh``."""
-        now = self.clock()
+        now = self.count()
         if fresh or now - self._read >= self._pause:
             began = time.monotonic()
-            self._spent = self._reader.spent(now)
+            self._spent = self._reader.spent(self.clock())
             if self.limits.cost is not None and self._spent.cost is None:
                 raise BadInput(
                     f"--max-cost: launch.prices.gpu_hour has no price for {' and '.join(self._spent.without_price)}, which was "
@@ -84,7 +87,7 @@ class SpendingLimit:
         wanted = reserved if reserved is not None else self.reserved(work)
         if self.started and not self._room(wanted):
             return False
-        spent, now = self.spent(), self.clock()
+        spent, now = self.spent(), self.count()
         total = Use(spent.gpu_hours, spent.cpu_hours, spent.cost or 0.0)
         if self._reached(total):
             return False
@@ -96,11 +99,13 @@ class SpendingLimit:
     def begin(self, work: Work, missing: set[str], reserved: Mapping[str, float] | None = None) -> None:
         """Notes that the work was started."""
         held = reserved if reserved is not None else self.reserved(work)
-        self.started[work.id] = (self.clock(), self._seconds(work, missing), held)
+        self.started[work.id] = (self.count(), self._seconds(work, missing), held)
+        self._reader.running.update(job.id for job in work.jobs)
 
     def end(self, work: Work) -> None:
         """Notes that the work has ended, or waits again."""
         self.started.pop(work.id, None)
+        self._reader.running.difference_update(job.id for job in work.jobs)
         self._pause = 0.0  # its attempts are read before anything else starts
 
     def words(self, stages: int) -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import queue
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.execution.child_process import answers, how_ended, kill, on_lines, send, start
-from grid.ledger.scratch import scratch_folder
+from grid.ledger.scratch import scratch_folder, temporary_files_in
 from grid.ledger.study import Study
 from grid.secrets import masked
 from grid.tracking.sync import MlflowSync, SyncResult
@@ -105,10 +104,8 @@ def main(task: Mapping[str, Any]) -> None:
         passes = MlflowSync(Study(Path(task["study"])), task["tracking"], check)
         while True:
             wanted = json.loads(lines.get())
-            with scratch_folder() as folder:  # removed by the next one if this process is killed
-                tempfile.tempdir = str(folder)
+            with scratch_folder() as folder, temporary_files_in(folder):  # removed by the next one if this process is killed
                 result = passes.once(wanted["report"])
-                tempfile.tempdir = None
             write({"result": asdict(replace(result, runs={}))})
     except BaseException:
         os._exit(1)  # the thread above waits for input

@@ -28,6 +28,7 @@ from dataclasses import asdict
 from typing import Any
 
 from grid.ledger.attempt import Attempt
+from grid.ledger.lock import live_holder
 from grid.ledger.reader import SMALL, LedgerReader
 from grid.ledger.records import RESCALE, UNSEALED, Cause, Failure, Fenced, Marker, Resume, State, Status, numbers
 from grid.ledger.sealed import Damaged, seal
@@ -60,11 +61,21 @@ class Ledger(LedgerReader):
         if failed:
             self.store.create(f"{kind}/{id}/retry-{failed.attempt:06d}.json", seal({"time": time.time()}))
 
-    def lost(self, kind: str, id: str, identity: Any, error: str) -> None:
-        """Records that the processes computing a stage were lost too often; ``forgive`` allows another try."""
+    def lost(self, kind: str, id: str, identity: Any, error: str, launch: str = "") -> None:
+        """Records that the processes computing a stage were lost too often; ``forgive`` allows another try.
+
+        Nothing is recorded while a process of another launch computes the stage.
+
+        Args:
+            launch: token of the launch that lost them, as in their claims; empty: their claims have none
+        """
         number = self.newest(kind, id, self.store.names(f"{kind}/{id}"))
-        if not number or self.store.size(f"{kind}/{id}/failed-{number:06d}.json") is not None:
-            number = self.begin(kind, id, identity).number  # nothing was claimed since the last failure was forgiven
+        claimed = next((claim.get("launch", "") for claim in self.claims(kind, id) if claim["number"] == number), "")
+        if not (launch and claimed == launch) and live_holder(self.store, f"{kind}/{id}/lease") is not None:
+            return
+        failed = self.store.size(f"{kind}/{id}/failed-{number:06d}.json") is not None
+        if not number or failed or claimed != launch:  # this launch has claimed nothing since the last failure was forgiven
+            number = self.begin(kind, id, identity, about={"launch": launch} if launch else None).number
         record = Failure(number, error, "", deterministic=False, time=time.time())
         self.store.create(f"{kind}/{id}/failed-{number:06d}.json", seal(asdict(record)))
 

@@ -1,13 +1,13 @@
 """A lock with a lease: for the one running launch of a study, and for the one process that computes a stage.
 
-Under a prefix of a store, by default ``lock/``: ``lock/000003.json`` names the holder and is created once;
-``lock/000003.beat`` is the heartbeat, rewritten while the holder lives; ``lock/000003.free`` releases it. A lock can be taken
-over if it was released, if its last heartbeat is older than the lease, or if its holder was a process on this machine (in
-this PID namespace) that no longer runs. On that machine heartbeats are dated by a count of seconds that corrections of the
-clock do not move. Elsewhere, the age of a heartbeat is that of its text, by the holder's clock, or of its file, by the
-store's, whichever is less: so a holder whose clock is behind keeps its lock. Times in the future do not count. The holder
-checks its lock before it starts anything. A holder that could not renew its lease in time, such as a suspended process,
-claims the next number if it is still free; otherwise it has lost the lock.
+Under a prefix of a store, by default ``lock/``: ``lock/000003.json`` names the holder, is created once and counts as its first
+heartbeat; ``lock/000003.beat`` is the last one, rewritten while the holder lives, and by nobody else; ``lock/000003.free``
+releases it. A lock can be taken over if it was released, if its last heartbeat is older than the lease, or if its holder was a
+process on this machine (in this PID namespace) that no longer runs. On that machine heartbeats are dated by a count of seconds
+that corrections of the clock do not move. Elsewhere, the age of a heartbeat is that of its text, by the holder's clock, or of
+its file, by the store's, whichever is less: so a holder whose clock is behind keeps its lock. Times in the future do not count.
+The holder checks its lock before it starts anything. A holder that could not renew its lease in time, such as a suspended
+process, claims the next number if it is still free; otherwise it has lost the lock.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -152,16 +153,17 @@ class Lock:
         key = f"{self.prefix}/{number:06d}"
         if self.store.size(f"{key}.json") is not None:
             return False
-        beaten = _clock()
-        self.store.put(f"{key}.beat", b"%f %f" % (time.time(), beaten))
-        if not self.store.create(f"{key}.json", seal(self._me())):
+        now, beaten = time.time(), _clock()
+        if not self.store.create(f"{key}.json", seal({**self._me(), "time": now, "counted": beaten})):
             return False
         self.number, self._beaten = number, beaten
+        with contextlib.suppress(OSError):  # the record counts as a heartbeat, too
+            self.store.put(f"{key}.beat", _text(now, beaten))  # only now: the loser of a race would write over the winner's
         return True
 
     def _beat(self, number: int) -> None:
-        beaten = _clock()
-        self.store.put(f"{self.prefix}/{number:06d}.beat", b"%f %f" % (time.time(), beaten))
+        now, beaten = time.time(), _clock()
+        self.store.put(f"{self.prefix}/{number:06d}.beat", _text(now, beaten))
         self._beaten = beaten
 
     def _newest(self) -> int:
@@ -172,7 +174,6 @@ class Lock:
         return {
             "token": self.token, "purpose": self.purpose, "host": socket.gethostname(), "processes": _processes(),
             "pid": os.getpid(), "began": _began(os.getpid()), "user": os.environ.get("USER") or str(os.getuid()),
-            "time": time.time(),
         }  # fmt: skip
 
     def _record(self, number: int) -> dict[str, Any]:
@@ -184,8 +185,13 @@ class Lock:
             return {}
 
     def _holder(self, number: int) -> dict[str, Any] | None:
-        """The live holder of lock ``number``, or None."""
-        if self.store.size(f"{self.prefix}/{number:06d}.free") is not None:
+        """The live holder of lock ``number``, or None.
+
+        The record counts besides the heartbeat, which may not be written yet, or be that of a process which lost the race for
+        this number: earlier versions wrote theirs before the record.
+        """
+        key = f"{self.prefix}/{number:06d}"
+        if self.store.size(f"{key}.free") is not None:
             return None
         holder = self._record(number)
         alive = _alive(holder)
@@ -193,13 +199,18 @@ class Lock:
             return None
         beaten, counted = self._last_beat(number)
         if alive and counted is not None:
-            return holder if _clock() - counted < self.lease else None
+            return holder if _clock() - max(counted, holder.get("counted", counted)) < self.lease else None
         now = time.time()
         if alive and not beaten <= now + AHEAD:
             return holder  # it will rewrite what is damaged
-        found = self.store.stat(f"{self.prefix}/{number:06d}.beat")
-        times = [beaten, NEVER if found is None or found.written is None else found.written]
+        files = (f"{key}.beat", f"{key}.json") if holder else (f"{key}.beat",)  # a damaged record is not what was written then
+        times = chain((beaten, holder.get("time", NEVER)), map(self._written, files))
         return holder if any(one <= now + AHEAD and now - one < self.lease for one in times) else None
+
+    def _written(self, key: str) -> float:
+        """When an object was written, by the store's clock; not a number if that is unknown."""
+        found = self.store.stat(key)
+        return NEVER if found is None or found.written is None else found.written
 
     def _last_beat(self, number: int) -> tuple[float, float | None]:
         """The last heartbeat of lock ``number``: unix seconds, not a number if unreadable, and the seconds of ``_clock``."""
@@ -215,6 +226,11 @@ def live_holder(store: Store, prefix: str = "lock") -> dict[str, Any] | None:
     lock = Lock(store, "look", prefix=prefix)
     newest = lock._newest()
     return lock._holder(newest) if newest else None
+
+
+def _text(now: float, beaten: float) -> bytes:
+    """A heartbeat: unix seconds, and the seconds of ``_clock``."""
+    return b"%f %f" % (now, beaten)
 
 
 def _alive(holder: dict[str, Any]) -> bool | None:

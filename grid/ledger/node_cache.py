@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -14,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from grid.ledger.scratch import machine_folder
+
+PLACE = "FACEGRID_NODE_CACHE"
 LIMIT = 32 << 30  # bytes for all copies from one store; FACEGRID_NODE_CACHE_GIB overrides it
 IN_USE = 3600.0  # a copy used within this many seconds is not removed: a process may be about to open it
 
@@ -28,10 +30,9 @@ class NodeCache:
     @classmethod
     def of(cls, url: str) -> NodeCache:
         """The cache for the store at ``url``."""
-        root = Path(os.environ.get("FACEGRID_NODE_CACHE") or f"{tempfile.gettempdir()}/facegrid-cache-{os.getuid()}")
         gibibytes = os.environ.get("FACEGRID_NODE_CACHE_GIB")
         limit = int(float(gibibytes) * 2**30) if gibibytes else LIMIT
-        return cls(root / hashlib.sha256(url.encode()).hexdigest()[:16], limit)
+        return cls(Path(node_cache_root()) / hashlib.sha256(url.encode()).hexdigest()[:16], limit)
 
     def fetch(self, key: str, stamp: str, read: Callable[[], BinaryIO]) -> Path:
         """The local copy of an object, downloaded if absent; the last path component is the object's name."""
@@ -39,6 +40,7 @@ class NodeCache:
         path = folder / key.rpartition("/")[2]
         with contextlib.suppress(FileNotFoundError):
             os.utime(folder)  # marks the time of last use
+            path.stat()  # a service that cleans temporary folders may have removed it and left the folder
             return path
         temporary = folder.with_name(f"{uuid.uuid4().hex}.tmp")
         temporary.mkdir(parents=True, mode=0o700)
@@ -46,8 +48,11 @@ class NodeCache:
             with read() as source, open(temporary / path.name, "wb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
             self._make_room((temporary / path.name).stat().st_size)
-            with contextlib.suppress(OSError):  # another process was faster
+            try:
                 os.rename(temporary, folder)
+            except OSError:
+                if not path.is_file():  # else another process was faster
+                    os.replace(temporary / path.name, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return path
@@ -64,3 +69,8 @@ class NodeCache:
                 break
             shutil.rmtree(folder, ignore_errors=True)
             used -= length
+
+
+def node_cache_root() -> str:
+    """The folder of the caches for all stores on this machine: ``$FACEGRID_NODE_CACHE``, else below that of temporary files."""
+    return os.path.abspath(os.environ.get(PLACE) or f"{machine_folder()}/facegrid-cache-{os.getuid()}")

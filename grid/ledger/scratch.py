@@ -17,6 +17,7 @@ PREFIX = "facegrid-scratch-"
 OWNED = ".in-use"  # has the host of its owner, and is locked while that lives; the lock ends with the process
 
 _held: dict[Path, BinaryIO] = {}  # the lock files held by this process
+_outside: str | None = None  # the machine's folder for temporary files while this process has those elsewhere
 _own: dict[int, Path] = {}  # id of this process -> its folder, see ``own_temporary_files``; a forked process has another id
 
 
@@ -61,11 +62,25 @@ def own_temporary_files() -> Iterator[None]:
     if folder is None or not folder.is_dir():
         folder = _own[os.getpid()] = make_scratch()
         atexit.register(_remove, os.getpid(), folder)
-    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    with temporary_files_in(folder):
+        yield
+
+
+@contextlib.contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """Context manager: what ``tempfile`` makes lies in this folder."""
+    global _outside
+    before, outside = tempfile.tempdir, _outside
+    _outside, tempfile.tempdir = machine_folder(), str(folder)
     try:
         yield
     finally:
-        tempfile.tempdir = before
+        tempfile.tempdir, _outside = before, outside
+
+
+def machine_folder() -> str:
+    """The machine's folder for temporary files, for what processes share, wherever ``tempfile`` makes those of this process."""
+    return _outside or tempfile.gettempdir()
 
 
 def _remove(process: int, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from functools import cached_property
 from inspect import Parameter
@@ -13,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 
 from configs.data_interfaces import DatasetConfig
+from grid.ledger.scratch import machine_folder
 
 TAKES = (Parameter("cache", Parameter.KEYWORD_ONLY, default=None, annotation=Path | None),)
 
@@ -89,7 +89,7 @@ def default_cache() -> Path:
     for place in (
         os.environ.get("FACEGRID_CACHE"),
         Path(home, "facegrid"),
-        Path(tempfile.gettempdir(), f"facegrid-{os.getuid()}"),
+        Path(machine_folder(), f"facegrid-{os.getuid()}"),
     ):
         try:
             if place:

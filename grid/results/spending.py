@@ -14,6 +14,7 @@ from grid.spec.prices import Prices
 from grid.spec.stage_kind import known_kind
 from grid.terminal import counted
 
+AGAIN = 32  # ended stages that each reading looks at again: it must stay fast for thousands of them in a bucket
 TYPE = re.compile(r"gpu \S+ \((.+)\)")  # the type of a GPU in the name of a device
 
 
@@ -40,11 +41,20 @@ class Spending:
 
 @dataclass
 class SpendingReader:
-    """Reads the spending of a study; stages that have ended are read once. ``prices`` None: those of the study's record."""
+    """Reads the spending of a study.
+
+    Stages that are done are read once, and again where a later attempt was begun, because their result was damaged or voided:
+    each time, ``AGAIN`` of them are looked at.
+
+    Args:
+        prices: None: those of the study's record
+        running: ids of stages that are read each time
+    """
 
     study: Study
     prices: Prices | None = None
-    _ended: dict[str, list[AttemptTime]] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
+    _ended: dict[str, list[AttemptTime]] = field(default_factory=dict)  # those looked at longest ago first
 
     def spent(self, now: float | None = None) -> Spending:
         """The spending until ``now`` (unix seconds)."""
@@ -68,16 +78,26 @@ class SpendingReader:
         )
 
     def _attempts(self) -> list[AttemptTime]:
-        found = []
-        for id, kind in _stages(self.study).items():
+        found, kinds = [], _stages(self.study)
+        self._look_again(kinds)
+        for id, kind in kinds.items():
             if id not in self._ended:
                 times = attempt_times(self.study.ledger, kind, id)
-                if times and times[-1].outcome == "done":
+                if times and times[-1].outcome == "done" and id not in self.running:
                     self._ended[id] = times
                 found += times
             else:
                 found += self._ended[id]
         return found
+
+    def _look_again(self, kinds: Mapping[str, str]) -> None:
+        """Forgets ended stages that were begun again; one listing each."""
+        for id in self.running:
+            self._ended.pop(id, None)
+        for id in list(self._ended)[:AGAIN]:
+            times = self._ended.pop(id)
+            if id in kinds and self.study.ledger.attempts(kinds[id], id) <= len(times):
+                self._ended[id] = times
 
 
 def _stages(study: Study) -> dict[str, str]:

@@ -195,10 +195,11 @@ def killed_long_ago(study: Path, number: str, ended: bool) -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
     path = study / f"lock/{number}.json"
-    path.write_bytes(seal({**unseal(path.read_bytes(), path), "pid": process.pid}))
     beat, then = study / f"lock/{number}.beat", time.time() - 1000
+    path.write_bytes(seal({**unseal(path.read_bytes(), path), "pid": process.pid, "time": then}))
     beat.write_bytes(b"%f" % then)
-    os.utime(beat, (then, then))
+    for file in (path, beat):
+        os.utime(file, (then, then))
     if ended:
         (study / f"lock/{number}.free").write_bytes(b"ended")
     else:

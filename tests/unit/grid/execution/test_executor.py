@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from grid.execution.executor import Executor, Session, executor_of
-from grid.execution.job import Begun, Outcome, RunOptions, begin, jobs_of
+from grid.execution.job import Begun, Outcome, RunOptions, begin, jobs_of, lease_of
+from grid.execution.launch import whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import (
     devices_of,
@@ -23,6 +24,7 @@ from grid.execution.perform import (
 )
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
+from grid.ledger.lock import Lock
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.launch_settings import Launch, StageResources
@@ -74,6 +76,30 @@ def test_work_that_is_lost_is_recorded_and_needs_a_retry(make: Callable[..., Gri
     (stage,) = make_plan(grid).stages
     assert stage.state == "failed"
     assert "lost too often" in str(stage.reason)
+
+
+def test_work_that_is_lost_while_another_launch_computes_it_is_not_recorded_as_failed(make: Callable[..., Grid]) -> None:
+    grid = one(make)
+    ledger = Ledger(store_of(grid))
+    first, second = whole_queue(make_plan(grid)), whole_queue(make_plan(grid))
+    session = Session(first, ledger)
+    work = session.take()
+    assert work is not None
+    other = Session(second, ledger)
+    same = other.take()
+    assert same is not None
+    (job,), (theirs,) = work.jobs, same.jobs
+    assert job.launch != theirs.launch
+    assert isinstance(begin(job, RunOptions()), Begun)
+    with Lock(ledger.store, "another launch", prefix=lease_of(theirs)):
+        begun = begin(theirs, RunOptions())
+        assert isinstance(begun, Begun)
+        session.lose(work)
+        assert work.id in first.failed
+        assert ledger.failure(job.kind, job.id) is None
+        begun.attempt.check()
+        other.lose(same)  # its process ran on another node, where its lease lasts for another minute
+        assert ledger.failure(job.kind, job.id) is not None
 
 
 def test_jobs_and_outcomes_travel_as_text(make: Callable[..., Grid]) -> None:

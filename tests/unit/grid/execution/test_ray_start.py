@@ -160,6 +160,24 @@ def test_errors_of_a_connection_are_one_line(
         _connect(Launch(address="head:6379"), tmp_path, answered=True)
 
 
+@pytest.mark.parametrize("chosen", [None, "chosen"])
+def test_workers_on_this_machine_share_the_cache_of_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+) -> None:
+    """Their temporary files are removed after the launch; the cache is not."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.delenv("FACEGRID_NODE_CACHE", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("FACEGRID_NODE_CACHE", str(tmp_path / chosen))
+    started: list[dict[str, Any]] = []
+    monkeypatch.setattr("grid.execution.ray_start._start", lambda **settings: started.append(settings))
+    _connect(Launch(), tmp_path / "scratch")
+    variables = started[0]["runtime_env"]["env_vars"]
+    assert variables["TMPDIR"] == str(tmp_path / "scratch")
+    assert variables["FACEGRID_NODE_CACHE"] == str(tmp_path / (chosen or f"facegrid-cache-{os.getuid()}"))
+
+
 @pytest.mark.parametrize("address", [None, "auto", "127.0.0.1:1"])
 def test_a_mode_that_ray_sets_does_not_outlive_the_connection(bare: Path, address: str | None) -> None:
     with _authenticated(address):

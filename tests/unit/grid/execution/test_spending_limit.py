@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -30,11 +30,15 @@ RATES = {f"r{number}": {"recipe.lr": 0.01 * number} for number in range(1, 9)}  
 
 @dataclass
 class World:
-    """Workers that take ``hours`` for each stage, by the clock ``now`` (seconds); the ledger's clock is patched to it."""
+    """Workers that take ``hours`` for each stage, by the clock ``now`` (seconds); the ledger's clock is patched to it.
+
+    ``ahead``: seconds by which the wall clock was set forward; negative: back
+    """
 
     grid: Grid
     hours: float = 1.0
     now: float = 1e9
+    ahead: float = 0.0
     queue: WorkQueue = field(init=False)
 
     def session(self, limits: Limits, known: bool, prices: Prices | None = None) -> Session:
@@ -44,7 +48,13 @@ class World:
         self.queue = queue_of(plan, jobs)
         expected = {stage.id: self.hours * HOUR if known else None for stage in plan.stages}
         limit = SpendingLimit(
-            Study(plan.study), limits, prices or Prices(), expected, lambda work: SLOT, clock=lambda: self.now
+            Study(plan.study),
+            limits,
+            prices or Prices(),
+            expected,
+            lambda work: SLOT,
+            clock=lambda: self.now + self.ahead,
+            count=lambda: self.now,
         )
         self.ledger = Ledger(store_of(self.grid))
         return Session(self.queue, self.ledger, limit=limit)
@@ -59,7 +69,7 @@ class World:
                 lock = Lock(self.ledger.store, "train", prefix=f"train/{job.id}/lease")
                 lock.__enter__()
                 attempt = self.ledger.begin(job.kind, job.id, job.identity, about={"study": job.study, "reserved": SLOT})
-                attempt.started = attempt.clock = self.now
+                attempt.started, attempt.clock = self.now + self.ahead, self.now
                 begun += 1
                 heapq.heappush(running, (self.now + self.hours * HOUR, begun, work, attempt, lock))
             if not running:
@@ -89,9 +99,10 @@ class Clock:
         self.world = world
 
     def time(self) -> float:
-        return self.world.now
+        return self.world.now + self.world.ahead
 
-    monotonic = time
+    def monotonic(self) -> float:
+        return self.world.now
 
 
 def spent(session: Session) -> float:
@@ -180,3 +191,41 @@ def test_money_needs_prices(world: World) -> None:
     session = world.session(Limits(cost=100.0), known=False, prices=Prices(gpu_hour={"H100": 1.0}))
     with pytest.raises(BadInput, match=r"no price for .+, which was used \(known: H100\); add its type, or any"):
         world.run(session, 1)
+
+
+@pytest.mark.parametrize("ahead", [-86400.0, 86400.0])
+def test_a_clock_that_is_set_does_not_move_the_limit(world: World, ahead: float) -> None:
+    """Running stages are expected to take neither longer nor less long."""
+    session = world.session(Limits(gpu_hours=2.5), known=True)
+    assert session.limit is not None
+    assert session.take() is not None
+    assert session.take() is not None
+    third = next(iter(world.queue.ready()))
+    world.ahead = ahead
+    world.now += 0.1 * HOUR
+    assert not session.limit.allows(third, world.queue.missing), "of each of them 0.9 hours are left"
+    world.now += 0.4 * HOUR
+    assert session.limit.allows(third, world.queue.missing)
+
+
+def test_what_was_spent_is_read_again_after_the_clock_was_set_back(world: World) -> None:
+    session = world.session(Limits(gpu_hours=3.0), known=True)
+    limit = session.limit
+    assert limit is not None
+    work = next(iter(world.queue.ready()))
+    assert limit.allows(work, world.queue.missing)
+    world.ahead = -86400.0
+    world.run(world.session(Limits(), known=True), 1)  # by another worker
+    world.now += HOUR
+    assert not limit.allows(work, world.queue.missing)
+
+
+def test_a_stage_that_is_computed_again_within_a_launch_counts_twice(world: World) -> None:
+    session = world.session(Limits(gpu_hours=10.0), known=True)
+    assert world.run(session, 1) == 8
+    assert spent(session) == pytest.approx(8.0)
+    stage = make_plan(world.grid).stages[0]
+    world.ledger.void(stage.stage, stage.id, "its model is gone")
+    again = replace(world.session(Limits(gpu_hours=10.0), known=True), limit=session.limit)
+    assert world.run(again, 1) == 1
+    assert spent(session) == pytest.approx(9.0)

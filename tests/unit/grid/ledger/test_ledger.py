@@ -8,6 +8,7 @@ import pytest
 from attempts import KEY, begin, epoch, finish, only, write
 
 from grid.ledger.ledger import Cause, Fenced, Ledger, State
+from grid.ledger.lock import Lock
 
 
 def test_nothing_is_known_of_what_was_never_begun(ledger: Ledger) -> None:
@@ -129,6 +130,30 @@ def test_a_lost_process_fails_the_attempt_that_it_had_begun(ledger: Ledger) -> N
 
 
 # -- several launches over one store
+
+
+def test_a_lost_process_does_not_fail_the_attempt_of_another_launch(ledger: Ledger) -> None:
+    ours = ledger.begin(*KEY, {}, about={"launch": "ours"})
+    with Lock(ledger.store, "their worker", prefix=f"{'/'.join(KEY)}/lease"):
+        theirs = ledger.begin(*KEY, {}, about={"launch": "theirs"})
+        for token in ("ours", ""):
+            ledger.lost(*KEY, {}, "lost too often", token)
+            assert (ledger.failure(*KEY), ledger.attempts(*KEY)) == (None, 2)
+        theirs.check()
+        ledger.lost(*KEY, {}, "their launch lost it", "theirs")  # on another node, its lease lasts for another minute
+    failure = ledger.failure(*KEY)
+    assert failure is not None
+    assert (failure.attempt, failure.error) == (theirs.number, "their launch lost it")
+    assert ours.number < theirs.number
+
+
+def test_a_lost_process_fails_an_attempt_of_its_own_launch_where_another_one_left_one(ledger: Ledger) -> None:
+    ledger.begin(*KEY, {}, about={"launch": "killed long ago"})
+    ledger.lost(*KEY, {}, "lost before it began", "ours")
+    failure = ledger.failure(*KEY)
+    assert failure is not None
+    assert failure.attempt == 2
+    assert [claim["launch"] for claim in ledger.claims(*KEY)] == ["killed long ago", "ours"]
 
 
 def test_a_marker_that_was_made_since_is_not_voided(ledger: Ledger) -> None:

@@ -1,5 +1,6 @@
 """One live launch per study: taken over from the dead, never from the living."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from grid.ledger.lock import Held, Lock, LockLost, _began
+from grid.ledger.sealed import Damaged, seal, unseal
 from grid.ledger.store import LocalStore
 
 HOLD = """
@@ -77,10 +79,20 @@ def stop_for_longer_than_its_lease(process: subprocess.Popen[str], folder: Path)
 
 
 def beaten(folder: Path, ago: float) -> None:
-    """Makes the last heartbeat of the first lock one of so many seconds ago."""
+    """Makes the last heartbeat of the first lock one of so many seconds ago, and its record as old."""
     file, then = folder / "lock" / "000001.beat", time.time() - ago
     file.write_bytes(b"%f" % then)
     os.utime(file, (then, then))
+    taken(folder, ago)
+
+
+def taken(folder: Path, ago: float) -> None:
+    """Makes the record of the first lock one of so many seconds ago, if it is not damaged."""
+    file, then = folder / "lock" / "000001.json", time.time() - ago
+    with contextlib.suppress(Damaged):
+        record = unseal(file.read_bytes(), file)
+        file.write_bytes(seal({**record, "time": record["time"] - ago, "counted": record["counted"] - ago}))
+        os.utime(file, (then, then))
 
 
 def test_a_second_holder_is_refused_and_told_who_holds(tmp_path: Path) -> None:
@@ -273,6 +285,7 @@ def test_a_beat_from_the_future_counts_as_damaged(tmp_path: Path, monkeypatch: p
     store = LocalStore(tmp_path)
     Lock(store, "one", beat=60).__enter__()
     store.put("lock/000001.beat", damage)
+    taken(tmp_path, 61)
     written = time.time() - 61
     os.utime(tmp_path / "lock/000001.beat", (written, written))
     with pytest.raises(Held, match="one by"):  # its process runs
@@ -291,6 +304,7 @@ def test_a_clock_that_is_ahead_by_less_than_a_minute_keeps_its_lock(tmp_path: Pa
     Lock(store, "one", beat=60).__enter__()
     monkeypatch.setattr("grid.ledger.lock._processes", lambda: "boot of another machine")
     store.put("lock/000001.beat", b"%f" % (time.time() + 50))
+    taken(tmp_path, 61)
     written = time.time() - 61
     os.utime(tmp_path / "lock/000001.beat", (written, written))
     with pytest.raises(Held, match="one by"):
@@ -334,6 +348,7 @@ def test_a_wrong_clock_on_another_machine_takes_no_lock_while_it_beats(
         Lock(store, "two").__enter__()
     past = time.time() - 61
     os.utime(tmp_path / "lock/000001.beat", (past, past))
+    taken(tmp_path, 61)
     with Lock(store, "two") as lock:
         assert lock.number == 2
 

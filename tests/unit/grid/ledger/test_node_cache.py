@@ -2,11 +2,13 @@
 
 import io
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from grid.ledger.node_cache import NodeCache
+from grid.ledger.scratch import own_temporary_files, temporary_files_in
 
 
 @pytest.fixture
@@ -48,6 +50,18 @@ def test_what_was_just_used_stays(cache: NodeCache) -> None:
     assert [path.exists() for path in (one, two, three)] == [True, True, True]
 
 
+def test_a_copy_that_a_service_removed_is_read_again(cache: NodeCache) -> None:
+    for left in ([], ["another file"]):
+        first = fetch(cache, "a/model.bin")
+        first.unlink()
+        for name in left:
+            (first.parent / name).write_text("left")
+        assert fetch(cache, "a/model.bin") == first
+        assert first.read_bytes() == b"x" * 100
+        assert cache.fetch("a/model.bin", "1", never) == first
+    assert [path.name for path in (cache.folder / "objects").iterdir()] == [first.parent.name]
+
+
 def test_an_object_that_cannot_be_read_leaves_nothing(cache: NodeCache) -> None:
     def broken() -> io.BytesIO:
         raise FileNotFoundError("gone")
@@ -63,3 +77,26 @@ def test_place_and_limit_are_set_by_the_environment(tmp_path: Path, monkeypatch:
     found = NodeCache.of("memory://a")
     assert (found.folder.parent, found.limit) == (tmp_path, 1 << 29)
     assert found != NodeCache.of("memory://b")
+
+
+def test_the_place_is_that_of_the_machine_wherever_temporary_files_of_the_process_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACEGRID_NODE_CACHE", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("grid.ledger.scratch._own", {})
+    (tmp_path / "elsewhere").mkdir()
+    outside = NodeCache.of("memory://a")
+    assert outside.folder.parent == tmp_path / f"facegrid-cache-{os.getuid()}"
+    with own_temporary_files(), own_temporary_files():
+        assert tempfile.gettempdir() != str(tmp_path)
+        assert NodeCache.of("memory://a") == outside
+        monkeypatch.setattr("grid.ledger.scratch._own", {})  # as in a process that a stage has forked
+        with own_temporary_files():
+            assert NodeCache.of("memory://a") == outside
+        with temporary_files_in(tmp_path / "elsewhere"):
+            assert NodeCache.of("memory://a") == outside
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert NodeCache.of("memory://a") != outside, "nothing of the redirection is left"

@@ -98,6 +98,13 @@ def test_temporary_files_of_a_process_lie_in_one_folder_and_elsewhere_afterwards
         assert Path(tempfile.gettempdir()).is_dir()
 
 
+def test_temporary_files_are_put_elsewhere_only_where_the_folder_of_the_machine_is_noted() -> None:
+    root = Path(__file__).resolve().parents[4]
+    sources = [path for folder in ("grid", "modules", "datamodules", "cluster") for path in (root / folder).rglob("*.py")]
+    setting = [path.relative_to(root) for path in sources if "tempfile.tempdir =" in path.read_text(encoding="utf-8")]
+    assert [str(path) for path in setting] == ["grid/ledger/scratch.py"]
+
+
 @pytest.mark.parametrize("content", ["another-host", ""])
 def test_a_folder_of_another_host_stays_even_if_its_lock_is_not_seen_here(tmp_path: Path, content: str) -> None:
     (tmp_path / "facegrid-scratch-there").mkdir()

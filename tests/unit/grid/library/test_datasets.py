@@ -7,6 +7,7 @@ import pytest
 from small import folder
 
 import facegrid as fg
+from grid.ledger.scratch import own_temporary_files
 
 
 def test_a_folder_is_a_sequence_of_images(tmp_path: Path) -> None:
@@ -47,4 +48,7 @@ def test_the_cache_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert default_cache() == tmp_path / "xdg/facegrid"
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert default_cache().name.startswith("facegrid")
+    outside = default_cache()
+    assert outside.name.startswith("facegrid")
+    with own_temporary_files():
+        assert default_cache() == outside

@@ -98,6 +98,59 @@ def test_stages_that_have_ended_are_read_once_and_others_again(study: Study) -> 
     assert reader.spent().attempts == 2
 
 
+def voided(study: Study) -> str:
+    """The id of the training, once its result is damaged."""
+    id = study.cells[0].stages["train"]
+    study.ledger.void("train", id, "its model is gone")
+    return id
+
+
+def test_a_stage_that_is_done_and_computed_again_counts_with_its_new_attempts(study: Study) -> None:
+    reader = SpendingReader(study)
+    attempt(study, 1.0).finish({}, {}, "s", [])
+    assert reader.spent().attempts == 1
+    voided(study)
+    again = attempt(study, 3.0)
+    spent = reader.spent()
+    assert (spent.attempts, spent.gpu_hours) == (2, pytest.approx(3.0, abs=0.01))
+    again.finish({}, {}, "s", [])
+    assert reader.spent().attempts == 2
+    voided(study)
+    attempt(study, 1.0)
+    assert reader.spent().attempts == 3
+
+
+def test_of_many_stages_each_reading_looks_at_some_again_and_at_running_ones(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grid.results.spending.AGAIN", 2)
+    ids = [f"{number}" * 32 for number in range(5)]
+    study.record = {**study.record, "stages": [{"id": id, "stage": "train"} for id in ids]}
+    about = {"study": study.id, "reserved": {"CPU": 1.0}}
+    for id in ids:
+        study.ledger.begin("train", id, {}, about=about).finish({}, {}, "s", [])
+    reader = SpendingReader(study)
+    assert reader.spent().attempts == 5
+    looked: list[str] = []
+    attempts = study.ledger.attempts
+
+    def counted(kind: str, id: str) -> int:
+        looked.append(id)
+        return attempts(kind, id)
+
+    monkeypatch.setattr(study.ledger, "attempts", counted)
+    study.ledger.begin("train", ids[4], {}, about=about)
+    counts = [reader.spent().attempts for _ in range(4)]
+    assert counts == [5, 5, 6, 6]
+    assert looked == [*ids, ids[0], ids[1], ids[2]], "two at a time, in turn; the one that is open is read anyway"
+    monkeypatch.setattr("grid.results.spending.AGAIN", 0)
+    reader.running = {ids[2]}
+    assert reader.spent().attempts == 6
+    study.ledger.begin("train", ids[2], {}, about=about)
+    reader.running = set()
+    assert reader.spent().attempts == 7, "at once"
+
+
 def test_parts_of_a_detection_count(study: Study) -> None:
     """A shard is no stage of the record; its id begins with that of the detection."""
     record = {**study.record, "stages": [*study.record["stages"], {"id": "d" * 32, "stage": "detect"}]}
