@@ -1,17 +1,20 @@
 """What a worker makes of errors that no stage raised."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import ray
+from limited import limited
 from ray import tune
 from tune_queue import searching, short, units
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
+from grid.execution.makespan import PENDING
 from grid.execution.memory_peak import Peak
 from grid.execution.perform import packed_outcomes, packed_units, unpacked_units
 from grid.execution.ray_health import RayLost
@@ -22,7 +25,9 @@ from grid.ledger.ledger import Ledger
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
+from grid.spec.grid_file import Grid
 from grid.spec.launch_settings import Launch
+from grid.spec.spending_limits import Limits
 from grid.spec.stage_kind import stages_of
 
 CELL = {"data": {"name": "drawn", "subjects": 4, "shots": 4}, "backbone": "alexnet", "input": {"size": 64}}
@@ -171,6 +176,25 @@ def test_while_one_waits_for_much_room_others_fill_what_is_free(tmp_path: Path) 
     assert given(searcher) == ["0", "1", "3"], "the second waits, the fourth has room beside the first"
     queue.end("0", {"0": Outcome("done")})
     assert given(searcher) == ["2", "4"], "the third waits now, the last has room beside the second and the fourth"
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_near_a_limit_smaller_work_starts_however_much_larger_work_is_before_it(
+    make: Callable[..., Grid], tmp_path: Path, address: str | None
+) -> None:
+    hours = {f"large {number}": 2.0 for number in range(2 * PENDING)} | {"small": 0.5, "also small": 0.4}
+    jobs = {id: Job("train", id, id, {}, {}, {}, "", str(tmp_path / "store")) for id in hours}
+    works = {id: Work(id, id, (job,), frozenset()) for id, job in jobs.items()}
+    queue = WorkQueue(works, set(hours), expected={id: 3600 * each for id, each in hours.items()})
+    session = limited(make(), queue, Limits(cpu_hours=1.0))
+    searcher = _searcher(session, Slots({"CPU": 1}, [{"CPU": 4}]), Launch(address=address))
+    assert given(searcher) == ["small", "also small"]
+    assert queue.closed is None, "more may fit when these have ended sooner than expected"
+    for number, id in enumerate(("small", "also small")):
+        searcher.on_trial_complete(f"trial {number}", {"outcomes": packed_outcomes({id: Outcome("done")})})
+    assert searcher.suggest("next") is None
+    assert f"{2 * PENDING} stages are left" in str(queue.closed)
+    assert searcher.suggest("last") == "FINISHED"
 
 
 def test_an_error_that_tune_does_not_expect_ends_the_launch_in_one_line() -> None:
