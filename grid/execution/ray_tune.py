@@ -238,6 +238,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
         return Piece(work.id, work.needs, slots.of(work.id), devices)
 
     def reserved(work: Work) -> dict[str, float]:
+        if measurements is not None and work.id not in sized and not measurements.ready(work):
+            return measurements.least(work)  # it may fit, which its measurement will show
         found = piece(work)
         return held(found.slot, found.devices)
 
@@ -309,7 +311,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
                 return Searcher.FINISHED
             if measurements is not None:
                 session.check()
-                if (probe := measurements.begin(session.queue.ready())) is not None:
+                if (probe := measurements.begin(session.affordable(session.queue.ready(), reserved))) is not None:
                     self.probes[trial_id] = probe.key
                     return {"measure": packed_units([[probe.job]]), "slot": json.dumps(probe.slot)}
             work = session.take(reserved, startable)

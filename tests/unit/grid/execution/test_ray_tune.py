@@ -280,6 +280,45 @@ def test_a_training_is_measured_before_its_work_is_given_out_and_alike_work_shar
     assert [json.loads(one["slot"])["GPU"] for one in given] == [0.1666] * 2
 
 
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_limit_decides_about_a_training_when_it_is_measured(
+    make: Callable[..., Grid], tmp_path: Path, measured: bool
+) -> None:
+    """An hour on a sixth of a GPU fits into half a GPU-hour, one on a whole GPU does not."""
+    stage = next(one for one in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "r")) if one.kind == "train")
+    config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+    jobs = [
+        Job("detect", "large", "large", {}, {}, {}, "", str(tmp_path / "store")),
+        Job("train", "small", "small", {}, {}, config, "", str(tmp_path / "store")),
+    ]
+    works = {job.id: Work(job.id, job.id, (job,), frozenset()) for job in jobs}
+    queue = WorkQueue(works, set(works), expected={"large": 7200.0, "small": 3600.0})
+    session, launch = limited(make(), queue, Limits(gpu_hours=0.5)), Launch.model_validate({"resources": {"gpus": "measured"}})
+    slots = Slots({"CPU": 1, "GPU": 1}, [{"CPU": 4, "GPU": 1}], None, launch.measured)
+    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    assert "measure" in searcher.suggest("probe")
+    assert searcher.suggest("nothing") is None
+    assert queue.closed is None, "the large one does not fit, but the small one may"
+    took = Peak(1 << 30, 10 << 30, 80 << 30, "NVIDIA H100")
+    searcher.on_trial_complete("probe", {"peak": json.dumps(took.record() if measured else "no")})
+    given = searcher.suggest("work")
+    assert (given and given["ids"]) == ('["small"]' if measured else None)
+    assert (queue.closed is None) == measured
+
+
+def test_nothing_is_measured_once_a_limit_is_reached(make: Callable[..., Grid], tmp_path: Path) -> None:
+    stage = next(one for one in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "r")) if one.kind == "train")
+    config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+    job = Job(stage.kind, stage.id, stage.label, {}, {}, config, "", str(tmp_path / "store"))
+    queue = WorkQueue({"a": Work("a", "a", (job,), frozenset())}, {job.id})
+    session, launch = limited(make(), queue, Limits(cpu_hours=0.0)), Launch.model_validate({"resources": {"gpus": "measured"}})
+    slots = Slots({"CPU": 1, "GPU": 1}, [{"CPU": 4, "GPU": 1}], None, launch.measured)
+    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    assert searcher.suggest("work") is None
+    assert queue.closed is not None
+    assert searcher.suggest("more") == "FINISHED"
+
+
 def test_work_whose_measurement_is_lost_runs_without(tmp_path: Path) -> None:
     stage = next(one for one in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "r")) if one.kind == "train")
     config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
