@@ -22,18 +22,23 @@ def logs(
 
     Reads the ledger, so it works with any executor, also during a launch. With --json, one object per line.
     """
+    from grid.results.following import follow as until_idle
     from grid.results.log_follower import LogFollower
     from grid.results.logs import line
     from grid.spec.cell_filter import parse_cell_filter
 
     follower = LogFollower(study, parse_cell_filter(where), stage)
-    while True:
+
+    def look() -> tuple[bool, bool]:
         rows, alive = follower.look()
         for row in rows:
             if as_json:
                 print(json.dumps(row), flush=True)
             else:
                 out.print(line(row), soft_wrap=True)
-        if not (follow and alive):
-            return
-        time.sleep(SECONDS)
+        return alive, follower.left
+
+    if follow:
+        until_idle(look, SECONDS, time.sleep)
+    else:
+        look()

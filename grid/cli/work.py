@@ -11,7 +11,9 @@ from grid.terminal import StudyFolder, WhereText, out
 
 Patience = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", min=0, help="longest wait for stages of other processes [default: as long as they run]"),
+    typer.Option(
+        metavar="SECONDS", min=0, help="longest wait for others' stages, then exit code 1 [default: as long as they run]"
+    ),
 ]
 
 

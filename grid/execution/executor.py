@@ -34,6 +34,7 @@ from grid.tracebacks import error_line
 
 BUILT_IN = {"ray": "grid.execution.ray_tune.RayExecutor", "local": "grid.execution.local.LocalExecutor"}
 Reserved = Callable[[Work], Mapping[str, float]]  # what a unit of work reserves: "CPU", "GPU", of all its devices together
+Startable = Callable[[Iterator[Work]], Iterator[Work]]  # of ready work, what an executor would start now
 LOST = "the process or node that ran it was lost too often"
 
 
@@ -72,26 +73,30 @@ class Session:
         trainings = [[job for job in work.jobs if stage_kind(job.kind).epochs] for work in self.queue.waiting.values()]
         return max((usable_devices_of(jobs, self.ledger, UNLIMITED) for jobs in trainings), default=1)
 
-    def take(self, reserved: Reserved | None = None, among: Iterable[Work] | None = None) -> Work | None:
+    def take(self, reserved: Reserved | None = None, startable: Startable | None = None) -> Work | None:
         """Takes ready work and marks it as running.
 
         None if all waiting work depends on running work or would exceed a limit of spending, or if none is waiting.
 
         Args:
             reserved: what a unit of work reserves, for the limit; None: ``launch.resources`` for each of its devices
-            among: the ready work that the executor would start now; None: any
+            startable: chooses from the ready work that a limit allows; None: all of it may start now
 
         Raises:
             LaunchAborted: another process has taken over the study.
         """
         self.check()
-        work = next(self.affordable(self.queue.ready() if among is None else among, reserved), None)
+        works = self.affordable(self.queue.ready(), reserved)
+        work = next(works if startable is None else startable(works), None)
         if work is not None:
             self.start(work, reserved)
         return work
 
     def affordable(self, works: Iterable[Work], reserved: Reserved | None = None) -> Iterator[Work]:
-        """Those of ready units of work that may start; if a limit excludes all and none is running, it closes the queue."""
+        """Those of ready units of work that may start; if a limit excludes all and none is running, it closes the queue.
+
+        So ``works`` are all that there are; what can start now is chosen from those that are left.
+        """
         refused = found = False
         for work in works:
             if self.limit is None or self.limit.allows(work, self.queue.missing, reserved and reserved(work)):

@@ -302,9 +302,15 @@ def summary(study: Study, report: Path, console: Console, ran: str, queue: WorkQ
     for line in refusals(shown):
         console.print(styled("[yellow]refused[/] {}", line), soft_wrap=True)
     console.print(f"{ran} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
+    return exit_code(study, queue, console)
+
+
+def exit_code(study: Study, queue: WorkQueue, console: Console) -> int:
+    """1 if a cell has failed, 3 if a limit of spending has closed the queue, which is printed, and 0 otherwise."""
     if queue.closed is not None:
         console.print(styled("[yellow]stopped[/]: {}", queue.closed), soft_wrap=True)
-    return 1 if failed or queue.failed else STOPPED if queue.closed is not None else 0
+    failed = bool(queue.failed) or any(cell.state == "failed" for cell in study.cells if not cell.hidden)
+    return 1 if failed else STOPPED if queue.closed is not None else 0
 
 
 def refusals(cells: Sequence[CellView]) -> list[str]:

@@ -85,7 +85,7 @@ class LocalExecutor(Executor):
     def _ready_shard(self, session: Session) -> Work | None:
         """Takes a ready shard of a detection, if there is one."""
         session.check()
-        work = next(session.affordable(filter(_is_shard, session.queue.ready()), self.reserved), None)
+        work = next(filter(_is_shard, session.affordable(session.queue.ready(), self.reserved)), None)
         if work is not None:
             session.start(work, self.reserved)
         return work

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,21 +26,31 @@ class LocalHelpers(Helpers):
 class _Processes(Team):
     def __init__(self, tasks: Sequence[Mapping[str, Any]]) -> None:
         self._processes: dict[int, subprocess.Popen[str]] = {}
+        self._said: dict[int, str] = {}  # what a helper has written, once it has closed its stdout
         self._ended: dict[int, Report | None] = {}
         try:
             for task in tasks:  # Ctrl-C reaches rank 0, which decides for all
                 rank = task["helper"]["rank"]
                 self._processes[rank] = start("grid.execution.helper_process", task, gpu_of(rank, task["accelerator"]))
+                pipe = os.dup(_stdout(self._processes[rank]))  # a copy, so that ``stop`` does not wait for its reader
+                threading.Thread(target=self._read, args=(rank, pipe), daemon=True).start()
         except BaseException:
             self.stop()
             raise
 
+    def _read(self, rank: int, pipe: int) -> None:
+        """Reads while the helper writes: it could not end with a report that is longer than the pipe is."""
+        with open(pipe, encoding="utf-8") as file:
+            self._said[rank] = file.read()
+
     def ended(self) -> Mapping[int, Report | None]:
         for rank, process in self._processes.items():
-            if rank not in self._ended and process.poll() is not None:
-                assert process.stdout is not None
-                said = process.stdout.read()
-                self._ended[rank] = Report(**json.loads(said)) if said and process.returncode == 0 else None
+            if rank in self._ended or process.poll() is None:
+                continue
+            if process.returncode != 0:
+                self._ended[rank] = None
+            elif (said := self._said.get(rank)) is not None:
+                self._ended[rank] = Report(**json.loads(said)) if said else None
         return self._ended
 
     def stop(self) -> None:
@@ -47,6 +58,11 @@ class _Processes(Team):
             process.kill()  # all of them before the first wait
         for process in self._processes.values():
             kill(process)
+
+
+def _stdout(process: subprocess.Popen[str]) -> int:
+    assert process.stdout is not None
+    return process.stdout.fileno()
 
 
 def gpu_of(rank: int, accelerator: str) -> dict[str, str]:

@@ -40,6 +40,7 @@ class Measurements:
     def __init__(self, peaks: Peaks, slots: Slots, ledger: Ledger, say: Callable[[str], None]) -> None:
         self.peaks, self.slots, self.ledger, self.say = peaks, slots, ledger, say
         self._trainings: dict[str, tuple[str, Job] | None] = {}  # work id -> key and training that is to run
+        self._kinds: dict[str, list[str]] = {}  # work id -> kinds of its stages; a limit may ask about all work again and again
         self._running: dict[str, Work] = {}  # by key
         self._failed: set[str] = set()
 
@@ -77,7 +78,7 @@ class Measurements:
         if isinstance(found, Peak):
             found = replace(found, types=gpu_types(self.slots.nodes))
             self.peaks.put(key, found)
-            slot = self.slots.suited(kinds_of(work.jobs, self.ledger), found, devices_of(work.jobs, self.ledger))
+            slot = self.slots.suited(self._kinds_of(work), found, devices_of(work.jobs, self.ledger))
             what = "each of its devices" if found.several else "such work"
             self.say(f"{work.title}: its training took {found.words}; {what} reserves {slot_words(slot)}")
         else:
@@ -88,6 +89,10 @@ class Measurements:
         """What the training of the work was measured to take on such nodes; None if there is none, or it cannot be measured."""
         found = self._training(work)
         return None if found is None else self.peaks.get(found[0], self._slot(work), self.slots.nodes)
+
+    def least(self, work: Work) -> dict[str, float]:
+        """The CPUs and GPUs that the work will reserve at least, before it is measured."""
+        return self.slots.least(self._kinds_of(work), devices_of(work.jobs, self.ledger))
 
     def _training(self, work: Work) -> tuple[str, Job] | None:
         """The training of the work that is not finished, if it is to be measured, and its key."""
@@ -102,4 +107,9 @@ class Measurements:
 
     def _slot(self, work: Work) -> dict[str, float]:
         """What the work reserves without a measurement."""
-        return self.slots.suited(kinds_of(work.jobs, self.ledger))
+        return self.slots.suited(self._kinds_of(work))
+
+    def _kinds_of(self, work: Work) -> list[str]:
+        if work.id not in self._kinds:
+            self._kinds[work.id] = kinds_of(work.jobs, self.ledger)
+        return self._kinds[work.id]

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from grid.execution.executor import Session
 from grid.execution.job import lease_of
-from grid.execution.launch import NO_LIMITS, conclude, ran_words, spending_limit, summary, void_changed, whole_queue
+from grid.execution.launch import NO_LIMITS, conclude, exit_code, ran_words, spending_limit, summary, void_changed, whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import finished
 from grid.execution.price_check import check_prices
@@ -39,9 +39,10 @@ PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two looks at the ledger, then t
 
 
 def work(study: Study, where: CellFilter | None, patience: float | None, console: Console, limits: Limits = NO_LIMITS) -> int:
-    """Runs ready stages of the study in this process; returns the exit code: 0 if all cells are done, 1 if some are not.
+    """Runs ready stages of the study in this process; returns the exit code.
 
-    A worker that a limit of spending has stopped returns 3.
+    It is 0 if all its cells are done, 1 if some failed or if its patience ended before they were done, and 3 if a limit of
+    spending stopped it.
 
     The report and MLflow are brought up to date at the end, unless another process holds the study.
 
@@ -154,7 +155,13 @@ def settle(session: Session, work: Work) -> None:
 
 
 def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console, stop: Stop | None) -> int:
-    """Writes the report and copies to MLflow, unless a launch holds the study: it does so itself at its end."""
+    """Writes the report and copies to MLflow, unless a launch holds the study: it does so itself at its end.
+
+    Beside a launch, the study's record does not say that a limit has stopped this worker: the launch goes on.
+
+    Returns:
+        the exit code
+    """
     path, store = study.path, LocalStore(study.path)
     purpose = f"report of {study.name}"
     while True:
@@ -164,11 +171,14 @@ def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console, stop: 
                 note_stop(path, stop)
                 study = Study(path)
                 page = conclude(study, lock, console)
-            return summary(study, page, console, ran_words(ran), queue)
+            code = summary(study, page, console, ran_words(ran), queue)
+            break
         except Held as held:
             if (live_holder(store) or {}).get("purpose", purpose) != purpose:
                 console.print(
                     styled("[yellow]report and MLflow[/] are left to another process: {}", held.holder), soft_wrap=True
                 )
-                return 1 if queue.failed else 0
+                code = exit_code(Study(path), queue, console)
+                break
             time.sleep(PAUSES[0])  # another worker writes the report, perhaps without the last results
+    return code or int(bool(queue.waiting))  # what other processes compute was not awaited

@@ -238,16 +238,18 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
         return Piece(work.id, work.needs, slots.of(work.id), devices)
 
     def reserved(work: Work) -> dict[str, float]:
+        if measurements is not None and work.id not in sized and not measurements.ready(work):
+            return measurements.least(work)  # it may fit, which its measurement will show
         found = piece(work)
         return held(found.slot, found.devices)
 
-    def startable() -> Iterator[Work]:
+    def startable(ready: Iterator[Work]) -> Iterator[Work]:
         """Ready work that has room now, and one more, so that it starts as soon as there is room.
 
         The rest stays in the queue, whose order follows what is measured meanwhile. On a cluster Tune gets more of it, because
         nodes are added for work that waits there.
         """
-        ready = session.queue.ready() if measurements is None else measurements.known(session.queue.ready())
+        ready = ready if measurements is None else measurements.known(ready)
         if launch.address is not None:
             return ready
         free = [dict(node) for node in slots.nodes]
@@ -309,10 +311,10 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
                 return Searcher.FINISHED
             if measurements is not None:
                 session.check()
-                if (probe := measurements.begin(session.queue.ready())) is not None:
+                if (probe := measurements.begin(session.affordable(session.queue.ready(), reserved))) is not None:
                     self.probes[trial_id] = probe.key
                     return {"measure": packed_units([[probe.job]]), "slot": json.dumps(probe.slot)}
-            work = session.take(reserved, startable())
+            work = session.take(reserved, startable)
             if work is None:
                 return None
             taken[work.id] = piece(work)

@@ -78,6 +78,14 @@ class Slots:
         amounts = sorted({memory, *(part for part in parts if part < memory)}, reverse=True)
         return next((one for one in amounts if one and room({**rest, "memory": one}, self.nodes) >= devices), 0.0)
 
+    def least(self, kinds: Iterable[str], devices: int = 1) -> dict[str, float]:
+        """The CPUs and GPUs that so many slots for these kinds of stages have at least, whatever is measured."""
+        kinds = list(kinds)
+        found = held(self.suited(kinds), devices)
+        if any(GPU in self._measured(kind) for kind in kinds):
+            found[GPU] = 0.0  # perhaps a small part of one
+        return found
+
     def prepare(self, work: str, kinds: Iterable[str], peak: Peak | None = None, devices: int = 1) -> None:
         """Gives the unit of work the slot suited to its kinds of stages, unless it was given one before; see ``suited``."""
         self._slots.setdefault(work, self.suited(kinds, peak, devices))

@@ -62,6 +62,8 @@ class SpendingLimit:
         self.limits.check(self.prices)
         self._reader = SpendingReader(self.study, self.prices)
         self._spent, self._read, self._pause = Spending(), float("-inf"), 0.0
+        self._there: Mapping[str, float] = {}
+        self._counted = float("-inf")  # when, by time.monotonic
 
     def spent(self, fresh: bool = False) -> Spending:
         """What the study has spent; read again at most every few seconds, unless ``fresh``."""
@@ -121,7 +123,10 @@ class SpendingLimit:
         return Stop(self.limits.words(self.prices.currency), self.limits.options, stages)
 
     def _room(self, wanted: Mapping[str, float]) -> bool:
-        there = self.capacity() if self.capacity is not None else {}
+        now = time.monotonic()
+        if self.capacity is not None and now - self._counted >= SECONDS:  # all ready work may be asked about at once
+            self._there, self._counted = self.capacity(), now
+        there = self._there
         held = {name: sum(one.get(name, 0.0) for _, _, one in self.started.values()) for name in wanted}
         return all(held[name] + amount <= there[name] + 1e-9 for name, amount in wanted.items() if name in there)
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grid.ledger.lock import live_holder
 from grid.ledger.sealed import Damaged
 from grid.ledger.study import RECORD, Study
 from grid.results.logs import LoggedStage, logged_stages, rows_of
-from grid.results.running import launch_of
+from grid.results.running import held, launch_of, parts_at_work
 from grid.spec.cell_filter import check_cell_filter
+from grid.spec.stage_kind import known_kind
 
 WHOLE = 60  # looks between two that read everything, in case finished stages are computed again
 
@@ -44,7 +44,7 @@ class LogFollower:
             self._final.clear()
         self._looks += 1
         begun = [one for one in self._begun() if one.id not in self._final]
-        alive = launch_of(self.study) is not None or any(map(self._leased, begun))
+        alive = launch_of(self.study) is not None or any(map(self._leased, begun)) or any(map(self._in_parts, self._stages))
         rows = []
         for one in begun:
             ended = self._ended(one)  # before its lines are read, so that none is missed
@@ -53,6 +53,11 @@ class LogFollower:
             if ended:
                 self._final.add(one.id)
         return sorted(self._fresh(rows), key=lambda row: row["time"]), alive
+
+    @property
+    def left(self) -> bool:
+        """Whether any stage of the study had neither a result nor a failure at the last look."""
+        return any(one.id not in self._final for one in self._stages)
 
     def _renew(self) -> None:
         stat = (self.path / RECORD).stat() if (self.path / RECORD).exists() else None
@@ -69,7 +74,13 @@ class LogFollower:
         return [one for one in self._stages if one.id in known[one.name.kind]]
 
     def _leased(self, stage: LoggedStage) -> bool:
-        return live_holder(self.study.ledger.store, f"{stage.name.kind}/{stage.id}/lease") is not None
+        return held(self.study, stage.name.kind, stage.id)
+
+    def _in_parts(self, stage: LoggedStage) -> bool:
+        """Whether a process computes a part of it, such as a shard of a detection, which itself has not begun."""
+        if stage.id in self._final or not known_kind(stage.name.kind).parts or self._ended(stage):
+            return False
+        return parts_at_work(self.study, stage.name.kind, stage.id) is not None
 
     def _ended(self, stage: LoggedStage) -> bool:
         ledger, kind = self.study.ledger, stage.name.kind

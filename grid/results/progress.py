@@ -61,8 +61,9 @@ def progress(study: Study, now: float | None = None, spending: SpendingReader | 
     cells = [cell for cell in study.cells if not cell.hidden]
     at_work: dict[str, tuple[Running, list[str]]] = {}
     states: Counter[str] = Counter()
+    parts: dict[str, int | None] = {}
     for cell in cells:
-        own = running(study, cell, launch, now)
+        own = running(study, cell, now, parts)
         for one in own:
             at_work.setdefault(one.id, (one, []))[1].append(cell_title(cell.levels))
         states["running" if own and cell.state == "run" else cell.state] += 1

@@ -1,9 +1,9 @@
-"""What a running launch is computing at the moment, read from the lock and the ledger only."""
+"""What launches and workers are computing at the moment, read from locks, leases and the ledger only."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,42 +67,38 @@ def launch_of(study: Study) -> dict[str, Any] | None:
     return {key: holder.get(key) for key in ("purpose", "user", "host", "pid")} | {"since": holder.get("time")}
 
 
-def running(study: Study, cell: CellView, launch: Mapping[str, Any] | None, now: float | None = None) -> list[Running]:
-    """The stages of a cell that the launch has begun but not ended; without a launch, those that workers compute.
+def running(
+    study: Study, cell: CellView, now: float | None = None, parts: dict[str, int | None] | None = None
+) -> list[Running]:
+    """The stages of a cell that a launch or a worker has begun but not ended.
 
-    A stage whose process was lost is not running: no process holds its lease.
+    Their leases decide, or those of their parts: a stage whose process was lost is not running. Times do not: a worker may have
+    begun before the launch did, and the clocks of machines differ.
+
+    Args:
+        parts: what ``parts_at_work`` found for earlier cells, since several may share a detection
     """
     now = time.time() if now is None else now
-    if launch is None or launch["since"] is None:
-        return [_attempt(study, cell, name, claim, now) for name, claim in _leased(study, cell)]
+    parts = {} if parts is None else parts
     found = []
     for name in cell.names:
         if name in cell.markers or name in cell.failures:
             continue
         id = cell.stages[name]
-        claims = study.ledger.claims(name.kind, id)
-        if claims and claims[-1]["time"] >= launch["since"]:
-            if _held(study, name, id):
-                found.append(_attempt(study, cell, name, claims[-1], now))
-        elif (kind := known_kind(name.kind).parts) and (parts := _parts(study, kind, id, launch["since"])) is not None:
-            found.append(Running(str(name), id, 1, parts=parts))
+        claims = study.ledger.claims(name.kind, id) if cell.attempts[name] else []
+        if claims and held(study, name.kind, id):
+            found.append(_attempt(study, cell, name, claims[-1], now))
+            continue
+        if id not in parts:
+            parts[id] = parts_at_work(study, name.kind, id)
+        if (ended := parts[id]) is not None:
+            found.append(Running(str(name), id, 1, parts=ended))
     return found
 
 
-def _leased(study: Study, cell: CellView) -> Iterator[tuple[StageName, Mapping[str, Any]]]:
-    """The stages whose lease a process holds, with their newest claims."""
-    for name in cell.names:
-        id = cell.stages[name]
-        if name in cell.markers or name in cell.failures or not cell.attempts[name]:
-            continue
-        claims = study.ledger.claims(name.kind, id)
-        if claims and _held(study, name, id):
-            yield name, claims[-1]
-
-
-def _held(study: Study, name: StageName, id: str) -> bool:
+def held(study: Study, kind: str, id: str) -> bool:
     """Whether a process holds the lease of a stage, on another machine within the last minute."""
-    return live_holder(study.ledger.store, f"{name.kind}/{id}/lease") is not None
+    return live_holder(study.ledger.store, f"{kind}/{id}/lease") is not None
 
 
 def _attempt(study: Study, cell: CellView, name: StageName, claim: Mapping[str, Any], now: float) -> Running:
@@ -131,10 +127,12 @@ def _epochs(cell: CellView, name: StageName) -> int | None:
     return epochs if isinstance(epochs, int) else None
 
 
-def _parts(study: Study, kind: str, id: str, since: float) -> int | None:
-    """The number of finished parts of a stage; None if none was begun since."""
-    parts = [part for part in study.ledger.done_ids(kind) if part.startswith(f"{id}-")]
-    if not any((began := study.ledger.claimed(kind, part)) is not None and began[0] >= since for part in parts):
+def parts_at_work(study: Study, kind: str, id: str) -> int | None:
+    """The number of finished parts of a stage, such as the shards of a detection; None if no process computes one."""
+    own = known_kind(kind).parts
+    if not own:
         return None
     store = study.ledger.store
-    return sum(any(name.startswith("done-") for name in store.names(f"{kind}/{part}")) for part in parts)
+    parts = [part for part in study.ledger.done_ids(own) if part.startswith(f"{id}-")]
+    begun = [part for part in parts if not any(name.startswith("done-") for name in store.names(f"{own}/{part}"))]
+    return len(parts) - len(begun) if any(held(study, own, part) for part in begun) else None

@@ -42,11 +42,12 @@ def status(study: Study) -> dict[str, Any]:
     """
     cells = []
     launch = launch_of(study)
+    parts: dict[str, int | None] = {}
     for cell in study.cells:
         if cell.hidden:
             continue
         state, error = _state(cell)
-        at_work = running(study, cell, launch)
+        at_work = running(study, cell, parts=parts)
         cells.append(
             {
                 "id": cell.id,

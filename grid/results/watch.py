@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from grid.ledger.study import Study
+from grid.results.following import follow
 from grid.results.progress import Progress, headline, lines, progress
 from grid.results.running import Running
 from grid.results.spending import SpendingReader, spending_words
@@ -28,18 +29,18 @@ def watch(path: Path, console: Console, seconds: float = SECONDS, sleep: Callabl
 
 
 def _follow(path: Path, show: Callable[[str, Progress], None], seconds: float, sleep: Callable[[float], None]) -> Progress:
-    idle, spending = False, SpendingReader(Study(path))
-    while True:
+    spending = SpendingReader(Study(path))
+    last: list[Progress] = []
+
+    def look() -> tuple[bool, bool]:
         study = spending.study = Study(path)
         found = progress(study, spending=spending)
+        last[:] = [found]
         show(study.name, found)
-        if not found.alive:
-            if idle or found.ended == found.stages:  # a worker may be between two stages
-                return found
-            idle = True
-        else:
-            idle = False
-        sleep(seconds)
+        return found.alive, found.ended < found.stages
+
+    follow(look, seconds, sleep)
+    return last[0]
 
 
 def _drawn(name: str, found: Progress) -> Group:

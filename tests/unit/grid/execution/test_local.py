@@ -13,6 +13,7 @@ import forked_children
 import psutil
 import pytest
 import torch
+from limited import limited
 from small import SMALL
 
 from datamodules.detection import Detections
@@ -20,12 +21,14 @@ from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome, RunOptions, jobs_of
 from grid.execution.launch import whole_queue
 from grid.execution.local import LocalExecutor
-from grid.execution.scheduler import WorkQueue, queue_of
+from grid.execution.scheduler import Work, WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import live_holder
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 from grid.spec.launch_settings import Launch
+from grid.spec.spending_limits import Limits
+from grid.spec.stage_name import DETECT_SHARD
 from grid.stages import train
 
 Make = Callable[..., Grid]
@@ -239,3 +242,19 @@ def test_a_stage_out_of_gpu_memory_is_tried_once_more_and_then_left_open(
     assert "(OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB (" in error
     assert error.endswith("); if other processes use this GPU, launch again when they have ended")
     assert not launched()[0].failed, "the next launch computes it"
+
+
+def test_a_limit_that_leaves_no_room_for_shards_leaves_it_for_smaller_work(make: Make, tmp_path: Path) -> None:
+    kinds = {"shard": DETECT_SHARD, "cell": "train"}
+    works = {
+        id: Work(id, id, (Job(kind, id, id, {}, {}, {}, "", str(tmp_path / "store")),), frozenset())
+        for id, kind in kinds.items()
+    }
+    grid = make()
+    session = limited(grid, WorkQueue(works, set(works), expected={"shard": 7200.0, "cell": 60.0}), Limits(cpu_hours=1.0))
+    executor = LocalExecutor(grid.spec.launch)
+    assert executor._ready_shard(session) is None
+    assert session.queue.closed is None
+    taken = session.take(executor.reserved)
+    assert taken is not None
+    assert taken.id == "cell"

@@ -38,6 +38,17 @@ def test_an_error_is_reported_with_its_traceback() -> None:
     assert not report.consequence
 
 
+def test_an_error_that_is_longer_than_a_pipe_is_reported_whole() -> None:
+    name = "x" * 200_000
+    team = LocalHelpers().start([{**BROKEN, "job": {name: 1}, "helper": {"rank": 1}}])
+    try:
+        report = until_all_ended(team, 1)[1]
+    finally:
+        team.stop()
+    assert report is not None
+    assert name in report.traceback
+
+
 def test_a_killed_helper_has_no_report_and_stopped_ones_are_gone() -> None:
     team: Any = LocalHelpers().start(tasks(2))
     pids = [process.pid for process in team._processes.values()]

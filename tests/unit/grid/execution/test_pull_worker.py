@@ -1,5 +1,6 @@
 """What a pull worker passes over, waits for, and takes from the ledger; a lease of this process stands for another worker."""
 
+import contextlib
 import io
 import json
 from collections.abc import Callable
@@ -15,8 +16,10 @@ from grid.execution.job import Job, RunOptions, jobs_of, lease_of, run
 from grid.execution.local import LocalExecutor
 from grid.execution.pull_worker import more_replicates, pull
 from grid.execution.scheduler import WorkQueue, queue_of
+from grid.execution.spending_limit import STOPPED
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
+from grid.ledger.store import LocalStore
 from grid.ledger.study import Study
 from grid.plan.plan import make_plan, store_of
 from grid.plan.study_record import write_plan
@@ -162,3 +165,32 @@ def test_a_worker_counts_what_ran_here_and_nothing_else(grid: Grid, monkeypatch:
         console = Console(width=200, record=True, file=io.StringIO())
         pull_worker._conclude(Study(plan.study), queue, ran, console, None)
         assert any(line.startswith(words) for line in console.export_text().splitlines()), "the others are those of others"
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_the_exit_code_says_whether_a_limit_or_the_patience_ended_before_the_cells_were_done(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, beside: bool
+) -> None:
+    plan = make_plan(grid)
+    write_plan(plan, grid)
+    queue = queue_of(plan, jobs_of(plan.stages, store_of(grid)))
+    monkeypatch.setattr(pull_worker, "conclude", lambda *_: tmp_path / "index.html")
+    console = Console(width=200, record=True, file=io.StringIO())
+
+    def ended() -> int:
+        with Lock(LocalStore(plan.study), "launch of small") if beside else contextlib.nullcontext():
+            return pull_worker._conclude(Study(plan.study), queue, 0, console, None)
+
+    assert ended() == 1, "two trainings are left to other processes"
+    assert "stopped" not in console.export_text()
+    queue.closed = "the limit of 1 CPU-hours leaves no room for more work"
+    assert ended() == STOPPED
+    text = console.export_text()
+    assert "stopped: the limit of 1 CPU-hours leaves no room for more work" in text
+    assert ("are left to another process: launch of small" in text) == beside
+    queue.closed = None
+    queue.waiting.clear()
+    assert ended() == 0
+    (first, _) = plan.stages
+    Ledger(store_of(grid)).begin("train", first.id, {}).fail("ValueError: no", "", deterministic=True)
+    assert ended() == 1, "the failure of another process"

@@ -1,17 +1,20 @@
 """What a worker makes of errors that no stage raised."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import ray
+from limited import limited
 from ray import tune
 from tune_queue import searching, short, units
 
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
+from grid.execution.makespan import PENDING
 from grid.execution.memory_peak import Peak
 from grid.execution.perform import packed_outcomes, packed_units, unpacked_units
 from grid.execution.ray_health import RayLost
@@ -22,7 +25,9 @@ from grid.ledger.ledger import Ledger
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
+from grid.spec.grid_file import Grid
 from grid.spec.launch_settings import Launch
+from grid.spec.spending_limits import Limits
 from grid.spec.stage_kind import stages_of
 
 CELL = {"data": {"name": "drawn", "subjects": 4, "shots": 4}, "backbone": "alexnet", "input": {"size": 64}}
@@ -182,6 +187,25 @@ def test_while_one_waits_for_much_room_others_fill_what_is_free(tmp_path: Path) 
     assert given(searcher) == ["2", "4"], "the third waits now, the last has room beside the second and the fourth"
 
 
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_near_a_limit_smaller_work_starts_however_much_larger_work_is_before_it(
+    make: Callable[..., Grid], tmp_path: Path, address: str | None
+) -> None:
+    hours = {f"large {number}": 2.0 for number in range(2 * PENDING)} | {"small": 0.5, "also small": 0.4}
+    jobs = {id: Job("train", id, id, {}, {}, {}, "", str(tmp_path / "store")) for id in hours}
+    works = {id: Work(id, id, (job,), frozenset()) for id, job in jobs.items()}
+    queue = WorkQueue(works, set(hours), expected={id: 3600 * each for id, each in hours.items()})
+    session = limited(make(), queue, Limits(cpu_hours=1.0))
+    searcher = _searcher(session, Slots({"CPU": 1}, [{"CPU": 4}]), Launch(address=address))
+    assert given(searcher) == ["small", "also small"]
+    assert queue.closed is None, "more may fit when these have ended sooner than expected"
+    for number, id in enumerate(("small", "also small")):
+        searcher.on_trial_complete(f"trial {number}", {"outcomes": packed_outcomes({id: Outcome("done")})})
+    assert searcher.suggest("next") is None
+    assert f"{2 * PENDING} stages are left" in str(queue.closed)
+    assert searcher.suggest("last") == "FINISHED"
+
+
 def test_an_error_that_tune_does_not_expect_ends_the_launch_in_one_line() -> None:
     class Tuner:
         def __init__(self, error: Exception) -> None:
@@ -263,6 +287,45 @@ def test_a_training_is_measured_before_its_work_is_given_out_and_alike_work_shar
     given = [searcher.suggest(f"work {number}") for number in range(2)]
     assert [json.loads(one["ids"]) for one in given] == [[job.id] for job in jobs]
     assert [json.loads(one["slot"])["GPU"] for one in given] == [0.1666] * 2
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_limit_decides_about_a_training_when_it_is_measured(
+    make: Callable[..., Grid], tmp_path: Path, measured: bool
+) -> None:
+    """An hour on a sixth of a GPU fits into half a GPU-hour, one on a whole GPU does not."""
+    stage = next(one for one in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "r")) if one.kind == "train")
+    config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+    jobs = [
+        Job("detect", "large", "large", {}, {}, {}, "", str(tmp_path / "store")),
+        Job("train", "small", "small", {}, {}, config, "", str(tmp_path / "store")),
+    ]
+    works = {job.id: Work(job.id, job.id, (job,), frozenset()) for job in jobs}
+    queue = WorkQueue(works, set(works), expected={"large": 7200.0, "small": 3600.0})
+    session, launch = limited(make(), queue, Limits(gpu_hours=0.5)), Launch.model_validate({"resources": {"gpus": "measured"}})
+    slots = Slots({"CPU": 1, "GPU": 1}, [{"CPU": 4, "GPU": 1}], None, launch.measured)
+    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    assert "measure" in searcher.suggest("probe")
+    assert searcher.suggest("nothing") is None
+    assert queue.closed is None, "the large one does not fit, but the small one may"
+    took = Peak(1 << 30, 10 << 30, 80 << 30, "NVIDIA H100")
+    searcher.on_trial_complete("probe", {"peak": json.dumps(took.record() if measured else "no")})
+    given = searcher.suggest("work")
+    assert (given and given["ids"]) == ('["small"]' if measured else None)
+    assert (queue.closed is None) == measured
+
+
+def test_nothing_is_measured_once_a_limit_is_reached(make: Callable[..., Grid], tmp_path: Path) -> None:
+    stage = next(one for one in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "r")) if one.kind == "train")
+    config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
+    job = Job(stage.kind, stage.id, stage.label, {}, {}, config, "", str(tmp_path / "store"))
+    queue = WorkQueue({"a": Work("a", "a", (job,), frozenset())}, {job.id})
+    session, launch = limited(make(), queue, Limits(cpu_hours=0.0)), Launch.model_validate({"resources": {"gpus": "measured"}})
+    slots = Slots({"CPU": 1, "GPU": 1}, [{"CPU": 4, "GPU": 1}], None, launch.measured)
+    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    assert searcher.suggest("work") is None
+    assert queue.closed is not None
+    assert searcher.suggest("more") == "FINISHED"
 
 
 def test_work_whose_measurement_is_lost_runs_without(tmp_path: Path) -> None:

@@ -119,3 +119,10 @@ def test_a_measured_slot_grows_like_others() -> None:
     assert slots.of("a")["GPU"] == 0.1666
     assert slots.enlarge("a", "gpu")
     assert slots.of("a")["GPU"] == 0.3332
+
+
+def test_of_a_measured_gpu_nothing_is_certain_before() -> None:
+    of_kinds = {"detect": {"CPU": 4.0}}
+    slots = Slots({"CPU": 2.0, "GPU": 1.0, "memory": 8.0}, [], of_kinds, lambda kind: ["GPU"] if kind == "train" else [])
+    assert slots.least(["detect", "evaluate"], 2) == {"CPU": 8.0, "GPU": 2.0}
+    assert slots.least(["train", "evaluate"]) == {"CPU": 2.0, "GPU": 0.0}

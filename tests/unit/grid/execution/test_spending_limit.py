@@ -185,6 +185,22 @@ def test_work_that_would_wait_for_room_is_not_given_out(world: World) -> None:
     assert small.take() is not None, "the executor says itself that nothing has room"
 
 
+def test_the_nodes_are_counted_once_for_all_ready_work(world: World) -> None:
+    session = world.session(Limits(gpu_hours=100.0), known=False)
+    counted: list[int] = []
+
+    def capacity() -> dict[str, float]:
+        counted.append(1)
+        return {"GPU": 1.0}
+
+    assert session.limit is not None
+    session.limit.capacity = capacity
+    assert session.take() is not None
+    assert list(session.affordable(world.queue.ready())) == []
+    assert len(world.queue.waiting) == 7
+    assert counted == [1]
+
+
 def test_money_needs_prices(world: World) -> None:
     with pytest.raises(BadInput, match=r"--max-cost needs launch\.prices"):
         world.session(Limits(cost=1.0), known=False)

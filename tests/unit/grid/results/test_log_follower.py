@@ -89,6 +89,31 @@ def test_what_runs_outside_of_the_choice_keeps_it_alive(study: Study) -> None:
         assert follower.look() == ([], True)
 
 
+def test_shards_of_a_detection_that_a_worker_computes_keep_it_alive(make_study: Callable[..., Study]) -> None:
+    study = make_study(axes={"detection": ["mtcnn"]}, unfinished=[{}], pairs=40, explainers=())
+    name = next(name for name in study.cells[0].names if name.kind == "detect")
+    id = study.cells[0].stages[name]
+    (study.ledger.store.local(f"detect/{id}") / "done-000.json").unlink()
+    shard = f"{id}-000000000-000000009"
+    study.ledger.begin("detect_shard", shard, {})
+    follower = LogFollower(study.path, None, None)
+    assert follower.look()[1] is False
+    with Lock(study.ledger.store, "detect", prefix=f"detect_shard/{shard}/lease"):
+        assert follower.look()[1] is True
+    assert follower.left
+
+
+def test_nothing_is_left_once_every_stage_has_ended(study: Study) -> None:
+    follower = LogFollower(study.path, {"backbone": ["alexnet"]}, "train")
+    follower.look()
+    assert follower.left, "also what is not shown counts"
+    record = json.loads((study.path / "plan.json").read_text())
+    (study.path / "plan.json").write_text(json.dumps({**record, "cells": record["cells"][:1]}))
+    follower = LogFollower(study.path, None, None)
+    follower.look()
+    assert not follower.left
+
+
 def test_cells_that_a_launch_adds_are_followed_too(study: Study) -> None:
     record = json.loads((study.path / "plan.json").read_text())
     every = record["cells"]
