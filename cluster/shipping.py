@@ -15,6 +15,7 @@ EXCLUDED = (
     "tests",
     "docs",
     "*.db",
+    "**/.env",  # passwords, see cluster/compose.yaml
     "**/__pycache__",
     ".mypy_cache",
     ".ruff_cache",
@@ -38,7 +39,7 @@ def working_dir(scratch: Path) -> dict[str, Any]:
     folder.mkdir()
     shutil.copy(ROOT / "facegrid.py", folder)
     for name in OWN:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".env"))
     return {"working_dir": str(folder)}
 
 

@@ -36,7 +36,7 @@ class AttributesProtocolConfig(TaskConfig):
     tolerance: float = Field(default=5.0, ge=0)
     bins: int = Field(default=15, ge=2)
     resamples: int = Field(default=1000, ge=100)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
     def dataset(self) -> DatasetConfig:
         return self.data

@@ -42,6 +42,11 @@ class IdentificationProtocolConfig(IdentificationConfig):
         enough = [who for who, theirs in rows.items() if len(theirs) > self.gallery]
         non_mated = set(sorted(enough, key=partial(draw, self.seed))[: round(self.unknown * len(enough))])
         known = [who for who in enough if who not in non_mated]
+        if enough and not known:
+            raise ValueError(
+                f"protocol {self.title}: unknown: {self.unknown:g} leaves none of the {len(enough)} subjects with more than "
+                f"{self.gallery} images in the gallery; lower it"
+            )
         if not known:
             raise ValueError(
                 f"protocol {self.title}: no subject has more than {self.gallery} images, so there is no gallery with probes"

@@ -39,6 +39,8 @@ CURE = {  # system errors that no command can fix
     errno.EIO: "check the disk", errno.ESTALE: "mount the disk again", errno.ENOTCONN: "mount the disk again",
     errno.EMFILE: "raise the limit on open files (ulimit -n)", errno.ELOOP: "remove the loop of links",
     errno.ENAMETOOLONG: "choose a shorter path", errno.ENOTDIR: "name a folder", errno.EISDIR: "name a file",
+    errno.ENOENT: "correct the path, or make the folder that it names first",
+    errno.EEXIST: "choose another path",
 }  # fmt: skip
 
 app = typer.Typer(
@@ -316,7 +318,7 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
 @app.command()
 def ui(
     study: StudyFolder,
-    port: Annotated[int, typer.Option(help="port of the MLflow server")] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="port of the MLflow server")] = 5000,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
 ) -> None:
     """Open the study in the MLflow UI."""

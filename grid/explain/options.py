@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ class Look:
 def _images(text: str | None) -> int | tuple[str, ...] | None:
     if text is None:
         return None
-    if text.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]+", text):
         return _count("--images", text)
     if text.endswith(".txt"):
         return tuple(_lines("--images", text))
@@ -67,7 +68,7 @@ def _images(text: str | None) -> int | tuple[str, ...] | None:
 def _pairs(text: str | None) -> int | tuple[str, ...] | None:
     if text is None:
         return None
-    if text.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]+", text):
         return _count("--pairs", text)
     keys: list[str] = []
     for number, line in enumerate(_lines("--pairs", text), 1):

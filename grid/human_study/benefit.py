@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modules.metrics.intervals import TINY
 from modules.metrics.paired_tests import Estimate, holm, student
 
 
@@ -69,7 +70,7 @@ def benefit(accuracy: np.ndarray, letters: np.ndarray) -> Benefit:
     means = {letter: float(values.mean()) for letter, values in groups.items()}
     between = sum(len(values) * (means[letter] - float(gains.mean())) ** 2 for letter, values in groups.items())
     f = p = None
-    if degrees[0] and pooled > 0:
+    if degrees[0] and pooled > TINY**2:  # differences of floats leave a little
         f = between / degrees[0] / pooled
         p = float(fdtrc(*degrees, f))
 

@@ -111,7 +111,7 @@ def verdict(sample: Sample) -> str:
     if found is None:
         return f"No test: {sample.trouble}."
     if found.p is None or found.f is None:
-        return "No test: the study has one group." if found.degrees[0] == 0 else "No test: all participants gain the same."
+        return "No test: the study has one group." if found.degrees[0] == 0 else "No test: within each group all gain the same."
     said = "gain differently" if found.p < 0.05 else "do not gain significantly differently"
     return (
         f"The groups {said} from the first pass to the second: F({found.degrees[0]}, {found.degrees[1]}) = {found.f:.2f}, "

@@ -98,13 +98,15 @@ def _of_curve(study: Study, marker: Marker, fmr: float) -> dict[str, Any]:
     """
     import pyarrow.parquet as pq
 
+    from modules.metrics.validation import at_least
+
     if not 0 < fmr < 1:
         raise ValueError(f"a false match rate is between 0 and 1, such as 0.001; found {fmr:g}")
     metrics = study.ledger.json(marker, "metrics.json")
     if fmr * metrics["impostor"] < 1:
         raise ValueError(
             f"{metrics['impostor']} impostor pairs cannot show a false match rate of {fmr:g}; ask for "
-            f"{1 / metrics['impostor']:.2g} or more, or evaluate more pairs"
+            f"{at_least(1 / metrics['impostor'])} or more, or evaluate more pairs"
         )
     curve = pq.read_table(study.ledger.path(marker, CURVE)).to_pydict()
     points = zip(curve["far"], curve["tar"], curve["threshold"], strict=True)

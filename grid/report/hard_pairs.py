@@ -106,6 +106,8 @@ def _ranked(
 ) -> Board:
     seen, wrong, score, distance = (np.zeros(len(pairs)) for _ in range(4))
     for index, scores, distances in parts:
+        index, first = np.unique(index, return_index=True)  # a protocol may list a pair several times
+        scores, distances = scores[first], distances[first]
         np.add.at(seen, index, 1)
         np.add.at(wrong, index, (distances >= 0) != same[index])
         np.add.at(score, index, scores)

@@ -36,16 +36,16 @@ def times(table: Table) -> Times:
     """The durations of all shown cells."""
     labels = {id: str(label) for row in reversed(table.rows) for label, id in row.cell.stages.items()}
     seconds: dict[str, float] = {}
-    owners: dict[str, list[str]] = {}
+    owners: dict[str, dict[str, None]] = {}  # a cell may have one stage under several labels
     for row in table.rows:
         for one in row.results:
             if one.metric == "seconds" and one.cell and one.stage_id:
                 seconds[one.stage_id] = one.value or 0.0
-                owners.setdefault(one.stage_id, []).append(one.cell)
+                owners.setdefault(one.stage_id, {})[one.cell] = None
     own = {row.cell.id: 0.0 for row in table.rows if row.cell.id}
     for id, cells in owners.items():
         if len(cells) == 1:
-            own[cells[0]] += seconds[id]
+            own[next(iter(cells))] += seconds[id]
     shared = tuple(Shared(labels[id], len(cells), seconds[id]) for id, cells in owners.items() if len(cells) > 1)
     return Times(own, shared, sum(seconds.values()))
 

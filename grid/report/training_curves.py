@@ -170,7 +170,7 @@ def log_scale(low: float, high: float) -> Scale:
     """From the 1-2-5 number at or below ``low`` to the one at or above ``high``, with at most five ticks."""
     steps = [
         10.0**power * digit
-        for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+        for power in range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
         for digit in (1, 2, 5)
     ]
     steps = [float(f"{step:.1g}") for step in steps]

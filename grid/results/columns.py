@@ -24,6 +24,7 @@ class Column:
     lower_is_better: bool = False
     headline: bool = True  # also shown on a terminal
     task: str = VERIFICATION
+    signed: bool = False  # a difference of two fractions
 
     @property
     def unit(self) -> str:

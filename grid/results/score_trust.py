@@ -61,10 +61,10 @@ def compared(scored: Sequence[Scored], images: Callable[[Scored], Sequence[Mappi
         values: dict[Number, Series] = {}
         truths: list[Number] = []
         for one in some:
-            pairs = _pairs(images(one)) if one.result and one.result.get("each") else {}
+            pairs = _pairs(images(one)) if one.result and one.result.get("each") else []
             if pairs and one.result:
                 subjects.update(pairs)
-                for number, series in _series(one, list(pairs)):
+                for number, series in _series(one, [pair for pair, _ in pairs]):
                     values.setdefault(number, {}).update(series)
                     if one.result["score"] == TRUTH and number not in truths:
                         truths.append(number)
@@ -88,10 +88,10 @@ def _is_of_differences(result: Mapping[str, Any] | None) -> bool:
     return bool(result.get("difference_maps")) and not other
 
 
-def _pairs(images: Sequence[Mapping[str, Any]]) -> dict[Pair, tuple[str, str]]:
-    """The subjects of each pair, in order."""
+def _pairs(images: Sequence[Mapping[str, Any]]) -> list[tuple[Pair, tuple[str, str]]]:
+    """The keys and the subjects of each pair, in order; an explanation may show one pair several times."""
     sides = zip(images[0::2], images[1::2], strict=True)
-    return {(left["key"], right["key"]): (left["identity"], right["identity"]) for left, right in sides}
+    return [((left["key"], right["key"]), (left["identity"], right["identity"])) for left, right in sides]
 
 
 def _series(one: Scored, pairs: Sequence[Pair]) -> list[tuple[Number, Series]]:

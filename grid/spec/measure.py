@@ -29,6 +29,7 @@ class Measure:
         percent: it is a fraction from 0 to 1, printed in percent.
         digits: decimals that are printed.
         headline: it is also shown on a terminal.
+        signed: it is a difference of two fractions, from -1 to 1.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Measure:
     digits: int = 2
     lower_is_better: bool = False
     headline: bool = True
+    signed: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,9 +96,18 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
     else:
         train, validation = split(keys, faces.identities, made.fraction, made.seed, made.by)
     if made.share < 1:
-        train = thinned(keys, faces.identities, train, made.share, made.seed)
+        train = thinned(keys, _thinned_together(faces, training), train, made.share, made.seed)
     kept = set(faces.crops.kept.tolist())
     return tuple(np.array([row for row in rows if row in kept], dtype=np.int64) for rows in (train, validation))  # type: ignore[return-value]
+
+
+def _thinned_together(faces: Faces, training: Training) -> Sequence[str]:
+    """What ``split.share`` keeps a share of: each identity or, where every image has its own, each combination of classes."""
+    if training.data.identified:
+        return faces.identities
+    columns = target_columns(faces, training) if training.targets else {}
+    strata = [columns[name].values for name in sorted(columns) if columns[name].classes is not None]
+    return [str([int(values[row]) for values in strata]) for row in range(len(faces.manifest.keys))]
 
 
 def explained_rows(faces: Faces, training: Training, labels: Labels) -> tuple[np.ndarray, bool]:

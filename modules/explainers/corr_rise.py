@@ -38,7 +38,7 @@ class CorrRISEConfig(PairExplainerConfig):
     side: int = Field(default=30, ge=1)
     other: Literal["whole", "masked"] = "whole"
     fill: Fill = "black"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
     @property
     def difference_maps(self) -> frozenset[str]:

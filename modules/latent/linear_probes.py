@@ -43,7 +43,8 @@ def probe(
         those ``left_out``
 
     Raises:
-        ValueError: fewer than two classes have enough subjects, or there are fewer subjects than folds.
+        ValueError: fewer than two classes have enough subjects, there are fewer subjects than folds, or all images have one
+            value.
     """
     rows, left_out = _enough(attribute, subjects, folds)
     vectors, attribute, subjects = vectors[rows], attribute.take(rows), subjects[rows]
@@ -72,6 +73,8 @@ def _enough(attribute: Attribute, subjects: np.ndarray, folds: int) -> tuple[np.
     if attribute.classes is None:
         if len(np.unique(subjects)) < folds:
             raise ValueError(f"attribute {attribute.name}: {len(np.unique(subjects))} subjects are too few for {folds} folds")
+        if len(np.unique(attribute.values)) < 2:
+            raise ValueError(f"attribute {attribute.name}: all {len(attribute.values)} images have the same value")
         return np.arange(len(attribute.values)), []
     number = [len(np.unique(subjects[attribute.values == one])) for one in range(len(attribute.classes))]
     few = [one for one, count in enumerate(number) if count < folds]

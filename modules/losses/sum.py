@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from torch import Tensor, nn
 
 from configs.component import Config as Part
@@ -26,6 +26,12 @@ class SumConfig(LossConfig):
 
     name: Literal["sum"] = "sum"
     terms: tuple[Term, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _of_classes(self) -> Self:
+        if wrong := [term.loss.name for term in self.terms if term.loss.predicts != self.predicts]:
+            raise ValueError(f"{wrong[0]} predicts numbers, and a sum of losses predicts classes; give it a target of its own")
+        return self
 
     @property
     def classifies(self) -> bool:  # type: ignore[override]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modules.metrics.intervals import LEVEL, effective
+from modules.metrics.intervals import LEVEL, TINY, effective, wilson
 from modules.metrics.pair_rates import PairRate
 
 FEW = 5  # fewer errors or correct pairs give no design effect of a cohort's own
@@ -95,6 +95,8 @@ def cohort_rates(
         statistic = abs(differences[n]) / error[n] if error[n] > 0 else 0.0
         own = np.array([max(other.variance, null[m]) for m, (_, other) in enumerate(kept)])
         half = critical * float(np.sqrt(contrast[n] ** 2 @ own))
+        if half <= TINY:  # no errors, or nothing else, in any cohort: as many subjects as one has cannot show a difference
+            half = wilson(0, min(other.subjects for _, other in kept))[1]
         p = float((1 + (largest >= statistic).sum()) / (1 + len(largest))) if len(kept) > 1 else np.nan
         ends = (float(differences[n] - half), float(differences[n] + half))
         found.append(

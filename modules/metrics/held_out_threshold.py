@@ -17,7 +17,7 @@ import numpy as np
 
 from modules.metrics.operating_points import METHOD, threshold_for
 from modules.metrics.pair_rates import PairRate
-from modules.metrics.validation import checked
+from modules.metrics.validation import at_least, checked
 
 
 def halves(left: np.ndarray, right: np.ndarray, seed: int = 0) -> dict[Any, bool]:
@@ -82,7 +82,7 @@ def held_out_threshold(
         least = min(counts[1], counts[3])
         raise ValueError(
             f"{least} impostor pairs in a half of the subjects cannot show a false match rate of {fmr:g}; ask for "
-            f"{1 / least:.2g} or more, or evaluate more pairs"
+            f"1/{least} = {at_least(1 / least)} or more, or evaluate more pairs"
         )
     threshold = threshold_for(np.sort(scores[first & ~same]), fmr)
     accepted = scores >= threshold

@@ -102,10 +102,12 @@ def never_empty(low: float, high: float, share: float, units: int) -> tuple[floa
 
 def never_empty_difference(low: float, high: float, value: float, units: int) -> tuple[float, float]:
     """The interval of a mean difference in [-1, 1], or if its width is 0, ``value`` plus or minus the upper bound of Wilson's
-    interval for no event among ``units``: none of them distinguishes the two.
+    interval for no event among ``units``: none of them distinguishes the two. Means beyond [-1, 1] are not clipped to it.
     """
-    half = wilson(0, units)[1]
-    return (low, high) if high - low > TINY else (max(value - half, -1.0), min(value + half, 1.0))
+    if high - low > TINY:
+        return low, high
+    half, most = wilson(0, units)[1], max(1.0, abs(value))
+    return (max(value - half, -1.0), min(value + half, 1.0)) if most == 1 else (value - half, value + half)
 
 
 def student(values: Sequence[float], pairs: int) -> tuple[float, float, float, float]:

@@ -44,7 +44,7 @@ def operating_points(
 
     Each has ``fmr`` and ``fnmr`` over the pairs that were compared, ``fmr_with_failures`` and ``fnmr_with_failures`` over all
     pairs: ``value``, a 95 % interval over subjects (``low``, ``high``) that takes the thresholds as given, ``errors`` and
-    ``n``. ``threshold`` is the median over groups, from ``lowest`` to ``highest``. ``support`` is "measured"; "few errors" if
+    ``n``. ``threshold`` is the median over pairs, from ``lowest`` to ``highest``. ``support`` is "measured"; "few errors" if
     fewer than ten impostor pairs decide some threshold; "extrapolated" if it is above all impostor scores it was chosen from.
 
     Args:

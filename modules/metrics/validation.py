@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, Context
+
 import numpy as np
 
 
@@ -69,3 +71,8 @@ def both_kinds(same: np.ndarray) -> None:
     genuine = int(np.count_nonzero(same))
     if genuine in (0, len(same)):
         raise ValueError(f"{genuine} of {len(same)} pairs are genuine; both genuine and impostor pairs are needed")
+
+
+def at_least(number: float) -> str:
+    """The number for a message that asks for it or more: three digits, rounded up, so that it is accepted."""
+    return f"{float(Context(prec=3, rounding=ROUND_CEILING).create_decimal_from_float(number)):g}"

@@ -101,7 +101,7 @@ class Kind(StageKind):
         ]
         for key, title in (("masked", "with the mask"), ("randomly_masked", "with random masks")):
             about += [
-                Measure(f"{key}:{name}", f"{name}: change of accuracy {title}", headline=False, percent=True)
+                Measure(f"{key}:{name}", f"{name}: change of accuracy {title}", headline=False, percent=True, signed=True)
                 for name in keys_in(found, key)
             ]
         return about

@@ -94,6 +94,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     import pyarrow.parquet as pq
 
     from modules.metrics.roc import Curve
+    from modules.metrics.validation import at_least
 
     settings: DifferentialsConfig = config["settings"]
     protocol: ProtocolConfig = config["protocol"]
@@ -108,7 +109,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     if settings.far < 1 / curve.impostor:
         raise ValueError(
             f"stage {settings.title}: far {settings.far:g} cannot be set with {curve.impostor} impostor pairs; "
-            f"{1 / curve.impostor:g} is the smallest"
+            f"1/{curve.impostor} = {at_least(1 / curve.impostor)} is the smallest"
         )
     _, threshold, found_far = curve.val(settings.far)
     who = np.asarray(manifest.identities)

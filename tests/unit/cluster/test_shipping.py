@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 from cluster.shipping import EXCLUDED, working_dir
@@ -30,6 +31,19 @@ def files(folder: Path) -> set[str]:
 def test_a_checkout_is_shipped_as_it_is_without_environments_and_studies(tmp_path: Path) -> None:
     assert working_dir(tmp_path) == {"working_dir": str(ROOT), "excludes": list(EXCLUDED)}
     assert not list(tmp_path.iterdir())
+
+
+def test_passwords_beside_the_compose_file_are_neither_shipped_nor_committed_nor_part_of_an_image(tmp_path: Path) -> None:
+    from ray._private.runtime_env.packaging import _zip_files
+
+    for name in ("cluster/compose.yaml", "cluster/.env", ".env", "facegrid.py"):
+        (tmp_path / "code" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "code" / name).write_text("MINIO_ROOT_PASSWORD=canary", encoding="utf-8")
+    _zip_files(tmp_path / "code", list(EXCLUDED), tmp_path / "code.zip", include_parent_dir=False, include_gitignore=True)
+    assert set(zipfile.ZipFile(tmp_path / "code.zip").namelist()) >= {"cluster/compose.yaml", "facegrid.py"}
+    assert not [name for name in zipfile.ZipFile(tmp_path / "code.zip").namelist() if name.endswith(".env")]
+    assert ".env" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert "**/.env" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 
 
 def test_an_installed_facegrid_ships_its_own_packages_alone(tmp_path: Path) -> None:

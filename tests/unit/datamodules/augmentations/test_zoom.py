@@ -20,6 +20,15 @@ def test_distances_grow_by_the_factor_and_the_middle_stays():
     assert 1.18 < max(factors) < 1.27
 
 
+def test_width_and_height_grow_alike():
+    ys, xs = np.mgrid[:81, :81]
+    disc = np.repeat((255 * (np.hypot(ys - 40, xs - 40) < 15)).astype(np.uint8)[..., None], 3, 2)
+    augment = ZoomConfig(factor=(0.5, 2.0), probability=1).build()
+    for seed in range(40):
+        seen = augment(disc, seed)[..., 0] > 127
+        assert abs(int(seen.any(0).sum()) - int(seen.any(1).sum())) <= 1
+
+
 def test_borders_are_filled_with_the_mirrored_image():
     white = np.full((40, 60, 3), 255, np.uint8)
     assert all((ZoomConfig(factor=(0.5, 0.6), probability=1).build()(white, seed) == 255).all() for seed in range(10))

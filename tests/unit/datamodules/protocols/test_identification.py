@@ -77,3 +77,10 @@ def test_nobody_with_images_enough_is_refused(manifest):
         config(gallery=4).identification(manifest)
     with pytest.raises(ValueError, match="no subject has more than 1"):
         config().identification(Manifest((), (), (), (), ()))
+
+
+def test_if_all_subjects_with_enough_images_are_unknown_the_message_names_the_setting(manifest):
+    with pytest.raises(
+        ValueError, match=r"unknown: 0\.99 leaves none of the 10 subjects with more than \d images in the gallery"
+    ):
+        config(unknown=0.99).identification(manifest)

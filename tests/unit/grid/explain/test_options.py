@@ -63,6 +63,8 @@ def test_a_file_of_pairs_has_two_keys_a_line(tmp_path: Path) -> None:
         (["gradcam"], ("2", "2", None), "--images and --pairs: give one of them"),
         (["gradcam"], ("0", None, None), "--images 0: at least one"),
         (["gradcam"], (None, "-3", None), "--pairs -3: at least one"),
+        (["gradcam"], (None, "\u00b2", None), "--pairs \u00b2: give a number or a text file of keys"),
+        (["gradcam"], (None, "--3", None), "--pairs --3: give a number or a text file of keys"),
         (["gradcam"], (None, "nowhere", None), "--pairs nowhere: give a number or a text file of keys (No such file"),
         (["gradcam"], ("2", None, "view 2"), "--protocol 'view 2' says whose pairs are explained; give --pairs too"),
         (["{name: gradcam, chosen: [a, b], images: 3}"], (None, None, None), "chosen has 2 keys, and images 3"),

@@ -76,6 +76,15 @@ def test_what_helps_every_group_alike_is_no_interaction() -> None:
     assert after.gains["B"].value == pytest.approx(before.gains["B"].value + 0.1)
 
 
+@pytest.mark.parametrize("gain", [0.1, 0.2])
+def test_if_within_each_group_all_gain_the_same_there_is_no_test(gain: float) -> None:
+    """Differences of decimal fractions in floats leave 1e-17, which is no variance."""
+    first = np.array([0.7, 0.6, 0.2, 0.1, 0.5, 0.7])
+    after = np.round(first + np.array([0.1] * 3 + [gain] * 3), 1)
+    found = benefit(np.stack([first, after], axis=1), np.array(list("AAABBB")))
+    assert (found.f, found.p) == (None, None)
+
+
 def test_holm_corrects_for_all_pairs_of_groups() -> None:
     from statsmodels.stats.multitest import multipletests
 

@@ -116,3 +116,11 @@ def test_the_files_have_more_pairs_than_the_page(study, page):
         (kind, pair.left, pair.distance) for kind, pair in every
     ]
     assert [int(one["rank"]) for one in lines if one["kind"] == "impostor"] == list(range(1, len(board.impostor) + 1))
+
+
+def test_a_pair_that_a_protocol_lists_twice_counts_once_in_each_cell():
+    pairs, same = [("a", "b"), ("c", "d")], np.array([True, False])
+    part = np.array([0, 0, 1]), np.array([0.2, 0.2, 0.9]), np.array([-0.3, -0.3, 0.4])
+    found = hard_pairs._ranked("lfw", pairs, same, [part, part], 2)
+    for board in (found.genuine, found.impostor):
+        assert [(one.wrong, one.cells) for one in board] == [(2, 2)]

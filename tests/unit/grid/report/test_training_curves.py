@@ -103,7 +103,19 @@ def test_a_loss_of_zero_or_less_gives_each_cell_a_linear_scale(table):
     assert [text for _, text in other.plots[0].ticks] == ["100", "150", "200"]
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.03, 196), (1, 1), (0.2, 0.2), (1e-9, 3e4), (0.999, 1.001), (5, 5.0001)])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (0.03, 196),
+        (1, 1),
+        (0.2, 0.2),
+        (1e-9, 3e4),
+        (0.999, 1.001),
+        (5, 5.0001),
+        (0.09999999999999999, 1),
+        (99.99999999999999, 200),
+    ],
+)
 def test_a_log_scale_covers_its_numbers_with_two_to_five_ticks(low, high):
     scale = log_scale(low, high)
     assert scale.low <= low <= high <= scale.high

@@ -69,6 +69,25 @@ def test_a_single_replicate_has_no_interval_over_seeds_and_no_interval_has_width
     assert mean_result([one, replace(one, replicate=1)], share=True).seeds_high == 1
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_interval_of_a_change_may_lie_below_0_and_that_of_a_share_may_not(study, signed):
+    found = table(study)
+    first = found.columns[0]
+    columns = (replace(first, percent=True, signed=signed), *found.columns[1:])
+    changes = iter((-0.10, -0.12, -0.11) * len(found.rows)) if signed else iter((0.01, 0.0, 0.05) * len(found.rows))
+    rows = tuple(
+        replace(
+            row, results=tuple(replace(one, value=next(changes)) if one is row.value(first) else one for one in row.results)
+        )
+        for row in found.rows
+    )
+    for row in combined(replace(found, rows=rows, columns=columns)).rows:
+        value = row.value(columns[0])
+        if value is not None and value.value is not None and value.seeds_low is not None:
+            assert value.seeds_low < value.value < value.seeds_high
+            assert (value.seeds_low < 0) == signed
+
+
 def test_every_printed_form_has_a_row_per_combination(study):
     folder = build(study).parent
     found = combined(table(study))

@@ -117,3 +117,12 @@ def test_pointing_at_what_two_faces_share_is_no_ground_truth_of_maps_of_the_diff
         if one.score == "pointing":
             one.result["config"] = {"name": "pointing", "truth": "similarity"}
     assert compared(scores, lambda _: IMAGES) == []
+
+
+def test_a_pair_that_is_shown_twice_counts_once_with_the_mean_of_its_values():
+    images = [dict(one) for one in IMAGES]
+    images[2:4] = [dict(one) for one in images[0:2]]  # the second pair is the first one again
+    found = compared(study(), lambda _: images)
+    assert [each.score for each in found] == [("hiding_game", "auc"), ("deletion", "distance")]
+    again = compared(study(), lambda _: IMAGES)
+    assert found[0].agreement["pairs"] == again[0].agreement["pairs"], "pointing knows the first pair by its second place"

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -140,3 +140,22 @@ def test_families_stay_on_one_side() -> None:
     assert not {faces.identities[row] for row in train} & {faces.identities[row] for row in validation}
     with pytest.raises(ValueError, match="families keeps all images of a subject on one side"):
         faces_and(split={"by": "families"})
+
+
+class Alone(DrawnDatasetConfig):
+    """Drawn faces whose identities are not known: every image is its own."""
+
+    identified: ClassVar[bool] = False
+
+
+@pytest.mark.parametrize("targets", [{"gender": {}}, {"age_years": {"loss": "regression"}}])
+def test_a_share_of_images_without_identities_is_that_of_each_combination_of_classes(targets: dict[str, Any]) -> None:
+    kept = {}
+    for share in (1.0, 0.5):
+        faces, training = faces_and(shots=8, targets=targets, split={"fraction": 0.25, "share": share})
+        alone = training.model_copy(update={"data": Alone.model_validate(training.data.model_dump())})
+        names = tuple(str(row) for row in range(len(faces.identities)))
+        train, _ = rows_of(dataclasses.replace(faces, identities=names), alone)
+        kept[share] = {str(key) for key in np.array(faces.manifest.keys)[train]}
+    assert kept[0.5] < kept[1.0]
+    assert len(kept[0.5]) == pytest.approx(len(kept[1.0]) / 2, abs=2)

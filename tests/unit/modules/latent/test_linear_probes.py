@@ -86,3 +86,5 @@ def test_too_few_subjects_are_refused() -> None:
         found(NOISE, Attribute("kind", np.zeros(120, np.int64), ("a", "b")))
     with pytest.raises(ValueError, match="attribute years: 30 subjects are too few for 31 folds"):
         found(NOISE, Attribute("years", NUMBERS, None), folds=31)
+    with pytest.raises(ValueError, match="attribute years: all 120 images have the same value"):
+        found(NOISE, Attribute("years", np.full(120, 30.0), None))

@@ -128,3 +128,9 @@ def test_a_sum_that_makes_no_sense_is_refused_in_one_line(tmp_path, level, said)
     found = complaint(tmp_path, level)
     assert "\n" not in found
     assert re.search(said, found), found
+
+
+@pytest.mark.parametrize("text", ["softmax + 0.5 regression", "regression + center", "regression"])
+def test_a_loss_of_numbers_is_no_term(text):
+    with pytest.raises(ValueError, match="regression predicts numbers, and a sum of losses predicts classes"):
+        resolve("loss", {"name": "sum", "terms": [{"loss": name.split()[-1]} for name in text.split(" + ")]})

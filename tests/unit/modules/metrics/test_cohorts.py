@@ -112,3 +112,12 @@ def test_arrays_of_unequal_length_are_refused():
     errors, left, right, cohorts = table(8)
     with pytest.raises(ValueError, match="3000 errors, 2999 left"):
         cohort_rates(errors, left[1:], right, cohorts, NAMES)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_cohorts_without_any_error_are_not_said_to_be_exactly_equal(wrong):
+    errors, left, right, cohorts = table(3)
+    found = cohort_rates(np.full(len(errors), wrong), left, right, cohorts, NAMES)
+    for one in found:
+        assert one.difference == pytest.approx(0)
+        assert 0.01 < one.difference_high == pytest.approx(-one.difference_low) < 0.2

@@ -4,7 +4,7 @@ from scipy.stats import beta, binom, norm
 from single_numbers import auc, eer, val_at_far
 
 from modules.metrics import intervals
-from modules.metrics.intervals import effective, mid_p, never_empty, normal_variance, student
+from modules.metrics.intervals import effective, mid_p, never_empty, never_empty_difference, normal_variance, student
 from modules.metrics.verification import verification
 
 
@@ -147,3 +147,11 @@ def test_mid_p_is_the_test_of_binomial_counts_and_the_rule_of_three():
 def test_the_variance_of_an_interval_is_that_of_the_normal_distribution():
     low, high = norm.interval(0.95, loc=np.array([0.9, 0.5]), scale=np.array([0.01, 0.2]))
     assert normal_variance(low, high) == pytest.approx([0.01**2, 0.2**2])
+
+
+@pytest.mark.parametrize("value", [13.74, -2.5, 1.3, 0.4, -1.0])
+def test_an_interval_without_width_holds_its_value_whatever_its_unit(value):
+    low, high = never_empty_difference(value, value, value, 6)
+    assert low <= value <= high
+    assert low < high
+    assert abs(value) > 1 or (low >= -1 and high <= 1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from modules.metrics.validation import checked, held_out, labels
+from modules.metrics.validation import at_least, checked, held_out, labels
 
 
 def test_float32_stays_and_everything_else_becomes_float64():
@@ -34,3 +34,9 @@ def test_folds_come_in_the_order_of_their_numbers():
 def test_folds_that_cannot_be_are_refused(folds, words):
     with pytest.raises(ValueError, match=words):
         held_out(np.array(folds), 3)
+
+
+@pytest.mark.parametrize("least", [7, 49, 101, 333, 123_457])
+def test_a_number_that_is_asked_for_is_no_smaller_than_what_is_accepted(least):
+    said = float(at_least(1 / least))
+    assert 1 / least <= said < 1.011 / least
