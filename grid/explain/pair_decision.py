@@ -29,7 +29,7 @@ class Limit:
 
 
 def limit_of(trained: Trained, threshold: float | None) -> Limit | None:
-    """The given threshold, else that of the first protocol by title; None if there is neither."""
+    """The given threshold, else that of the first protocol of the cell; None if there is neither."""
     if threshold is not None:
         return Limit(threshold, "--threshold", None)
     for evaluated in trained.evaluated():

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from configs.component import file_digest
-from grid.human_study.design import ANSWERS, DESIGN, PUBLIC, Design, Inclusion, Pair
+from grid.human_study.design import ANSWERS, DESIGN, PUBLIC, TEXTS, Design, Inclusion, Pair
 from grid.human_study.pair_maps import GroupMaps
-from grid.human_study.texts import default_texts, write_texts
+from grid.human_study.texts import as_json, default_texts, write_texts
 from grid.results.heatmap import colored, overlaid, resized
 from grid.spec.grid_file import BadInput
 
@@ -25,7 +25,7 @@ QUALITY = 92  # of JPEG
 
 
 def check_target(to: Path) -> None:
-    """Refuses a folder that holds something else, or a bundle that has answers.
+    """Refuses a folder that holds something else, or a bundle that has answers or edited texts.
 
     Raises:
         BadInput: see above.
@@ -34,6 +34,18 @@ def check_target(to: Path) -> None:
         raise BadInput(f"{to}: this bundle has answers; give another --to, so that they keep their pairs")
     if to.exists() and (not to.is_dir() or (any(to.iterdir()) and not (to / DESIGN).is_file())):
         raise BadInput(f"{to}: it exists and is no bundle; give another --to")
+    if _edited(to):
+        raise BadInput(f"{to / TEXTS}: it was edited, and a new bundle would replace it; move it away, or give another --to")
+
+
+def _edited(bundle: Path) -> bool:
+    """Whether the texts of a bundle differ from those that it was made with; False if there is no readable bundle."""
+    try:
+        design = Design.model_validate_json((bundle / DESIGN).read_bytes())
+        found = (bundle / TEXTS).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return found != as_json(default_texts(design.name, len(design.pairs), design.groups))
 
 
 def write_bundle(

@@ -96,6 +96,8 @@ def read_texts(bundle: Path, letters: Sequence[str]) -> Texts:
 
 
 def write_texts(bundle: Path, texts: Texts) -> None:
-    (bundle / TEXTS).write_text(
-        json.dumps(texts.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (bundle / TEXTS).write_text(as_json(texts), encoding="utf-8")
+
+
+def as_json(texts: Texts) -> str:
+    return json.dumps(texts.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"

@@ -61,9 +61,13 @@ class Trained:
         return self.view.title if self.view else f"training {self.marker.id[:SHOWN_ID]}"
 
     def evaluated(self) -> list[Evaluated]:
-        """The finished evaluations on pairs of images, by title; raises BadInput if one is damaged."""
+        """The finished evaluations on pairs of images; raises BadInput if one is damaged.
+
+        Those of the cell come first, in the order of its protocols; then those of other grids with this training, by title.
+        """
         titles = {self.view.stages[name]: name.about for name in self.view.names} if self.view else {}
-        found = []
+        place = {id: number for number, id in enumerate(titles)}
+        found: list[tuple[int, Evaluated]] = []
         for id, identity in self._evaluations():
             marker = self.ledger.marker(EVALUATE, id)
             if marker is None or "metrics.json" not in marker.outputs:
@@ -74,8 +78,9 @@ class Trained:
                 raise BadInput(f"{error}; launch the grid, or give --threshold") from error
             if metrics.get("task", "verification") == "verification":
                 views = bool(identity["flip_test"]), identity.get("multi_crop")
-                found.append(Evaluated(titles.get(id, f"evaluation {id[:SHOWN_ID]}"), metrics, *views))
-        return sorted(found, key=lambda one: one.title)
+                one = Evaluated(titles.get(id, f"evaluation {id[:SHOWN_ID]}"), metrics, *views)
+                found.append((place.get(id, len(place)), one))
+        return [one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].title))]
 
     def _evaluations(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for id in self.ledger.done_ids(EVALUATE):

@@ -8,7 +8,7 @@ from human_studies import bundle
 
 from configs.component import file_digest
 from grid.human_study.bundle import PAGES, WEB, check_target
-from grid.human_study.design import ANSWERS, PUBLIC, read_design
+from grid.human_study.design import ANSWERS, PUBLIC, TEXTS, read_design
 from grid.results.heatmap import overlaid, resized
 from grid.spec.grid_file import BadInput
 
@@ -45,6 +45,16 @@ def test_maps_of_a_group_are_drawn_on_its_one_scale(tmp_path: Path) -> None:
         wanted = overlaid(resized(crops[number, 0], 320), maps[number, 0], 0.0, 1.0)
         assert np.abs(drawn.astype(int) - wanted).max() < 8  # JPEG
     assert [pair.accepted for pair in design.pairs] == [True, True]
+
+
+def test_edited_texts_are_not_overwritten(tmp_path: Path) -> None:
+    bundle(tmp_path / "bundle")
+    file = tmp_path / "bundle" / TEXTS
+    edited = file.read_text(encoding="utf-8").replace("TO BE COMPLETED by the team", "The team")
+    file.write_text(edited, encoding="utf-8")
+    with pytest.raises(BadInput, match=r"texts.json: it was edited, and a new bundle would replace it"):
+        bundle(tmp_path / "bundle")
+    assert file.read_text(encoding="utf-8") == edited
 
 
 def test_a_bundle_with_answers_and_other_folders_are_not_overwritten(tmp_path: Path) -> None:

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from small import finish, stages
 
 from grid.execution.launch import write_plan
+from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
-from grid.results.model_loader import _training, find
+from grid.results.model_loader import Trained, _training, find
 from grid.spec.grid_file import BadInput, Grid
+from grid.spec.stage_name import StageName
 
 HERE = Path("model.safetensors")
 
@@ -86,3 +89,18 @@ def test_a_result_that_no_longer_counts_is_refused(make: Callable[..., Grid]) ->
     finish(grid, stage)
     with pytest.raises(BadInput, match=r"not the result of its training \(the ledger counts 000002-"):
         find(attempt / "model.safetensors", {})
+
+
+def test_the_evaluations_of_the_cell_come_first_in_the_order_of_its_protocols(tmp_path: Path) -> None:
+    """Then those of other grids that evaluated the same training, whose titles are not known."""
+    ledger = Ledger(tmp_path / "store")
+    for id in ("a0", "b1", "c2", "d3"):
+        attempt = ledger.begin("evaluate", id, {"train": "other" if id == "d3" else "t", "flip_test": False})
+        (attempt.path / "metrics.json").write_text("{}", encoding="utf-8")
+        attempt.finish({}, {}, "", ["metrics.json"])
+    names = [StageName("evaluate", "zebra"), StageName("evaluate", "lfw")]
+    view: Any = SimpleNamespace(names=names, stages=dict(zip(names, ("c2", "b1"), strict=True)))
+    marker: Any = SimpleNamespace(id="t")
+    training: Any = None
+    found = Trained(tmp_path, ledger, marker, training, None, view).evaluated()
+    assert [one.title for one in found] == ["zebra", "lfw", "evaluation a0"]
