@@ -134,7 +134,7 @@ def build(
             os.replace(made / name, folder / name)
         old_files = [path for kind in KINDS for path in folder.glob(f"{kind}-*.png")]
         for old in (*old_files, *folder.glob("explanations.*"), *(folder / name for name in OPTIONAL)):
-            if old.name not in names:
+            if out is None and old.name not in names:  # in another folder, files with these names may be somebody else's
                 old.unlink(missing_ok=True)
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -206,6 +206,16 @@ def test_a_report_without_faces_has_none_of_them(make_study):
     assert not [name for name in same if name.endswith(".png") and not name.startswith("theta")]
 
 
+def test_other_files_in_a_folder_of_the_users_own_stay(make_study, tmp_path):
+    study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
+    names = ("claims.md", "attributes.md", "explanations.bib", "trend-of-mine.png")
+    for name in names:
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+    build(study, out=tmp_path)
+    assert [(tmp_path / name).read_text(encoding="utf-8") for name in names] == ["mine"] * 4
+    assert (tmp_path / "report.json").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_one_line_that_names_the_way_out(make_study, tmp_path):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, images=1)
     (study.path / "report").write_text("a file where the folder should be")
