@@ -130,11 +130,12 @@ def build(
     try:
         _write(study, made, margin, claims, asked or {})
         names = sorted(path.name for path in made.iterdir())
+        before = (folder / "report.json").exists()  # without an earlier report, files with these names are somebody else's
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
         old_files = [path for kind in KINDS for path in folder.glob(f"{kind}-*.png")]
         for old in (*old_files, *folder.glob("explanations.*"), *(folder / name for name in OPTIONAL)):
-            if out is None and old.name not in names:  # in another folder, files with these names may be somebody else's
+            if (before or out is None) and old.name not in names:
                 old.unlink(missing_ok=True)
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -206,7 +206,7 @@ def test_a_report_without_faces_has_none_of_them(make_study):
     assert not [name for name in same if name.endswith(".png") and not name.startswith("theta")]
 
 
-def test_other_files_in_a_folder_of_the_users_own_stay(make_study, tmp_path):
+def test_files_of_a_folder_that_had_no_report_stay(make_study, tmp_path):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
     names = ("claims.md", "attributes.md", "explanations.bib", "trend-of-mine.png")
     for name in names:
