@@ -42,14 +42,14 @@ class IdentificationProtocolConfig(IdentificationConfig):
         enough = [who for who, theirs in rows.items() if len(theirs) > self.gallery]
         non_mated = set(sorted(enough, key=partial(draw, self.seed))[: round(self.unknown * len(enough))])
         known = [who for who in enough if who not in non_mated]
-        if enough and not known:
+        if not enough:
             raise ValueError(
-                f"protocol {self.title}: unknown: {self.unknown:g} leaves none of the {len(enough)} subjects with more than "
-                f"{self.gallery} images in the gallery; lower it"
+                f"protocol {self.title}: no subject has more than {self.gallery} images, so there is no gallery with probes"
             )
         if not known:
             raise ValueError(
-                f"protocol {self.title}: no subject has more than {self.gallery} images, so there is no gallery with probes"
+                f"protocol {self.title}: unknown: {self.unknown:g} leaves none of the {len(enough)} subjects with more than "
+                f"{self.gallery} images in the gallery; lower it"
             )
         if self.few == "unknown":
             non_mated |= set(rows) - set(enough)

@@ -1,7 +1,7 @@
 """A lock with a lease: for the one running launch of a study, and for the one process that computes a stage.
 
 Under a prefix of a store, by default ``lock/``: ``lock/000003.json`` names the holder, is created once and counts as its first
-heartbeat; ``lock/000003.beat`` is the last one, rewritten while the holder lives, and by nobody else; ``lock/000003.free``
+heartbeat; ``lock/000003.beat`` is the last one, rewritten by the holder alone while it lives; ``lock/000003.free``
 releases it. A lock can be taken over if it was released, if its last heartbeat is older than the lease, or if its holder was a
 process on this machine (in this PID namespace) that no longer runs. On that machine heartbeats are dated by a count of seconds
 that corrections of the clock do not move. Elsewhere, the age of a heartbeat is that of its text, by the holder's clock, or of

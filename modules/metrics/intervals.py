@@ -106,8 +106,8 @@ def never_empty_difference(low: float, high: float, value: float, units: int) ->
     """
     if high - low > TINY:
         return low, high
-    half, most = wilson(0, units)[1], max(1.0, abs(value))
-    return (max(value - half, -1.0), min(value + half, 1.0)) if most == 1 else (value - half, value + half)
+    half = wilson(0, units)[1]
+    return (value - half, value + half) if abs(value) > 1 else (max(value - half, -1.0), min(value + half, 1.0))
 
 
 def student(values: Sequence[float], pairs: int) -> tuple[float, float, float, float]:

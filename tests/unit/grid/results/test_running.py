@@ -50,7 +50,7 @@ def test_no_launch_is_shown_once_it_has_ended(study):
         assert live_holder(LocalStore(study.path))
     assert launch_of(study) is None
     study, _ = begin(study, 1)
-    assert running(study, study.cells[1]) == []  # begun and not ended, but nobody computes it
+    assert running(study, study.cells[1]) == []  # begun and not ended, but no process computes it
 
 
 @pytest.mark.usefixtures("lock")
