@@ -90,9 +90,7 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
         strata = [column.values for column in target_columns(faces, training).values() if column.classes is not None]
         train, validation = split_families(keys, faces.family(made.near), strata, made.fraction, made.seed)
     elif made.by == "images" and training.targets and IDENTITY not in training.targets:
-        columns = target_columns(faces, training)
-        strata = [columns[name].values for name in sorted(columns) if columns[name].classes is not None]
-        train, validation = stratified(keys, strata, made.fraction, made.seed)
+        train, validation = stratified(keys, _strata(faces, training), made.fraction, made.seed)
     else:
         train, validation = split(keys, faces.identities, made.fraction, made.seed, made.by)
     if made.share < 1:
@@ -105,9 +103,14 @@ def _thinned_together(faces: Faces, training: Training) -> Sequence[str]:
     """What ``split.share`` keeps a share of: each identity or, where every image has its own, each combination of classes."""
     if training.data.identified:
         return faces.identities
-    columns = target_columns(faces, training) if training.targets else {}
-    strata = [columns[name].values for name in sorted(columns) if columns[name].classes is not None]
+    strata = _strata(faces, training) if training.targets else []
     return [str([int(values[row]) for values in strata]) for row in range(len(faces.manifest.keys))]
+
+
+def _strata(faces: Faces, training: Training) -> list[np.ndarray]:
+    """The classes of the images, of each target that has classes, in the order of their names."""
+    columns = target_columns(faces, training)
+    return [columns[name].values for name in sorted(columns) if columns[name].classes is not None]
 
 
 def explained_rows(faces: Faces, training: Training, labels: Labels) -> tuple[np.ndarray, bool]:
