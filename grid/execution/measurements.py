@@ -12,7 +12,9 @@ from grid.execution.peaks import Peaks, first_training, key_of
 from grid.execution.perform import devices_of, finished, kinds_of
 from grid.execution.scheduler import Work
 from grid.execution.slots import Slots, room, slot_words
+from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.ledger import Ledger
+from grid.ledger.measurement_times import add_measurement_time
 
 LOOKED_AT = 64  # ready units of work at once; more wait while so many are measured
 
@@ -69,6 +71,13 @@ class Measurements:
             self.say(f"{work.title}: measuring the memory of its training")
             return Probe(*found, slot)
         return None
+
+    def took(self, key: str, began: float, ended: float, device: str) -> None:
+        """Records when a training was measured (unix seconds) and where, for what the study spent; must precede ``end``."""
+        if self.peaks.study is not None:
+            slot = self._slot(self._running[key])
+            reserved = {name: slot[name] for name in (CPU, GPU) if name in slot}
+            add_measurement_time(self.peaks.study, began, ended, reserved, device)
 
     def end(self, key: str, found: Peak | str) -> None:
         """Records a peak, or says why there is none."""

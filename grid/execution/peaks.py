@@ -66,7 +66,8 @@ def _read(study: Path) -> dict[str, Peak]:
     try:
         return {key: Peak.of(one) for key, one in unseal(data, study / FILE)["peaks"].items()}
     except (Damaged, ValueError, KeyError, TypeError, AttributeError) as error:
-        logging.getLogger("facegrid").warning("%s; the memory of trainings is measured again", error)
+        why = error if isinstance(error, Damaged) else f"{study / FILE} is damaged ({error!r})"
+        logging.getLogger("facegrid").warning("%s; the memory of trainings is measured again", why)
         return {}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from grid.abort import Aborter
 from grid.execution.executor import Executor, Session
 from grid.execution.growth import Growth, Smaller, smaller_of
-from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
+from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_name, device_words
 from grid.execution.living_nodes import LivingNodes, replacing
 from grid.execution.makespan import PENDING, Piece, place
 from grid.execution.measurements import Measurements
@@ -179,7 +179,7 @@ def _trial(config: dict[str, Any]) -> None:
     from ray import tune
 
     if "measure" in config:
-        tune.report({"peak": _measured(config)})
+        tune.report(_measured(config))
         return
     ids, units = json.loads(config["ids"]), unpacked_units(config["units"])
     last = [0.0]
@@ -205,13 +205,15 @@ def _trial(config: dict[str, Any]) -> None:
     tune.report({"outcomes": packed_outcomes(outcomes)})
 
 
-def _measured(config: dict[str, Any]) -> str:
-    """The peak of a training as JSON, or why there is none."""
+def _measured(config: dict[str, Any]) -> dict[str, str]:
+    """As JSON, the peak of a training or why there is none, and the arguments of ``Measurements.took``."""
     from grid.execution.memory_process import peak_of
 
+    began = time.time()
     ((job,),) = unpacked_units(config["measure"])
     found = peak_of(job, json.loads(config["slot"]).get(CPU))
-    return json.dumps(found if isinstance(found, str) else found.record())
+    took = {"began": began, "ended": time.time(), "device": device_name(accelerator())}
+    return {"peak": json.dumps(found if isinstance(found, str) else found.record()), "took": json.dumps(took)}
 
 
 def _measurements(session: Session, slots: Slots, launch: Launch) -> Measurements | None:
@@ -333,8 +335,13 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             if measurements is not None and trial_id in self.probes:
-                found = json.loads((result or {}).get("peak") or '"its process was lost"')
-                measurements.end(self.probes.pop(trial_id), found if isinstance(found, str) else Peak.of(found))
+                key = self.probes.pop(trial_id)
+                if "peak" not in (result or {}):
+                    measurements.end(key, "its process was lost")
+                    return
+                found = json.loads(result["peak"])
+                measurements.took(key, **json.loads(result["took"]))
+                measurements.end(key, found if isinstance(found, str) else Peak.of(found))
                 return
             works = self.trials.pop(trial_id, [])
             for work in works:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grid.ledger.attempt_times import CPU, GPU, AttemptTime, attempt_times
+from grid.ledger.measurement_times import measurement_times
 from grid.ledger.study import Study
 from grid.spec.prices import Prices
 from grid.spec.stage_kind import known_kind
@@ -20,11 +21,12 @@ TYPE = re.compile(r"gpu \S+ \((.+)\)")  # the type of a GPU in the name of a dev
 
 @dataclass(frozen=True)
 class Spending:
-    """The sum over all attempts that this study's launches and workers began, whatever became of them.
+    """The sum over all attempts that this study's launches and workers began, whatever became of them, and its measurements of
+    memory.
 
     Attributes:
         cost: in ``currency``; None without a price for something that was used
-        attempts: their number; ``without_result``: of those that failed or were lost
+        attempts: their number, without measurements; ``without_result``: of those that failed or were lost
         hours_without_result: GPU-hours of these or, without GPUs, CPU-hours
         without_price: devices whose GPU-hours have no price, if anything has one
     """
@@ -62,14 +64,15 @@ class SpendingReader:
         prices = self.prices or prices_of(self.study.record)
         attempts = [one for one in self._attempts() if one.study in (None, self.study.id)]
         bad = [one for one in attempts if one.outcome in ("failed", "lost")]
-        gpu = sum(one.hours(GPU, now) for one in attempts)
+        used = [*attempts, *measurement_times(self.study.path)]
+        gpu = sum(one.hours(GPU, now) for one in used)
         unpriced = {
-            TYPE.sub(r"\1", str(one.device)) for one in attempts if one.reserved.get(GPU) and prices.of_gpu(one.device) is None
+            TYPE.sub(r"\1", str(one.device)) for one in used if one.reserved.get(GPU) and prices.of_gpu(one.device) is None
         }
         return Spending(
-            cpu_hours=sum(one.hours(CPU, now) for one in attempts),
+            cpu_hours=sum(one.hours(CPU, now) for one in used),
             gpu_hours=gpu,
-            cost=_cost(attempts, prices, now) if prices.named else None,
+            cost=_cost(used, prices, now) if prices.named else None,
             currency=prices.currency,
             attempts=len(attempts),
             without_result=len(bad),

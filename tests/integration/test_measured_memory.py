@@ -13,6 +13,7 @@ from grid.execution.job import jobs_of
 from grid.execution.memory_peak import GIB
 from grid.execution.peaks import Peaks, key_of
 from grid.ledger.ledger import Ledger
+from grid.ledger.measurement_times import measurement_times
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import read
 
@@ -73,6 +74,9 @@ def test_it_is_reserved_where_it_is_measured_and_elsewhere_the_training_shows_it
     assert f"took {each.words}; each of its devices reserves 1 CPU, {each.memory_needed / GIB:.3g} GiB" in said
     assert [each.memory_needed] * 2 in [[one.get("memory") for one in bundles] for bundles in built if bundles]
     assert (tmp_path / STUDY / "memory.json").is_file()
+    times = measurement_times(tmp_path / STUDY)
+    assert [(time.reserved, time.device) for time in times] == [({"CPU": 1.0}, "cpu")] * 4
+    assert all(0.5 / 3600 < time.hours("CPU", 0.0) < 300 / 3600 for time in times)
     shown = here(tmp_path, "plan", file, "recipe.epochs=2")
     assert f"1 training: took {peak.words}, so {peak.memory_needed / GIB:.1f} GiB is reserved" in shown
     assert "1 training: memory measured at launch" in shown, "the broken one"

@@ -13,6 +13,7 @@ from grid.execution.peaks import Peaks
 from grid.execution.scheduler import Work
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Ledger
+from grid.ledger.measurement_times import measurement_times
 from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
 from grid.spec.launch_settings import Launch
@@ -81,6 +82,16 @@ def test_alike_work_waits_for_one_measurement_and_other_work_for_its_own(tmp_pat
     again = measurements(tmp_path, said)
     assert ids(again.known(works)) == ["a", "b"], "the next launch knows it, and tries the failed one again"
     assert [probe.job.id for probe in begun(again, works)] == ["c-train"]
+
+
+def test_the_time_of_a_measurement_is_kept_with_the_cpus_and_gpus_it_reserved(tmp_path: Path) -> None:
+    found = measurements(tmp_path, [])
+    (probe,) = begun(found, [work(tmp_path, "a")])
+    found.took(probe.key, 100.0, 1900.0, "gpu 3 (NVIDIA H100)")
+    found.end(probe.key, "ValueError: no such loss")
+    (time,) = measurement_times(tmp_path)
+    assert (time.hours("CPU", 0.0), time.hours("GPU", 0.0), time.device) == (0.5, 0.5, "gpu 3 (NVIDIA H100)")
+    assert set(time.reserved) == {"CPU", "GPU"}
 
 
 def test_only_as_many_are_measured_at_once_as_there_is_room_for(tmp_path: Path) -> None:

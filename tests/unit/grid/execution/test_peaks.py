@@ -164,6 +164,7 @@ def test_a_damaged_file_is_measured_again_and_written_anew(
     with caplog.at_level(logging.WARNING):
         peaks = Peaks(tmp_path)
     assert said in caplog.text
+    assert FILE in caplog.text, "the file is named"
     assert peaks.get("a") is None
     peaks.put("b", OTHER)
     assert Peaks(tmp_path).get("b") == OTHER

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from grid.ledger.measurement_times import add_measurement_time
 from grid.ledger.study import Study
 from grid.results.spending import SpendingReader, spending_words
 from grid.results.status import show, status
@@ -78,6 +79,15 @@ def test_failed_and_lost_attempts_count_and_those_of_other_studies_do_not(study:
     attempt(study, 3.0)
     spent = SpendingReader(study).spent()
     assert (spent.attempts, spent.gpu_hours) == (2, pytest.approx(3.0, abs=0.01))
+
+
+def test_measurements_of_memory_count_but_not_as_attempts(study: Study) -> None:
+    attempt(study, 2.0)
+    add_measurement_time(study.path, 0.0, 0.5 * HOUR, {"CPU": 4.0, "GPU": 1.0}, "gpu 1 (NVIDIA H100)")
+    spent = SpendingReader(priced(study, gpu_hour={"H100": 3.0})).spent()
+    assert (spent.gpu_hours, spent.cpu_hours) == (pytest.approx(2.5), pytest.approx(10.0))
+    assert (spent.cost, spent.attempts, spent.without_result) == (pytest.approx(7.5), 1, 1)
+    assert SpendingReader(priced(study, gpu_hour={"A100": 3.0})).spent().without_price == ["NVIDIA H100"]
 
 
 def test_an_attempt_that_ended_for_more_devices_is_not_without_a_result(study: Study) -> None:
