@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A process of pytest-xdist takes one file after the other. The longest come first, so that the processes end together.
 LONGEST = (
     "integration/test_devices.py", "cluster/test_nodes.py", "chaos/test_kill.py", "integration/test_launch.py",
-    "cluster/test_preflight.py", "integration/test_damage.py", "integration/test_slurm.py", "integration/test_quick_checks.py",
+    "cluster/test_preflight.py", "integration/test_damage.py", "integration/test_slurm.py",
     "chaos/test_boundaries.py", "integration/test_mlflow_questions.py", "chaos/test_interrupt.py", "integration/test_judge.py",
     "cluster/test_starting_processes.py", "chaos/test_bucket.py", "chaos/test_stopped_driver.py", "integration/test_asha.py",
 )  # fmt: skip

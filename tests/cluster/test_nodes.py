@@ -137,7 +137,8 @@ def devices(tree: dict[str, Any]) -> None:
     tree["launch"] = {"resources": {"cpus": 1}}
 
 
-@pytest.mark.parametrize(("gpus", "seen"), [pytest.param((2,), ["0", "1"], marks=pytest.mark.slow), ((1, 1), ["0", "0"])])
+@pytest.mark.slow
+@pytest.mark.parametrize(("gpus", "seen"), [((2,), ["0", "1"]), ((1, 1), ["0", "0"])])
 def test_the_ranks_of_a_cell_have_a_gpu_each_on_one_node_or_on_two(
     nodes: Any, tmp_path: Path, gpus: tuple[int, ...], seen: list[str]
 ) -> None:

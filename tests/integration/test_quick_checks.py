@@ -5,21 +5,20 @@ from pathlib import Path
 
 import pytest
 from quick_checks import DRAWN, checked
-from slow import slow
 
 from grid.stages.context import FAST_EXPLAINED
 
+pytestmark = pytest.mark.slow
 DEAR = ("xu2023_small", "zhong2018_small")  # seven methods of pairs with their scores; the other has a test of its own
 
 
-@pytest.mark.parametrize("name", ["facenet_small", *slow(name for name in DRAWN if name not in {"facenet_small", *DEAR})])
+@pytest.mark.parametrize("name", [name for name in DRAWN if name not in DEAR])
 def test_a_quick_check_of_a_shipped_grid_runs_every_stage(tmp_path: Path, name: str) -> None:
     stages, said = checked(name, tmp_path, None)
     assert "train" in stages
     assert [stage for stage in stages if f"  {stage}: " not in said] == []
 
 
-@pytest.mark.slow
 def test_a_quick_check_explains_few_pairs(tmp_path: Path) -> None:
     stages, said = checked("zhong2018_small", tmp_path, None)
     assert {"train", "evaluate:similar", "explain:pair_occlusion"} <= set(stages)
