@@ -27,7 +27,7 @@ from typing import Any
 
 from grid.abort import LaunchAborted
 from grid.late_thread import LateThread
-from grid.ledger.sealed import Damaged, seal, unseal
+from grid.ledger.sealed import seal, unsealed
 from grid.ledger.store_interface import Store
 
 LEASE = 60.0  # seconds without a heartbeat after which a holder counts as dead
@@ -179,10 +179,7 @@ class Lock:
     def _record(self, number: int) -> dict[str, Any]:
         """The stored record of lock ``number``; empty if the file is damaged."""
         key = f"{self.prefix}/{number:06d}.json"
-        try:
-            return unseal(self.store.get(key), key)
-        except Damaged:
-            return {}
+        return unsealed(self.store.get(key), key)
 
     def _holder(self, number: int) -> dict[str, Any] | None:
         """The live holder of lock ``number``, or None.
