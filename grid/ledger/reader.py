@@ -234,10 +234,11 @@ class LedgerReader:
         """When an attempt ended to go on with more devices (``time``, unix seconds); empty if it did not."""
         return self._object(f"{prefix}/{RESCALED}")
 
-    def _origin(self, kind: str, id: str, folder: str) -> dict[str, Any] | None:
-        """What an attempt resumed from; also stored in each of its events, in case ``resumed.json`` is damaged."""
+    def _origin(self, kind: str, id: str, folder: str) -> dict[str, Any]:
+        """What an attempt resumed from, or empty; also stored in each of its events, in case ``resumed.json`` is damaged."""
         prefix = f"{kind}/{id}/{folder}"
-        return self.resumed_from(prefix) or next(filter(None, (row.get("origin") for row in self.attempt_events(prefix))), None)
+        in_events = (row["origin"] for row in self.attempt_events(prefix) if row.get("origin"))
+        return self.resumed_from(prefix) or next(in_events, {})
 
     def checkpoint(
         self, kind: str, id: str, source: str | None = None, inputs: Mapping[str, str] | None = None
