@@ -5,7 +5,6 @@ On several devices the images are divided among them; the first one evaluates.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -20,7 +19,7 @@ from datamodules.crops import CropTable
 from grid.evaluation.evaluator import Embedded, Predicted, setting
 from grid.evaluation.task import evaluation_task
 from grid.spec.training import IDENTITY, Training
-from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
+from grid.stages.context import FAST_PAIRS, Context, Result, faces_of, write_json
 from grid.stages.shared_inference import shared_inference
 from grid.stages.train import load_network
 from modules.network import Network, embedding_digest
@@ -75,8 +74,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, answers, face, given)
     evaluation = task.evaluate(asked, seen, protocol)
     stated = {} if protocol.task == "verification" else {"task": protocol.task}
-    metrics = json.dumps({**stated, **evaluation.metrics}, indent=1)
-    (context.attempt.path / "metrics.json").write_text(metrics, encoding="utf-8")
+    write_json(context.attempt.path / "metrics.json", {**stated, **evaluation.metrics})
     facts = {**evaluation.facts, "missing_faces": faces.crops.missing}
     return Result(facts, (*evaluation.outputs, "metrics.json"))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -25,7 +24,7 @@ from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph, StageKind
 from grid.spec.stage_name import EVALUATE
-from grid.stages.context import Context, Result
+from grid.stages.context import Context, Result, write_json
 from grid.stages.pair_protocol import chosen_evaluation
 
 if TYPE_CHECKING:
@@ -121,11 +120,10 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         inside = np.where(index[left] == index[right], index[left], -1)
         rates[cohort] = {rate: _rates(wrong, who[left], who[right], inside, names, same == (rate == "fnmr"), settings.seed)
                          for rate in RATES}  # fmt: skip
-    result = _result(rates, threshold, found_far)
     path = context.attempt.path
     (path / TABLE).write_text(_csv(rates), encoding="utf-8")
     (path / PICTURE).write_bytes(figure(rates, threshold, found_far))
-    (path / RESULT).write_text(json.dumps(result, indent=1), encoding="utf-8")
+    write_json(path / RESULT, _result(rates, threshold, found_far))
     known = sum(one.pairs for by_rate in rates.values() for one in by_rate["fmr"])
     return Result({"threshold": threshold, "far": found_far, "pairs_within_cohorts": known}, (TABLE, PICTURE, RESULT))
 

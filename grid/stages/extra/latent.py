@@ -8,7 +8,6 @@ say which attribute the vectors, and each single dimension of them, carry.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,7 +20,7 @@ from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph, Stage, StageKind
 from grid.spec.training import Training
-from grid.stages.context import Context, Result
+from grid.stages.context import Context, Result, write_json
 from grid.stages.extra.decode import DecodeConfig, decoding
 
 ABOUT = "latent.json"
@@ -169,7 +168,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "probes": numbers.probes,
         "single_dimensions": numbers.singles,
     }
-    (path / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
-    (path / RESULT).write_text(json.dumps(numbers.result, indent=1), encoding="utf-8")
+    write_json(path / ABOUT, about)
+    write_json(path / RESULT, numbers.result)
     facts = {"images": len(encoder.studied.rows), **{key: round(numbers.result[key]["value"], 3) for key in ("psnr", "ssim")}}
     return Result(facts, (*shown.files, "dimensions.csv", "points.csv", ABOUT, RESULT))
