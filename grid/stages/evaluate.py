@@ -86,7 +86,8 @@ def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context:
         every = (network.embed(view(images)).float() for view in views(protocol))
         return {"embedding": reduce(torch.add, every)}
 
-    return _inferred(summed, crops, protocol, context)["embedding"].double().numpy()
+    found = shared_inference(summed, crops.take, range(len(crops)), context, protocol.precision)
+    return found["embedding"].double().numpy()
 
 
 def stored(training: Training, protocol: ProtocolConfig, keys: Sequence[str]) -> np.ndarray:
@@ -132,7 +133,8 @@ def predicted(network: Network, crops: CropTable, protocol: ProtocolConfig, cont
         seen = [network.predictions(view(images)) for view in views(protocol)]
         return {name: torch.stack([one[name].double() for one in seen]).mean(0) for name in seen[0] if name != IDENTITY}
 
-    return {name: values.numpy() for name, values in _inferred(averaged, crops, protocol, context).items()}
+    found = shared_inference(averaged, crops.take, range(len(crops)), context, protocol.precision)
+    return {name: values.numpy() for name, values in found.items()}
 
 
 def _predicted(context: Context, training: Training, name: str, values: np.ndarray) -> Predicted:
@@ -147,13 +149,6 @@ def _predicted(context: Context, training: Training, name: str, values: np.ndarr
         )
     classes, trained = zip(*counts[name], strict=True)
     return Predicted(target, values, tuple(classes), tuple(trained))
-
-
-def _inferred(
-    function: Callable[[Tensor], Mapping[str, Tensor]], crops: CropTable, protocol: ProtocolConfig, context: Context
-) -> dict[str, Tensor]:
-    """``function`` of all images, with the protocol's precision, on all devices of the cell."""
-    return shared_inference(function, crops.take, range(len(crops)), context, protocol.precision)
 
 
 def views(protocol: ProtocolConfig) -> Iterator[Callable[[Tensor], Tensor]]:

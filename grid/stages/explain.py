@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,7 +63,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     try:
         reference = reference_of(context, training, protocol) if explainer.of == "pair" else None
         started = time.perf_counter()
-        with listening(partial(_show, context, f"{explainer.of}s")):
+        with listening(lambda done, total: context.report({"done": done, "total": total, "unit": f"{explainer.of}s"})):
             if reference is not None:
                 found = _of_pairs(network, explainer, probes, training, context.device, reference)
             else:
@@ -99,10 +98,6 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     if context.fast and explainer.chosen and not config.get("protocol"):
         facts["left_out"] = "the images named by chosen: a quick check has few images, and explains others"
     return Result(facts, outputs)
-
-
-def _show(context: Context, unit: str, done: int, total: int) -> None:
-    context.report({"done": done, "total": total, "unit": unit})
 
 
 def _of_images(network: Network, explainer: Any, probes: Probes, training: Training, device: str) -> Attribution:
