@@ -79,10 +79,9 @@ class Kind(StageKind):
             graph.add(label, identity, config, [graph.train, decode, *graph.detected])
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
-        plain = {"percent": False, "digits": 2}
         about = [
-            Measure("psnr", "PSNR, dB", **plain),  # type: ignore[arg-type]
-            Measure("psnr_mean_face", "PSNR of the mean face, dB", **plain, headline=False),  # type: ignore[arg-type]
+            Measure("psnr", "PSNR, dB", percent=False, digits=2),
+            Measure("psnr_mean_face", "PSNR of the mean face, dB", percent=False, digits=2, headline=False),
             Measure("ssim", "SSIM", percent=False, digits=3),
             Measure("ssim_mean_face", "SSIM of the mean face", percent=False, digits=3, headline=False),
         ]
