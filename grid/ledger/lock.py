@@ -22,7 +22,6 @@ import uuid
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from grid.abort import LaunchAborted
@@ -92,7 +91,7 @@ class Lock:
         self._beats.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._beats.cancel()
         with self._mutex, contextlib.suppress(OSError):  # on a full disk: the process ends, and its lock with it
