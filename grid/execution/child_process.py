@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 # The first line on stdin has the path and the task. Nothing may be imported before the path is set.
 _PROGRAM = """
@@ -24,7 +26,7 @@ def start(module: str, task: Mapping[str, Any], environment: Mapping[str, str] |
     """Starts ``main(task)`` of a module; ``environment`` is added to that of this process.
 
     It is in a session of its own, so Ctrl-C reaches only this process. Its stdin stays open: where it closes, the process is
-    to end (see ``on_lines``).
+    to end (see ``conversation``).
     """
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", _PROGRAM.format(module=module)],
@@ -66,15 +68,23 @@ def how_ended(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-def answers() -> TextIO:
-    """In the started process: where to write answers. What libraries print to stdout goes to stderr from now on."""
-    found = os.fdopen(os.dup(1), "w")
+def conversation() -> tuple[Callable[[Any], None], queue.Queue[str]]:
+    """In the started process: what writes a JSON value to stdout as one line, and the lines of stdin as they come.
+
+    Where stdin closes, the process ends at once. It ends itself by ``os._exit``, since a thread waits for stdin. What libraries
+    print to stdout goes to stderr from now on.
+    """
+    out, lines = os.fdopen(os.dup(1), "w"), queue.Queue[str]()
     os.dup2(2, 1)
-    return found
 
+    def say(value: Any) -> None:
+        out.write(json.dumps(value) + "\n")
+        out.flush()
 
-def on_lines(take: Callable[[str], None]) -> None:
-    """In the started process: passes on each line of stdin, and ends the process at once where stdin closes."""
-    for line in sys.stdin:
-        take(line)
-    os._exit(1)
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(1)
+
+    threading.Thread(target=read, daemon=True).start()
+    return say, lines

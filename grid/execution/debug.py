@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +46,10 @@ def debug(grid: Grid, where: CellFilter | None, fast: bool, again: bool, console
     Raises:
         BadInput: ``where`` selects no cell or several.
     """
-    if fast:
-        with scratch_folder() as folder:
-            return _debug(grid, where, True, folder, console)
-    store = study_of(grid) / "debug"
-    if again and store.exists():
-        import shutil
-
-        shutil.rmtree(store)
-    return _debug(grid, where, False, store, console)
+    with scratch_folder() if fast else nullcontext(study_of(grid) / "debug") as store:
+        if again and not fast and store.exists():
+            shutil.rmtree(store)
+        return _debug(grid, where, fast, store, console)
 
 
 def _debug(grid: Grid, where: CellFilter | None, fast: bool, store: Path, console: Console) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from grid.processor import processor
+
 LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "numpy", "opencv-python-headless", "facenet-pytorch")
 DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -36,7 +38,7 @@ def environment(accelerator: str, tf32: bool) -> dict[str, Any]:
 
 @cache
 def _versions() -> dict[str, str]:
-    found = {"processor": processor(Path("/proc/cpuinfo")), "python": platform.python_version()}
+    found = {"processor": processor(), "python": platform.python_version()}
     for name in LIBRARIES:
         found[name] = _version(name)
     return found
@@ -62,12 +64,3 @@ def driver(path: Path) -> str:
         return "unknown"
     match = re.search(r"^NVRM version:.*?\s(\d+(?:\.\d+)+)\s", text, re.MULTILINE)
     return match[1] if match else "unknown"
-
-
-def processor(path: Path) -> str:
-    """The name of the CPU, from Linux's description of it."""
-    try:
-        match = re.search(r"^model name\s*:\s*(.+)$", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
-    except OSError:
-        match = None
-    return match[1].strip() if match else platform.machine()

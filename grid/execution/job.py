@@ -106,19 +106,17 @@ class Job:
 
     @property
     def _of_cell(self) -> int:
-        return int(self.config.get("training", {}).get("compute", {}).get("devices", 1))
+        return int(self._compute.get("devices", 1))
+
+    @property
+    def _compute(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.config.get("training", {}).get("compute", {})
+        return found
 
     @property
     def tf32(self) -> bool:
         """Whether it may use TF32: only a training may."""
-        return bool(self._compute.get("tf32", False))
-
-    @property
-    def _compute(self) -> Mapping[str, Any]:
-        """The settings of its training's computation; empty if it trains nothing."""
-        training = self.config.get("training", {}) if stage_kind(self.kind).epochs else {}
-        found: Mapping[str, Any] = training.get("compute", {})
-        return found
+        return stage_kind(self.kind).epochs and bool(self._compute.get("tf32", False))
 
     def configs(self) -> dict[str, Config]:
         """The configs, rebuilt from JSON."""

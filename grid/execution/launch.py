@@ -93,18 +93,18 @@ def launch(
         queue = _prepared(plan, grid, executor, console, no_run)
         if no_run:
             return 0
-        ledger, planned = Ledger(store_of(grid)), queue.to_run
+        ledger, planned = Ledger(store_of(grid)), frozenset[str]()
         with notifying(grid.spec.launch.notify, study, lambda line: console.print(styled("[yellow]{}[/]", line))) as codes:
-            limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
-            report = carry_out(queue, executor, ledger, study, tracking, console, _numbers(plan), lock, limit)
-            while queue.closed is None and (grown := grown_plan(plan, where)):  # sequential replication: a round for each look
+            while True:  # one round, and with sequential replication one for each look
+                planned |= queue.to_run
+                limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
+                report = carry_out(queue, executor, ledger, study, tracking, console, _numbers(plan), lock, limit)
+                if queue.closed is not None or not (grown := grown_plan(plan, where)):
+                    break
                 plan = grown
                 console.print(Text(look_words(plan)), soft_wrap=True)
                 lock.check()
                 queue = _prepared(plan, grid, executor, console)
-                planned |= queue.to_run
-                limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
-                report = carry_out(queue, executor, ledger, study, tracking, console, _numbers(plan), lock, limit)
             if queue.closed is not None and limit is not None:
                 note_stop(study, limit.stop(queue.stages_to_run))
             codes.append(summary(Study(study), report, console, ran_words(len(planned), len(planned & queue.missing)), queue))

@@ -68,7 +68,7 @@ class LocalExecutor(Executor):
         with WorkProcesses(options) as processes:
             processes.start(work)
             while True:
-                while processes.running < most and (more := self._ready_shard(session)):
+                while processes.running < most and (more := session.take(self.reserved, partial(filter, _is_shard))):
                     processes.start(more)
                 if not processes.running:
                     return
@@ -81,14 +81,6 @@ class LocalExecutor(Executor):
                     most = max(1, most - 1)  # where memory ran out, fewer processes have more of it
                     losses[said.work.id] = losses.get(said.work.id, 0) + 1
                     self._lost(session, said, losses[said.work.id])
-
-    def _ready_shard(self, session: Session) -> Work | None:
-        """Takes a ready shard of a detection, if there is one."""
-        session.check()
-        work = next(filter(_is_shard, session.affordable(session.queue.ready(), self.reserved)), None)
-        if work is not None:
-            session.start(work, self.reserved)
-        return work
 
     def _lost(self, session: Session, said: Ended, times: int) -> None:
         """Puts a shard whose process was lost back into the queue, or gives it up."""

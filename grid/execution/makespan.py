@@ -34,7 +34,7 @@ def makespan(
     Args:
         pieces: in the order in which ready ones are placed
         seconds: id of a piece -> its duration
-        nodes: the resources of each node; a resource that a node does not name does not limit
+        nodes: the resources of each node; a resource that a node does not name, or that is infinite, does not limit
         concurrency: pieces at once; None: as many as fit
 
     Raises:

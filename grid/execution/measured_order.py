@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 
 import numpy as np
 
@@ -40,19 +41,19 @@ def ordering(works: Mapping[str, Workload], measured: Iterable[Duration]) -> dic
     alike: dict[tuple[str, str], list[Duration]] = defaultdict(list)
     for one in measured:
         alike[one.workload.group, one.workload.network].append(one)
-    levels = {key: _mean(map(_rate, found)) for key, found in alike.items()}
+    levels = {key: fmean(map(_rate, found)) for key, found in alike.items()}
     rates, networks = _rates(levels)
     kinds: dict[str, list[float]] = defaultdict(list)
     for group, level in rates.items():
         kinds[_kind(group)].append(level)
-    unknown = CAUTION * math.sqrt(_mean(factor**2 for factor in networks.values())) if networks else 0.0
+    unknown = CAUTION * math.sqrt(fmean(factor**2 for factor in networks.values())) if networks else 0.0
     with_networks = [rates[group] for group, network in levels if network]
 
     def rate(work: Workload) -> float:
         if (level := levels.get((work.group, work.network))) is not None:
             return level
         same = kinds.get(_kind(work.group), with_networks if work.network else [])
-        base = rates.get(work.group, _mean(same) if same else -math.log(OPERATIONS if work.network else IMAGES))
+        base = rates.get(work.group, fmean(same) if same else -math.log(OPERATIONS if work.network else IMAGES))
         return base + (networks.get(work.network, unknown) if work.network else 0.0)
 
     return {id: math.exp(rate(work)) * (work.amount or 1.0) for id, work in works.items()}
@@ -76,11 +77,6 @@ def _rates(found: Mapping[tuple[str, str], float]) -> tuple[dict[str, float], di
 
 def _rate(one: Duration) -> float:
     return math.log(one.seconds / (one.workload.amount or 1.0))
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return sum(found) / len(found)
 
 
 def _kind(group: str) -> str:

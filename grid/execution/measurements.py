@@ -111,6 +111,8 @@ class Measurements:
         return self._trainings[work.id]
 
     def _wanted(self, work: Work, job: Job) -> bool:
+        if not self.slots.measures(job.kind):  # most launches measure nothing, and the slot needs looks into the ledger
+            return False
         slot = {} if job.usable_devices > 1 else self._slot(work)  # each of several devices has a whole GPU
         return self.slots.measured(job.kind, slot) and not finished(self.ledger, job)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from grid.execution.child_process import answers, how_ended, kill, on_lines, start
+from grid.execution.child_process import conversation, how_ended, kill, start
 from grid.execution.job import Job, accelerator
 from grid.execution.memory_peak import Peak
 from grid.execution.memory_probe import measured_peak
@@ -68,11 +67,9 @@ def _used() -> int:
 
 def main(task: Mapping[str, Any]) -> None:
     """In the new process: writes the peak or the error to stdout, as JSON."""
-    out = answers()
-    threading.Thread(target=on_lines, args=(lambda line: None,), daemon=True).start()
-    json.dump(answer(task), out)
-    out.flush()
-    os._exit(0)  # the thread above waits for input
+    say, _ = conversation()
+    say(answer(task))
+    os._exit(0)
 
 
 def answer(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console, Group
@@ -34,7 +33,7 @@ class Display:
             self.live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.console.is_terminal:
             self.live.stop()
 
@@ -64,27 +63,29 @@ class Display:
         error = self.queue.failed.get(work.id)
         if work.id in self.queue.done or error:
             end = styled("[red]failed[/]: {}", error) if error else styled("[green]done[/]")
-            left = f"{len(self.queue.done) + len(self.queue.failed)}/{self.total}"
+            left = f"{self._ended}/{self.total}"
             self._print(styled("[dim]{} {}[/] {}: ", clock_words(self._spent()), left, work.title).append(end))
+
+    @property
+    def _ended(self) -> int:
+        return len(self.queue.done) + len(self.queue.failed)
 
     def _spent(self) -> float:
         return time.monotonic() - self.began
 
     def _left(self) -> str:
-        done = len(self.queue.done) + len(self.queue.failed)
-        part = sum(_share(row) for _, row in self.rows.values())
-        if done + part < 0.2:
+        done = self._ended + sum(_share(row) for _, row in self.rows.values())
+        if done < 0.2:
             return "time left unknown yet"
-        return f"about {clock_words(self._spent() * (self.total - done - part) / (done + part))} left"
+        return f"about {clock_words(self._spent() * (self.total - done) / done)} left"
 
     def _draw(self) -> Group:
         table = Table.grid(padding=(0, 2))
         for work in self.queue.running.values():
             stage, row = self.rows.get(work.id, ("starting", {}))
             table.add_row(Text(work.title), Text(stage), ProgressBar(total=1.0, completed=_share(row), width=24), _words(row))
-        done = len(self.queue.done) + len(self.queue.failed)
         head = Text.assemble(
-            (f"{done} of {counted(self.total, 'unit')} of work", "bold"),
+            (f"{self._ended} of {counted(self.total, 'unit')} of work", "bold"),
             f" · {counted(self.cells, 'cell')}, {self.cells_done} done before · {clock_words(self._spent())} spent",
             f", {self._left()}",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from grid.ledger.reader import LedgerReader
 from grid.plan.plan import PlannedStage
@@ -27,7 +28,6 @@ class Promotions:
 
     rungs: list[tuple[int, Rung, dict[int, str]]] = field(default_factory=list)
     rivals: dict[str, frozenset[str]] = field(default_factory=dict)
-    _begun: set[str] | None = None
 
     @classmethod
     def of(cls, stages: Iterable[PlannedStage], ledger: LedgerReader) -> Promotions:
@@ -53,15 +53,13 @@ class Promotions:
         Args:
             missing: ids of the stages without a result
         """
-        begun = self._recorded()
         for _, rung, stages in self.rungs:
             rung.look(missing)
             best = [stages[trial] for trial in rung.best()]
             yield from best
-            yield from (id for id in stages.values() if id not in best and (rung.complete or id in begun))
+            yield from (id for id in stages.values() if id not in best and (rung.complete or id in self._begun))
 
-    def _recorded(self) -> set[str]:
+    @cached_property
+    def _begun(self) -> set[str]:
         """The stages that an earlier launch decided to train."""
-        if self._begun is None:
-            self._begun = {id for _, rung, stages in self.rungs for id in stages.values() if recorded(rung.ledger, id)}
-        return self._begun
+        return {id for _, rung, stages in self.rungs for id in stages.values() if recorded(rung.ledger, id)}

@@ -14,7 +14,7 @@ from itertools import chain, repeat
 from rich.console import Console
 
 from grid.execution.executor import Session
-from grid.execution.job import lease_of
+from grid.execution.job import Job, lease_of
 from grid.execution.launch import NO_LIMITS, conclude, exit_code, ran_words, spending_limit, summary, void_changed, whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import finished
@@ -33,6 +33,7 @@ from grid.results.replication import replicates
 from grid.results.rows import table
 from grid.results.spending_stop import Stop, note_stop
 from grid.spec.spending_limits import Limits
+from grid.spec.stage_kind import stage_kind
 from grid.terminal import counted, styled
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two looks at the ledger, then the last again and again
@@ -125,20 +126,23 @@ def _pauses() -> Iterator[float]:
 
 def _free(session: Session) -> Iterator[Work]:
     """The ready work whose next stage no process computes."""
-    queue = session.queue
-    for work in list(queue.ready()):
-        settle(session, work)
-        if work.id in queue.waiting:
-            job = next(job for job in work.jobs if job.id in queue.missing)
-            if live_holder(session.ledger.store, lease_of(job)) is None:
-                yield work
+    for work in list(session.queue.ready()):
+        job = settle(session, work)
+        if job is not None and live_holder(session.ledger.store, lease_of(job)) is None:
+            yield work
 
 
-def settle(session: Session, work: Work) -> None:
-    """Takes over from the ledger what other processes have finished, or failed at, of some waiting work."""
+def settle(session: Session, work: Work) -> Job | None:
+    """Takes over from the ledger what other processes have finished, or failed at, of some waiting work.
+
+    Returns:
+        the next stage of the work that can be computed; None if there is none, so that the work has ended
+    """
     queue = session.queue
     if work.id not in queue.waiting:
-        return  # it depends on work that has failed
+        return None  # it depends on work that has failed
+    left: list[Job] = []
+    failed: dict[str, str] = {}  # id of a stage -> its error
     for job in work.jobs:
         if job.id not in queue.missing:
             continue
@@ -146,12 +150,20 @@ def settle(session: Session, work: Work) -> None:
             queue.missing.discard(job.id)
             queue.learn(queue, [job])
         elif failure := session.ledger.failure(job.kind, job.id):
-            queue.fail(queue.waiting.pop(work.id), failure.error)
-            session.ended(work)
-            return
-    if not queue.missing.intersection(job.id for job in work.jobs):
-        queue.done.append(queue.waiting.pop(work.id).id)
-        session.ended(work)
+            failed[job.id] = failure.error
+            if not stage_kind(job.kind).leaf:
+                break
+        elif failed.keys().isdisjoint(job.needs):
+            left.append(job)
+    if left:
+        return left[0]
+    del queue.waiting[work.id]
+    if failed:
+        queue.fail(work, next(iter(failed.values())))
+    else:
+        queue.done.append(work.id)
+    session.ended(work)
+    return None
 
 
 def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console, stop: Stop | None) -> int:

@@ -92,11 +92,9 @@ def _authenticated(address: str | None) -> Iterator[bool]:
     answered = False
     there = bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")) or _token_file().is_file()
     if "RAY_AUTH_MODE" not in os.environ:
-        if address is None and not there:
-            more = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        elif there and address is None:
-            more = {"RAY_AUTH_MODE": "token"}
-        elif there and address is not None:
+        if address is None:
+            more = {"RAY_AUTH_MODE": "token", **({} if there else {"RAY_AUTH_TOKEN": secrets.token_hex(32)})}
+        elif there:
             why = refusal(address, RAY_AUTH_MODE="disabled")
             more = {"RAY_AUTH_MODE": "token"} if why == ASKS_FOR_TOKEN else {}
             if why not in (None, ASKS_FOR_TOKEN):

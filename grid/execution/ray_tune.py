@@ -74,7 +74,7 @@ class RayExecutor(Executor):
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
                 if self.launch.address is not None:
                     check_cluster_prices(session.limit.limits, self.launch, session.kinds, slots.nodes)
-            searcher = _searcher(session, slots, self.launch, _measurements(session, slots, self.launch))
+            searcher = _searcher(session, slots, self.launch)
             tuner = _tuner(
                 self.launch,
                 slots,
@@ -216,31 +216,23 @@ def _measured(config: dict[str, Any]) -> dict[str, str]:
     return {"peak": json.dumps(found if isinstance(found, str) else found.record()), "took": json.dumps(took)}
 
 
-def _measurements(session: Session, slots: Slots, launch: Launch) -> Measurements | None:
-    """None if no resource is measured."""
-    if not launch.measures:
-        return None
-    return Measurements(Peaks(session.study), slots, session.ledger, session.say)
-
-
-def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Measurements | None = None) -> Any:
+def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
     from ray.tune.search import Searcher
 
+    measurements = Measurements(Peaks(session.study if launch.measures else None), slots, session.ledger, session.say)
     sized: set[str] = set()
-
     taken: dict[str, Piece] = {}
 
     def piece(work: Work) -> Piece:
         if work.id not in sized:  # a limit may ask again and again
-            peak = None if measurements is None else measurements.peak(work)
             needed = devices_of(work.jobs, session.ledger)
-            slots.prepare(work.id, kinds_of(work.jobs, session.ledger), peak, needed)
+            slots.prepare(work.id, kinds_of(work.jobs, session.ledger), measurements.peak(work), needed)
             sized.add(work.id)
         devices = usable_devices_of(work.jobs, session.ledger, slots.room(work.id))
         return Piece(work.id, work.needs, slots.of(work.id), devices)
 
     def reserved(work: Work) -> dict[str, float]:
-        if measurements is not None and work.id not in sized and not measurements.ready(work):
+        if work.id not in sized and not measurements.ready(work):
             return measurements.least(work)  # it may fit, which its measurement will show
         found = piece(work)
         return held(found.slot, found.devices)
@@ -251,7 +243,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
         The rest stays in the queue, whose order follows what is measured meanwhile. On a cluster Tune gets more of it, because
         nodes are added for work that waits there.
         """
-        ready = ready if measurements is None else measurements.known(ready)
+        ready = measurements.known(ready)
         if launch.address is not None:
             return ready
         free = [dict(node) for node in slots.nodes]
@@ -268,9 +260,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
         share = (1 + len(ready)) / (SHARES * processes)
 
         def alike(work: Work) -> bool:
-            if measurements is not None and not measurements.ready(work):
-                return False
-            return work.id not in session.alone and (piece(work).slot, piece(work).devices) == (slot, 1)
+            ready = work.id not in session.alone and measurements.ready(work)
+            return ready and (piece(work).slot, piece(work).devices) == (slot, 1)
 
         for work in list(together(first, ready, session.queue.seconds, alike, share)):
             session.start(work)
@@ -311,7 +302,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
                 return Searcher.FINISHED
-            if measurements is not None:
+            if launch.measures:
                 session.check()
                 if (probe := measurements.begin(session.affordable(session.queue.ready(), reserved))) is not None:
                     self.probes[trial_id] = probe.key
@@ -334,7 +325,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch, measurements: Meas
             }
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-            if measurements is not None and trial_id in self.probes:
+            if trial_id in self.probes:
                 key = self.probes.pop(trial_id)
                 if "peak" not in (result or {}):
                     measurements.end(key, "its process was lost")

@@ -16,7 +16,7 @@ from grid.execution.slots import Memory, Slots, slot_words
 from grid.terminal import counted
 
 
-def watch(session: Session, slots: Slots, retries: int, first: FirstStage | None = None) -> Any:
+def watch(session: Session, slots: Slots, retries: int, first: FirstStage) -> Any:
     """A callback for Tune.
 
     Args:
@@ -32,19 +32,16 @@ def watch(session: Session, slots: Slots, retries: int, first: FirstStage | None
             self.losses: dict[str, list[list[str]]] = {}  # of each unit of work, not of memory: the nodes of its ranks
 
         def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            if first is not None:
-                first.started()
+            first.started()
 
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
-            if first is not None:
-                first.began()
+            first.began()
             work = session.queue.running.get(result.get("work", ""))
             if work and result.get("stage"):
                 session.report(work, result["stage"], json.loads(result["row"]))
 
         def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            if first is not None:
-                first.lost()
+            first.lost()
             ids = json.loads(trial.config.get("ids", "[]"))
             works = [session.queue.running[id] for id in ids if id in session.queue.running]
             if not works:
@@ -90,8 +87,7 @@ def watch(session: Session, slots: Slots, retries: int, first: FirstStage | None
 
         def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
             """Removes ended trials from Tune's own list, and empties them: Tune keeps what it knows of each until its end."""
-            if first is not None:
-                first.look()
+            first.look()
             ended = [trial for trial in trials if trial.is_finished()]
             if ended:
                 trials[:] = [trial for trial in trials if not trial.is_finished()]

@@ -16,6 +16,7 @@ from grid.execution.promotions import Promotions
 from grid.ledger.ledger import Ledger
 from grid.plan.plan import FAILED, RUN, Plan, PlannedStage, store_of
 from grid.spec.stage_kind import stage_kind
+from grid.terminal import counted
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,7 @@ class WorkQueue:
     @property
     def finished(self) -> bool:
         """True if nothing is running and no waiting work can become ready."""
-        return not self.running and (self.closed is not None or not self.waiting or self._stuck())
-
-    def _stuck(self) -> bool:
-        return next(self._startable(), None) is None
+        return not self.running and (self.closed is not None or not self.waiting or next(self._startable(), None) is None)
 
     def end(self, id: str, outcomes: Mapping[str, Outcome]) -> None:
         """Records the end of work; ``outcomes`` maps stage ids to outcomes, for the stages that were run."""
@@ -249,5 +247,5 @@ def shared_title(stage: PlannedStage, plan: Plan) -> str:
     """The name of a shared stage: its label, the levels its cells have in common, and their number."""
     owners = [cell.levels for cell in plan.cells if cell.id in stage.cells]
     common = [level for axis, level in owners[0].items() if all(levels[axis] == level for levels in owners)]
-    number = f"{len(owners)} cells" if len(owners) > 1 else "1 cell"
+    number = counted(len(owners), "cell")
     return f"{stage.label} of {' / '.join(common)} ({number})" if common else f"{stage.label} ({number})"

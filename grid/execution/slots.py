@@ -26,6 +26,7 @@ class Slots:
     Attributes:
         first: ``resources``
         nodes: the resources of each node
+        measures: the argument ``measured``
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Slots:
         self.first = dict(resources)
         self.nodes = nodes
         self._of_kinds = of_kinds or {}
-        self._measured = measured
+        self.measures = measured
         self._slots: dict[str, dict[str, float]] = {}
         self._most: dict[str, int] = {}  # work id -> how many slots it asks for at most
 
@@ -57,7 +58,7 @@ class Slots:
         for kind in kinds:
             own = dict(self._of_kinds.get(kind, self.first))
             if peak is not None:
-                own |= self._needed(peak, own, self._measured(kind), devices)
+                own |= self._needed(peak, own, self.measures(kind), devices)
             for name, amount in own.items():
                 found[name] = max(amount, found.get(name, 0.0))
         return found
@@ -82,7 +83,7 @@ class Slots:
         """The CPUs and GPUs that so many slots for these kinds of stages have at least, whatever is measured."""
         kinds = list(kinds)
         found = held(self.suited(kinds), devices)
-        if any(GPU in self._measured(kind) for kind in kinds):
+        if any(GPU in self.measures(kind) for kind in kinds):
             found[GPU] = 0.0  # perhaps a small part of one
         return found
 
@@ -92,7 +93,7 @@ class Slots:
 
     def measured(self, kind: str, slot: Mapping[str, float]) -> bool:
         """Whether something of a kind of stage is measured, where its unit of work has this slot: no GPU if it has none."""
-        return any(name == "memory" or slot.get(name) for name in self._measured(kind))
+        return any(name == "memory" or slot.get(name) for name in self.measures(kind))
 
     def room(self, work: str) -> int:
         """How many slots of the unit of work the nodes have room for at once, and it may ask for."""

@@ -119,21 +119,24 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
     jobs = jobs_of(plan.stages, store_of(plan.grid), **settings_of(launch))
     queue = queue_of(plan, jobs, None, order)
     open_ids = {work.id: [job.id for job in work.jobs if job.id in queue.missing] for work in queue.waiting.values()}
-    slots, peaks = Slots(*_slots(launch, nodes)), Peaks(plan.study if launch.measures else None)
+    first = reserved(launch.resources, nodes)
+    slots = Slots(first, nodes, of_kinds(launch, first, nodes), launch.measured)
+    peaks = Peaks(plan.study if launch.measures else None)
     pieces, parts = _pieces(queue.waiting.values(), open_ids, works, slots, peaks, launch)
-    unknown = Counter(stages[id].stage for ids in open_ids.values() for id in ids if fits[id] is None)
+    unmeasured = [id for ids in open_ids.values() for id in ids if fits[id] is None]
     random = np.random.default_rng(0)
     rows = []
     for _ in range(min(DRAWS, max(FEWEST, PIECES // max(1, len(pieces))))):
         seconds = _drawn(pieces, parts, open_ids, fits, works, random)
         hours = {name: sum(_held(piece, name) * seconds[piece.id] for piece in pieces) / 3600 for name in (CPU, GPU)}
         try:
-            rows.append((makespan(pieces, seconds, [_limits(node) for node in nodes], launch.concurrency), *hours.values()))
+            rows.append((makespan(pieces, seconds, nodes, launch.concurrency), *hours.values()))
         except NoRoom as error:
             work = queue.waiting[str(error)]
             raise BadInput(f"launch.cluster {cluster!r} has no room for {work.title}; use larger or more nodes") from error
     wall, cpu, gpus = np.array(rows).T
-    shown = next((cell for cell in plan.cells if cell.id and unknown and _any(cell.stages.values(), open_ids, fits)), None)
+    without = set(unmeasured)
+    shown = next((cell for cell in plan.cells if cell.id and not without.isdisjoint(cell.stages.values())), None)
     prices = launch.prices
     of_gpu = prices.of_gpu(gpu) if gpu else 0.0
     priced = prices.named and of_gpu is not None
@@ -149,16 +152,11 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
         prices.currency,
         sum(map(len, open_ids.values())),
         len(durations.measured),
-        dict(unknown),
+        dict(Counter(stages[id].stage for id in unmeasured)),
         which(shown.levels) if shown is not None else None,
         sum(cell.state in (PENDING, BLOCKED) for cell in plan.cells),
         gpu if prices.named and of_gpu is None else None,
     )
-
-
-def _any(ids: Any, open_ids: Mapping[str, Sequence[str]], fits: Mapping[str, Fit | None]) -> bool:
-    todo = {id for several in open_ids.values() for id in several}
-    return any(id in todo and fits[id] is None for id in ids)
 
 
 def _node(gpus: int, cpus: int | None, type: str | None, launch: Launch) -> dict[str, float]:
@@ -168,16 +166,6 @@ def _node(gpus: int, cpus: int | None, type: str | None, launch: Launch) -> dict
     found = dict.fromkeys(["memory", *custom], float("inf"))
     found |= {CPU: float("inf") if cpus is None else float(cpus), GPU: float(gpus)}
     return found | ({f"accelerator_type:{type}": 1.0} if type else {})
-
-
-def _limits(node: Mapping[str, float]) -> dict[str, float]:
-    return {name: amount for name, amount in node.items() if np.isfinite(amount)}
-
-
-def _slots(launch: Launch, nodes: Sequence[Mapping[str, float]]) -> tuple[Any, Any, Any, Any]:
-    """The arguments of ``Slots``."""
-    first = reserved(launch.resources, nodes)
-    return first, nodes, of_kinds(launch, first, nodes), launch.measured
 
 
 def _pieces(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from grid.execution.scheduler import Work, own_seconds
 from grid.ledger.attempt_times import CPU, GPU
@@ -18,18 +21,6 @@ from grid.terminal import counted
 
 SECONDS, SHARE = 1.0, 20.0  # the ledger is read again after SECONDS, and after SHARE times as long as that takes
 STOPPED = 3  # exit code of a launch or worker that a limit has stopped
-
-
-@dataclass(frozen=True)
-class Use:
-    """Hours and money."""
-
-    gpu_hours: float = 0.0
-    cpu_hours: float = 0.0
-    cost: float = 0.0
-
-    def __add__(self, other: Use) -> Use:
-        return Use(self.gpu_hours + other.gpu_hours, self.cpu_hours + other.cpu_hours, self.cost + other.cost)
 
 
 @dataclass
@@ -60,6 +51,8 @@ class SpendingLimit:
 
     def __post_init__(self) -> None:
         self.limits.check(self.prices)
+        most = (self.limits.gpu_hours, self.limits.cpu_hours, self.limits.cost)
+        self._most = np.array([math.inf if one is None else one for one in most])
         self._reader = SpendingReader(self.study, self.prices)
         self._spent, self._read, self._pause = Spending(), float("-inf"), 0.0
         self._there: Mapping[str, float] = {}
@@ -90,13 +83,13 @@ class SpendingLimit:
         if self.started and not self._room(wanted):
             return False
         spent, now = self.spent(), self.count()
-        total = Use(spent.gpu_hours, spent.cpu_hours, spent.cost or 0.0)
-        if self._reached(total):
+        total = np.array([spent.gpu_hours, spent.cpu_hours, spent.cost or 0.0])
+        if (total >= self._most).any():
             return False
         for began, seconds, held in self.started.values():
             total += self._use(max(0.0, seconds - (now - began)), held)
         total += self._use(self._seconds(work, missing), wanted)
-        return not self._exceeded(total)
+        return bool((total <= self._most).all())
 
     def begin(self, work: Work, missing: set[str], reserved: Mapping[str, float] | None = None) -> None:
         """Notes that the work was started."""
@@ -133,14 +126,9 @@ class SpendingLimit:
     def _seconds(self, work: Work, missing: set[str]) -> float:
         return own_seconds(work, missing, {job.id: self.expected.get(job.id) or 0.0 for job in work.jobs})
 
-    def _use(self, seconds: float, held: Mapping[str, float]) -> Use:
+    def _use(self, seconds: float, held: Mapping[str, float]) -> np.ndarray:
+        """GPU-hours, CPU-hours and money."""
         hours = seconds / 3600
         cpu, gpu = hours * held.get(CPU, 0.0), hours * held.get(GPU, 0.0)
         of_gpu = max(self.prices.gpu_hour.values(), default=0.0)  # the type is not known before it runs
-        return Use(gpu, cpu, cpu * self.prices.cpu_hour + gpu * of_gpu)
-
-    def _reached(self, use: Use) -> bool:
-        return any(limit is not None and getattr(use, key) >= limit for key, limit in vars(self.limits).items())
-
-    def _exceeded(self, use: Use) -> bool:
-        return any(limit is not None and getattr(use, key) > limit for key, limit in vars(self.limits).items())
+        return np.array([gpu, cpu, cpu * self.prices.cpu_hour + gpu * of_gpu])

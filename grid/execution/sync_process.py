@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from grid.execution.child_process import answers, how_ended, kill, on_lines, send, start
+from grid.execution.child_process import conversation, how_ended, kill, send, start
 from grid.ledger.scratch import scratch_folder, temporary_files_in
 from grid.ledger.study import Study
 from grid.secrets import masked
@@ -87,17 +86,12 @@ def _answer(process: subprocess.Popen[str]) -> Any:
 
 def main(task: Mapping[str, Any]) -> None:
     """In the new process: a pass for each line of stdin. Ends at once when the process that started it ends."""
-    out, lines = answers(), queue.Queue[str]()
-    threading.Thread(target=on_lines, args=(lines.put,), daemon=True).start()
+    say, lines = conversation()
     asking = threading.Lock()  # several threads write cells
-
-    def write(value: Mapping[str, Any]) -> None:
-        out.write(json.dumps(value) + "\n")
-        out.flush()
 
     def check() -> None:
         with asking:
-            write({})
+            say({})
             lines.get()
 
     try:
@@ -106,6 +100,6 @@ def main(task: Mapping[str, Any]) -> None:
             wanted = json.loads(lines.get())
             with scratch_folder() as folder, temporary_files_in(folder):  # removed by the next one if this process is killed
                 result = passes.once(wanted["report"])
-            write({"result": asdict(replace(result, runs={}))})
+            say({"result": asdict(replace(result, runs={}))})
     except BaseException:
-        os._exit(1)  # the thread above waits for input
+        os._exit(1)

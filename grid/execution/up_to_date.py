@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from grid.ledger.sealed import Damaged, seal, unseal
+from grid.ledger.sealed import seal, unsealed
 from grid.ledger.store import LocalStore
 from grid.ledger.study import Study
 from grid.report.made_of import digest_of, made_of
@@ -30,7 +29,7 @@ class UpToDate:
     def __init__(self, study: Study, tracking: str) -> None:
         self.study, self.tracking = study, tracking
         self.page = study.path / "report/index.html"
-        self.known = _read(study.path)
+        self.known = unsealed(LocalStore(study.path).get(MADE), MADE)  # nothing if it is lost or damaged
         self.made_of = made_of(study)
 
     def report(self, build: Callable[[Study], Path]) -> Path:
@@ -72,11 +71,3 @@ class UpToDate:
             return None
         beside = [database.with_name(f"{database.name}{end}") for end in ("-wal", "-journal")]
         return digest_of([database, *beside, self.study.path / "mlflow.json"], [report, self.tracking])
-
-
-def _read(study: Path) -> dict[str, Any]:
-    """What the study's ``made.json`` says; empty if there is none, or it is damaged."""
-    try:
-        return unseal(LocalStore(study).get(MADE), MADE)
-    except Damaged:
-        return {}

@@ -1,9 +1,10 @@
-"""Units of work in processes of their own on this machine, several at once."""
+"""Units of work in processes of their own on this machine, several at once: both their ends."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -11,12 +12,11 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
-from grid.execution.child_process import how_ended, kill, send, start
-from grid.execution.job import Outcome
-from grid.execution.perform import packed_jobs, unpacked_outcomes
+from grid.execution.child_process import conversation, how_ended, kill, send, start
+from grid.execution.job import Outcome, RunOptions
+from grid.execution.perform import packed_jobs, packed_outcomes, perform, unpacked_jobs, unpacked_outcomes
 from grid.execution.scheduler import Work
 
 PATIENCE = 10.0  # seconds for a process to close its attempt after an interrupt
@@ -84,7 +84,7 @@ class WorkProcesses:
         return Ended(work, unpacked_outcomes(said["outcomes"]))
 
     def _new(self) -> subprocess.Popen[str]:
-        process = start("grid.execution.work_process", self._options)
+        process = start("grid.execution.work_processes", self._options)
         threading.Thread(target=self._read, args=(process,), daemon=True).start()
         return process
 
@@ -99,7 +99,7 @@ class WorkProcesses:
     def __enter__(self) -> WorkProcesses:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         for process in self._running:
             process.send_signal(signal.SIGINT)
         limit = time.monotonic() + PATIENCE
@@ -108,3 +108,23 @@ class WorkProcesses:
                 process.wait(max(0.0, limit - time.monotonic()))
         for process in (*self._running, *self._idle):
             kill(process)
+
+
+def main(task: Mapping[str, Any]) -> None:
+    """In the new process: reads jobs, a unit of work per line, and answers with lines of progress and one of outcomes for each.
+
+    Ends at SIGINT, after it has closed the attempt, and at once when the process that started it ends.
+
+    Args:
+        task: fields of ``RunOptions``
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it may have been inherited as ignored
+    say, works = conversation()
+    options = RunOptions(**task)
+    try:
+        while True:
+            jobs = unpacked_jobs(json.loads(works.get()))
+            outcomes = perform(jobs, lambda label, row: say({"label": label, "row": row}), options)
+            say({"outcomes": packed_outcomes(outcomes)})
+    except KeyboardInterrupt:
+        os._exit(130)  # without a traceback

@@ -5,12 +5,13 @@ An acceptance holds for one marker and for the code of the moment. Once the code
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 
 from grid.ledger.records import numbers
-from grid.ledger.sealed import Damaged, seal, unseal
+from grid.ledger.sealed import seal, unsealed
 from grid.ledger.store_interface import Store
 
 PREFIX = "accepted-"
@@ -59,14 +60,10 @@ def acceptances(store: Store, kind: str, id: str, names: Iterable[str], generati
     found = []
     for number in numbers(names, PREFIX):
         name = f"{kind}/{id}/{PREFIX}{number:06d}.json"
-        try:
-            record = unseal(store.get(name), name)
-            one = Acceptance(**{field.name: record[field.name] for field in fields(Acceptance)})
-        except (Damaged, KeyError, TypeError):
-            continue
-        if one.generation == generation:
-            found.append(one)
-    return found
+        record = unsealed(store.get(name), name)
+        with contextlib.suppress(KeyError):  # it was written by another version
+            found.append(Acceptance(**{field.name: record[field.name] for field in fields(Acceptance)}))
+    return [one for one in found if one.generation == generation]
 
 
 def accepted_lines(found: Mapping[str, Iterable[str]]) -> list[str]:

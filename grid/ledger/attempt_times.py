@@ -10,7 +10,7 @@ from grid.ledger.attempt_log import FOLDER, SYSTEM, read_log
 from grid.ledger.lock import live_holder
 from grid.ledger.reader import LedgerReader
 from grid.ledger.records import numbers
-from grid.ledger.sealed import Damaged, unseal
+from grid.ledger.sealed import unsealed
 from grid.terminal import counted
 
 CPU, GPU = "CPU", "GPU"
@@ -83,10 +83,12 @@ def _ends(ledger: LedgerReader, kind: str, id: str) -> dict[str, tuple[Outcome, 
     names = ledger.store.names(f"{kind}/{id}")
     found: dict[str, tuple[Outcome, float | None]] = {}
     for number in numbers(names, "failed-"):
-        if record := _record(ledger, f"{kind}/{id}/failed-{number:06d}.json"):
+        key = f"{kind}/{id}/failed-{number:06d}.json"
+        if record := unsealed(ledger.store.get(key), key):
             found[f"{number:06d}"] = ("failed", float(record["time"]))
     for number in numbers(names, "done-"):
-        if record := _record(ledger, f"{kind}/{id}/done-{number:03d}.json"):
+        key = f"{kind}/{id}/done-{number:03d}.json"
+        if record := unsealed(ledger.store.get(key), key):
             found[str(record["attempt"])] = ("done", float(record["finished"]))
     return found
 
@@ -94,14 +96,6 @@ def _ends(ledger: LedgerReader, kind: str, id: str) -> dict[str, tuple[Outcome, 
 def _rescaled(ledger: LedgerReader, prefix: str) -> tuple[Outcome, float | None] | None:
     record = ledger.rescaled(prefix)
     return ("rescaled", float(record["time"])) if record else None
-
-
-def _record(ledger: LedgerReader, key: str) -> dict[str, Any]:
-    """A record; empty if it is damaged."""
-    try:
-        return unseal(ledger.store.get(key), key)
-    except Damaged:
-        return {}
 
 
 def _last_heard(ledger: LedgerReader, prefix: str, began: float) -> float:

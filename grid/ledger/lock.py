@@ -22,12 +22,11 @@ import uuid
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from grid.abort import LaunchAborted
 from grid.late_thread import LateThread
-from grid.ledger.sealed import Damaged, seal, unseal
+from grid.ledger.sealed import seal, unsealed
 from grid.ledger.store_interface import Store
 
 LEASE = 60.0  # seconds without a heartbeat after which a holder counts as dead
@@ -92,7 +91,7 @@ class Lock:
         self._beats.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._beats.cancel()
         with self._mutex, contextlib.suppress(OSError):  # on a full disk: the process ends, and its lock with it
@@ -179,10 +178,7 @@ class Lock:
     def _record(self, number: int) -> dict[str, Any]:
         """The stored record of lock ``number``; empty if the file is damaged."""
         key = f"{self.prefix}/{number:06d}.json"
-        try:
-            return unseal(self.store.get(key), key)
-        except Damaged:
-            return {}
+        return unsealed(self.store.get(key), key)
 
     def _holder(self, number: int) -> dict[str, Any] | None:
         """The live holder of lock ``number``, or None.

@@ -17,7 +17,7 @@ from grid.ledger.scratch import machine_folder
 
 PLACE = "FACEGRID_NODE_CACHE"
 LIMIT = 32 << 30  # bytes for all copies from one store; FACEGRID_NODE_CACHE_GIB overrides it
-IN_USE = 3600.0  # a copy used within this many seconds is not removed: a process may be about to open it
+IN_USE = 3600.0  # a copy used or written within this many seconds is not removed: a process may be about to open it
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,10 @@ class NodeCache:
         copies = []
         for folder in (self.folder / "objects").iterdir():
             with contextlib.suppress(FileNotFoundError):
-                bytes_of = sum(path.stat().st_size for path in folder.iterdir())
-                copies.append((folder.stat().st_mtime, bytes_of, folder))
-        used = sum(copy[1] for copy in copies)
+                files = [path.stat() for path in folder.iterdir()]
+                last = max(one.st_mtime for one in (folder.stat(), *files))  # a folder does not tell that its file is written
+                copies.append((last, sum(one.st_size for one in files), folder))
+        used = sum(length for _, length, _ in copies)
         for last, length, folder in sorted(copies):
             if used <= max(self.limit, size) or time.time() - last < IN_USE:
                 break

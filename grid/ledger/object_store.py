@@ -42,27 +42,22 @@ class ObjectStore(Store):
         self._bucket = _opened(self.url, os.getpid())
 
     def get(self, key: str) -> bytes | None:
-        import obstore
-
         try:
             with self._errors(key):
-                return bytes(obstore.get(self._bucket, key).bytes())
+                return bytes(self._bucket.get(key).bytes())
         except FileNotFoundError:
             return None
 
     def put(self, key: str, data: bytes) -> None:
-        import obstore
-
         with self._errors(key):
-            obstore.put(self._bucket, key, data)
+            self._bucket.put(key, data)
 
     def create(self, key: str, data: bytes) -> bool:
-        import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         try:
             with self._errors(key):
-                obstore.put(self._bucket, key, data, mode="create", use_multipart=False)
+                self._bucket.put(key, data, mode="create", use_multipart=False)
         except (AlreadyExistsError, PreconditionError):
             return False
         except OSError:  # the connection broke: was it written?
@@ -73,10 +68,8 @@ class ObjectStore(Store):
         return True
 
     def names(self, prefix: str) -> list[str]:
-        import obstore
-
         with self._errors(prefix):
-            found = obstore.list_with_delimiter(self._bucket, prefix or None)
+            found = self._bucket.list_with_delimiter(prefix or None)
         paths = [*found["common_prefixes"], *(one["path"] for one in found["objects"])]
         return sorted({path.rstrip("/").rpartition("/")[2] for path in paths})
 
@@ -84,11 +77,9 @@ class ObjectStore(Store):
         yield from sorted(path.removeprefix(f"{prefix}/") if prefix else path for path in self._below(prefix))
 
     def stat(self, key: str) -> Stat | None:
-        import obstore
-
         try:
             with self._errors(key):
-                found = obstore.head(self._bucket, key)
+                found = self._bucket.head(key)
         except FileNotFoundError:
             return None
         written = found["last_modified"]
@@ -96,11 +87,9 @@ class ObjectStore(Store):
         return Stat(found["size"], stamp, written.timestamp())
 
     def delete(self, prefix: str) -> None:
-        import obstore
-
         for keys in ([prefix], self._below(prefix)):
             with contextlib.suppress(FileNotFoundError), self._errors(prefix):
-                obstore.delete(self._bucket, keys)  # many in one request, where the server can
+                self._bucket.delete(keys)  # many in one request, where the server can
 
     def open_input(self, key: str) -> BinaryIO:
         import obstore
@@ -110,16 +99,12 @@ class ObjectStore(Store):
         return io.BufferedReader(_Reader(self, key, found), PART)
 
     def upload(self, path: Path, key: str) -> None:
-        import obstore
-
         with self._errors(key):
-            obstore.put(self._bucket, key, path)  # large files in parts
+            self._bucket.put(key, path)  # large files in parts
 
     def _below(self, prefix: str) -> list[str]:
-        import obstore
-
         with self._errors(prefix):
-            return [one["path"] for one in obstore.list(self._bucket, prefix or None).collect()]
+            return [one["path"] for one in self._bucket.list(prefix or None).collect()]
 
     @contextlib.contextmanager
     def _errors(self, key: str) -> Iterator[None]:
@@ -164,7 +149,6 @@ class _Reader(io.RawIOBase):
 def _opened(url: str, process: int) -> Any:
     """The bucket, once for each process: a connection is not shared with forked ones."""
     try:
-        import obstore
         from obstore.exceptions import BaseError
         from obstore.store import from_url
     except ImportError as error:
@@ -176,7 +160,7 @@ def _opened(url: str, process: int) -> Any:
     options: dict[str, Any] = {"client_options": {"allow_http": True}} if plain else {}
     try:
         bucket = from_url(url, **options)
-        obstore.list_with_delimiter(bucket)
+        bucket.list_with_delimiter()
     except (FileNotFoundError, BaseError) as error:
         if "404 Not Found" in str(error):
             raise BadInput(f"launch.store {url}: there is no such bucket; make it, or correct the name") from error

@@ -11,7 +11,7 @@ from typing import Any
 
 from grid.ledger.acceptance import acceptances
 from grid.ledger.records import RESCALED, Cause, Failure, Marker, Resume, State, Status, attempt_folders, numbers
-from grid.ledger.sealed import Damaged, unseal
+from grid.ledger.sealed import Damaged, unseal, unsealed
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Stat, Store
 
@@ -111,11 +111,6 @@ class LedgerReader:
                 return float(claim["time"])
         return None
 
-    def claimed(self, kind: str, id: str) -> tuple[float, str] | None:
-        """When the newest attempt began, in unix seconds, and its folder."""
-        claims = self.claims(kind, id)
-        return (float(claims[-1]["time"]), claims[-1]["folder"]) if claims else None
-
     def claims(self, kind: str, id: str) -> list[dict[str, Any]]:
         """The readable claims, oldest first: ``number``, ``folder``, ``host``, ``pid``, ``time`` and, if known, ``device``."""
         found = []
@@ -210,7 +205,7 @@ class LedgerReader:
         limit = math.inf
         while folder is not None and folder not in seen:
             seen.add(folder)
-            for _, row in self._events(f"{kind}/{id}/{folder}"):
+            for row in self.attempt_events(f"{kind}/{id}/{folder}"):
                 if row.get("whole") and row["epoch"] < limit:
                     rows[row["epoch"]] = row
             origin = self._origin(kind, id, folder)
@@ -224,20 +219,12 @@ class LedgerReader:
 
     def _object(self, key: str) -> dict[str, Any]:
         """An object other than a marker; an unreadable one counts as absent."""
-        try:
-            return unseal(self.store.get(key), key)
-        except Damaged:
-            return {}
+        return unsealed(self.store.get(key), key)
 
-    def _events(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Name and row of each readable event of an attempt."""
-        for name in self.store.names(f"{folder}/events"):
-            if row := self._object(f"{folder}/events/{name}"):
-                yield name, row
-
-    def attempt_events(self, prefix: str) -> list[dict[str, Any]]:
+    def attempt_events(self, prefix: str) -> Iterator[dict[str, Any]]:
         """The readable events of one attempt, in order."""
-        return [row for _, row in self._events(prefix)]
+        rows = (self._object(f"{prefix}/events/{name}") for name in self.store.names(f"{prefix}/events"))
+        return filter(None, rows)
 
     def resumed_from(self, prefix: str) -> dict[str, Any]:
         """The checkpoint that an attempt resumed from; empty if it started from the beginning."""
@@ -247,11 +234,11 @@ class LedgerReader:
         """When an attempt ended to go on with more devices (``time``, unix seconds); empty if it did not."""
         return self._object(f"{prefix}/{RESCALED}")
 
-    def _origin(self, kind: str, id: str, folder: str) -> dict[str, Any] | None:
-        """What an attempt resumed from; also stored in each of its events, in case ``resumed.json`` is damaged."""
-        if found := self._object(f"{kind}/{id}/{folder}/resumed.json"):
-            return found
-        return next((row["origin"] for _, row in self._events(f"{kind}/{id}/{folder}") if row.get("origin")), None)
+    def _origin(self, kind: str, id: str, folder: str) -> dict[str, Any]:
+        """What an attempt resumed from, or empty; also stored in each of its events, in case ``resumed.json`` is damaged."""
+        prefix = f"{kind}/{id}/{folder}"
+        in_events = (row["origin"] for row in self.attempt_events(prefix) if row.get("origin"))
+        return self.resumed_from(prefix) or next(in_events, {})
 
     def checkpoint(
         self, kind: str, id: str, source: str | None = None, inputs: Mapping[str, str] | None = None
@@ -278,10 +265,10 @@ class LedgerReader:
         for folder in reversed(attempt_folders(names)):
             if int(folder[:6]) <= void:
                 break
-            for name, row in self._events(f"{kind}/{id}/{folder}"):
+            for row in self.attempt_events(f"{kind}/{id}/{folder}"):
                 alike = source in (None, row.get("source")) and (inputs is None or row.get("inputs") == dict(inputs))
                 if row.get("checkpoint") and alike:
-                    found.append(Resume(folder, name, self.store, f"{kind}/{id}/{folder}/{row['checkpoint']}", row))
+                    found.append(Resume(folder, self.store, f"{kind}/{id}/{folder}/{row['checkpoint']}", row))
         return sorted(found, key=lambda one: one.row["position"], reverse=True)
 
     def void_attempts(self, kind: str, id: str, names: Sequence[str]) -> int:

@@ -103,7 +103,6 @@ class Resume:
     """A checkpoint of an earlier attempt to resume from."""
 
     attempt: str
-    name: str  # of the event
     store: Store
     key: str  # of the checkpoint
     row: Mapping[str, Any]

@@ -50,6 +50,14 @@ def unseal(data: bytes | None, name: object, shared: bool = False) -> dict[str, 
     return value
 
 
+def unsealed(data: bytes | None, name: object) -> dict[str, Any]:
+    """Like ``unseal``, but empty if the object is absent or damaged."""
+    try:
+        return unseal(data, name)
+    except Damaged:
+        return {}
+
+
 def _sharing() -> Callable[[dict[str, Any]], dict[str, Any]]:
     known: dict[bytes, dict[str, Any]] = {}
 

@@ -121,18 +121,13 @@ class LocalStore(Store):
     @contextlib.contextmanager
     def _written_beside(self, key: str, data: bytes) -> Iterator[Path]:
         """Context manager: a temporary file in the folder of ``key``, synced unless ``PASSING``; always removed afterwards."""
-        target = self.root / key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        written = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-        try:
+        with _beside(self.root / key) as written:
             with open(written, "wb") as file:
                 file.write(data)
                 file.flush()
                 if not PASSING.search(key):
                     os.fsync(file.fileno())
             yield written
-        finally:
-            written.unlink(missing_ok=True)
 
     def sweep(self, prefix: str) -> None:
         """Removes the temporary files left by killed writers directly under ``prefix``."""
@@ -180,14 +175,10 @@ class LocalStore(Store):
     def _upload(self, path: Path, key: str) -> None:
         target = self.root / key
         if path != target:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            written = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-            try:
+            with _beside(target) as written:
                 shutil.copyfile(path, written)
                 _sync(written)
                 os.replace(written, target)
-            finally:
-                written.unlink(missing_ok=True)
         _sync(target)
 
     def materialize(self, key: str) -> Path:
@@ -221,6 +212,17 @@ class LocalStore(Store):
         for path in sorted(base.rglob("*")):
             if path.is_file() and not path.name.startswith("."):
                 yield path.relative_to(base).as_posix()
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Context manager: where to write a temporary file in the folder of ``target``; it is always removed afterwards."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+    try:
+        yield written
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

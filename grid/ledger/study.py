@@ -21,6 +21,7 @@ from grid.spec.levels import cell_title, selects
 from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import StageName, named
 
+Look = tuple[Status, Failure | None, int]  # a stage in the ledger: its last failure and number of attempts, too
 KEYS = ("grid", "study_id", "axes", "cells", "hidden", "stages", "store")  # required in plan.json
 PENDING = "pending"  # as in a plan: blocked until the images are read
 RECORD, COPY = "plan.json", "plan.backup.json"  # the copy is read if the record is damaged or lost
@@ -175,7 +176,7 @@ class Study:
     def cells(self) -> Sequence[CellView]:
         """The cells in the order of the plan, hidden ones last."""
         kinds = {stage["id"]: stage["stage"] for stage in self.record["stages"]}
-        seen: dict[str, tuple[Status, Failure | None, int]] = {}
+        seen: dict[str, Look] = {}
         return [
             *(self._view(cell, kinds, seen, hidden=False) for cell in self.record["cells"]),
             *(self._view(cell, kinds, seen, hidden=True) for cell in self.record["hidden"]),
@@ -194,22 +195,13 @@ class Study:
             raise BadInput(f"--where selects {len(found)} cells of {self.path}, and {task} one cell{such}")
         return found[0]
 
-    def _view(self, cell: Any, kinds: Mapping[str, str], seen: dict[str, Any], hidden: bool) -> CellView:
-        markers: dict[str, Marker] = {}
-        failures: dict[str, Failure] = {}
-        attempts: dict[str, int] = {}
-        statuses: dict[str, Status] = {}
+    def _view(self, cell: Any, kinds: Mapping[str, str], seen: dict[str, Look], hidden: bool) -> CellView:
         added = frozenset(cell.get("added", ()))
         stages: dict[str, str] = {named(self.record, label): id for label, id in cell["stages"].items()}
-        for label, id in stages.items():
-            if id not in seen:
-                seen[id] = self._look(kinds[id], id)
-            statuses[label], failure, count = seen[id]
-            attempts[label] = count
-            if marker := statuses[label].marker:
-                markers[label] = marker
-            elif failure:
-                failures[label] = failure
+        seen |= {id: self._look(kinds[id], id) for id in stages.values() if id not in seen}
+        statuses = {label: seen[id][0] for label, id in stages.items()}
+        markers = {label: status.marker for label, status in statuses.items() if status.marker}
+        failures = {label: failure for label, id in stages.items() if (failure := seen[id][1])}
         state, reason = ("blocked" if cell["state"] == PENDING else cell["state"]), cell["reason"]
         if cell["id"] is not None:
             reason = None
@@ -220,22 +212,13 @@ class Study:
             reason = f"{label}: {failure.error}"
             if more:
                 reason += f"; failed too: {', '.join(label for label, _ in more)}"
+        attempts = {label: seen[id][2] for label, id in stages.items()}
         return CellView(
-            cell["id"],
-            cell["levels"],
-            state,
-            reason,
-            stages,
-            markers,
-            failures,
-            attempts,
-            cell.get("config", {}),
-            statuses,
-            hidden,
-            added,
-        )
+            cell["id"], cell["levels"], state, reason, stages, markers, failures, attempts, cell.get("config", {}), statuses,
+            hidden, added,
+        )  # fmt: skip
 
-    def _look(self, kind: str, id: str) -> tuple[Status, Failure | None, int]:
+    def _look(self, kind: str, id: str) -> Look:
         status = self.ledger.status(kind, id)
         failure = self.ledger.failure(kind, id) if status.state == State.FAILED else None
         return status, failure, self.ledger.attempts(kind, id)

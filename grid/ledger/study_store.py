@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grid.ledger.sealed import Damaged, seal, unseal
+from grid.ledger.sealed import seal, unsealed
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
@@ -100,9 +100,5 @@ def _wrong(store: Path | str, found: str | None, known: str) -> str:
 
 def _id(store: Store) -> str | None:
     """The store's id; None if it has none, or a damaged one."""
-    try:
-        found = unseal(store.get(NAME), NAME)
-    except Damaged:
-        return None
-    id = found.get("id")
+    id = unsealed(store.get(NAME), NAME).get("id")
     return id if isinstance(id, str) and id else None

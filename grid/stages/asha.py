@@ -12,7 +12,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grid.ledger.reader import LedgerReader
-from grid.ledger.sealed import Damaged, seal, unseal
+from grid.ledger.sealed import seal, unsealed
 from grid.spec.search import Slot
 from grid.spec.stage_name import TRIAL
 from grid.stages.halving import ranked, value_of
@@ -42,10 +42,7 @@ class Rung:
         for id in self.stages:
             if id in self.ended or id in missing:
                 continue
-            try:
-                marker = self.ledger.marker(TRIAL, id)
-            except Damaged:  # it is computed again, with the same result
-                marker = None
+            marker = self.ledger.markers({id: TRIAL})[id]  # none if it is damaged: it is computed again, with the same result
             if marker is not None:
                 self.ended.add(id)
                 if trained(marker.facts):
@@ -95,11 +92,8 @@ def promotion(ledger: LedgerReader, id: str, slot: Slot) -> dict[str, int] | Non
 
 def recorded(ledger: LedgerReader, id: str) -> dict[str, int] | None:
     """The decision of an earlier attempt to train a trial; None if there is none, or it cannot be read."""
-    try:
-        found = unseal(ledger.store.get(_key(id)), _key(id))
-    except Damaged:
-        return None
-    return {"rank": int(found["rank"]), "of": int(found["of"])}
+    found = unsealed(ledger.store.get(_key(id)), _key(id))
+    return {"rank": int(found["rank"]), "of": int(found["of"])} if found else None
 
 
 def _key(id: str) -> str:

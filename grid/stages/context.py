@@ -59,6 +59,11 @@ class Context:
         return "cuda" if self.accelerator == "gpu" else "cpu"
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Writes a file of a stage."""
+    path.write_text(json.dumps(value, indent=1), encoding="utf-8")
+
+
 @dataclass(frozen=True)
 class Result:
     """The result of a stage: small facts, and the files in the attempt's folder to keep."""

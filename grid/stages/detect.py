@@ -60,12 +60,11 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
         return detection.data.detections(manifest.subset(list(range(start, stop))))
     known = {} if context.fast else _finished(context)
     ranges = [(first, min(first + CHUNK, stop)) for first in range(start, stop, CHUNK)]
-    finished = {first: _read(context, known.get(_name(first))) for first, _ in ranges}
-    finished = {
-        first: part
-        for first, last in ranges
-        if (part := finished[first]) is not None and part.keys == tuple(manifest.keys[first:last])
-    }
+    finished: dict[int, Detections] = {}
+    for first, last in ranges:
+        part = _read(context, known.get(_name(first)))
+        if part is not None and part.keys == tuple(manifest.keys[first:last]):
+            finished[first] = part
     detector = detection.detector.build(context.device) if len(finished) < len(ranges) else None
     images = ahead(_images(detection.data.build(manifest), [some for some in ranges if some[0] not in finished]), 1)
     parts = []

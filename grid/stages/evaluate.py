@@ -5,7 +5,6 @@ On several devices the images are divided among them; the first one evaluates.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -20,7 +19,7 @@ from datamodules.crops import CropTable
 from grid.evaluation.evaluator import Embedded, Predicted, setting
 from grid.evaluation.task import evaluation_task
 from grid.spec.training import IDENTITY, Training
-from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
+from grid.stages.context import FAST_PAIRS, Context, Result, faces_of, write_json
 from grid.stages.shared_inference import shared_inference
 from grid.stages.train import load_network
 from modules.network import Network, embedding_digest
@@ -75,8 +74,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     seen = Embedded(manifest, used[kept], vectors[kept], context.attempt.path, answers, face, given)
     evaluation = task.evaluate(asked, seen, protocol)
     stated = {} if protocol.task == "verification" else {"task": protocol.task}
-    metrics = json.dumps({**stated, **evaluation.metrics}, indent=1)
-    (context.attempt.path / "metrics.json").write_text(metrics, encoding="utf-8")
+    write_json(context.attempt.path / "metrics.json", {**stated, **evaluation.metrics})
     facts = {**evaluation.facts, "missing_faces": faces.crops.missing}
     return Result(facts, (*evaluation.outputs, "metrics.json"))
 
@@ -88,7 +86,8 @@ def embed(network: Network, crops: CropTable, protocol: ProtocolConfig, context:
         every = (network.embed(view(images)).float() for view in views(protocol))
         return {"embedding": reduce(torch.add, every)}
 
-    return _inferred(summed, crops, protocol, context)["embedding"].double().numpy()
+    found = shared_inference(summed, crops.take, range(len(crops)), context, protocol.precision)
+    return found["embedding"].double().numpy()
 
 
 def stored(training: Training, protocol: ProtocolConfig, keys: Sequence[str]) -> np.ndarray:
@@ -134,7 +133,8 @@ def predicted(network: Network, crops: CropTable, protocol: ProtocolConfig, cont
         seen = [network.predictions(view(images)) for view in views(protocol)]
         return {name: torch.stack([one[name].double() for one in seen]).mean(0) for name in seen[0] if name != IDENTITY}
 
-    return {name: values.numpy() for name, values in _inferred(averaged, crops, protocol, context).items()}
+    found = shared_inference(averaged, crops.take, range(len(crops)), context, protocol.precision)
+    return {name: values.numpy() for name, values in found.items()}
 
 
 def _predicted(context: Context, training: Training, name: str, values: np.ndarray) -> Predicted:
@@ -149,13 +149,6 @@ def _predicted(context: Context, training: Training, name: str, values: np.ndarr
         )
     classes, trained = zip(*counts[name], strict=True)
     return Predicted(target, values, tuple(classes), tuple(trained))
-
-
-def _inferred(
-    function: Callable[[Tensor], Mapping[str, Tensor]], crops: CropTable, protocol: ProtocolConfig, context: Context
-) -> dict[str, Tensor]:
-    """``function`` of all images, with the protocol's precision, on all devices of the cell."""
-    return shared_inference(function, crops.take, range(len(crops)), context, protocol.precision)
 
 
 def views(protocol: ProtocolConfig) -> Iterator[Callable[[Tensor], Tensor]]:

@@ -5,10 +5,8 @@ The two images of a pair are consecutive, so everything that displays maps of im
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ import torch
 from configs.float32_precision import without_tf32
 from datamodules.tensors import tensors
 from grid.spec.training import Training
-from grid.stages.context import FAST_EXPLAINED, FAST_PAIRS, Context, Faces, Result, faces_of
+from grid.stages.context import FAST_EXPLAINED, FAST_PAIRS, Context, Faces, Result, faces_of, write_json
 from grid.stages.labels import explained_rows, labels_of, rows_of
 from grid.stages.probes import Probes, image_probes, pair_probes, reference_pairs
 from grid.stages.train import load_network
@@ -63,14 +61,12 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     np.save(path / "images.npy", probes.crops)
     outputs: tuple[str, ...] = ("manifest.json", "images.npy")
     try:
-        if explainer.of == "pair":
-            reference = reference_of(context, training, protocol)
-            started = time.perf_counter()
-            with listening(partial(_show, context, "pairs")):
+        reference = reference_of(context, training, protocol) if explainer.of == "pair" else None
+        started = time.perf_counter()
+        with listening(lambda done, total: context.report({"done": done, "total": total, "unit": f"{explainer.of}s"})):
+            if reference is not None:
                 found = _of_pairs(network, explainer, probes, training, context.device, reference)
-        else:
-            started = time.perf_counter()
-            with listening(partial(_show, context, "images")):
+            else:
                 found = {"": _of_images(network, explainer, probes, training, context.device)}
         seconds = time.perf_counter() - started  # maps are on the CPU by now, so no computation of the method is pending
     except Refused as refused:
@@ -92,7 +88,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
             "layer_shape": list(first.layer_shape),
             "notes": dict(first.notes),
         }
-    (path / "manifest.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    write_json(path / "manifest.json", about)
     facts = {
         "images": len(probes.crops),
         "layer": about.get("layer"),
@@ -102,10 +98,6 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     if context.fast and explainer.chosen and not config.get("protocol"):
         facts["left_out"] = "the images named by chosen: a quick check has few images, and explains others"
     return Result(facts, outputs)
-
-
-def _show(context: Context, unit: str, done: int, total: int) -> None:
-    context.report({"done": done, "total": total, "unit": unit})
 
 
 def _of_images(network: Network, explainer: Any, probes: Probes, training: Training, device: str) -> Attribution:

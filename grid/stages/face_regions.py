@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from datamodules.detection import Detections
-from datamodules.geometry.cutting import sides
+from datamodules.detection import Detection, Detections
+from datamodules.geometry.cutting import Size, sides
 from grid.spec.training import Training
 from grid.stages.context import Context, detections_of
 from modules.latent.image_regions import landmark_ellipse
@@ -32,8 +32,6 @@ def face_regions(
     context: Context, training: Training, keys: Sequence[str], source: Source | None, ellipse: tuple[float, float, float, float]
 ) -> tuple[np.ndarray, Source]:
     """(bool (N, height, width): the face in the crops of these images, the source that was used).
-
-    A region is cropped exactly like its image; a pixel counts if at least half of it lies inside.
 
     Args:
         source: None: the best available one
@@ -60,10 +58,14 @@ def face_regions(
     detector = training.detector.build()
     found = np.zeros((len(keys), height, width), bool)
     for row, key in enumerate(keys):
-        full = _in_image(dataset, detections, row, used)
-        canvas = np.repeat(np.where(full, np.uint8(255), np.uint8(0))[:, :, None], 3, axis=2)
-        found[row] = detector.crop(canvas, detections.row(key), size)[:, :, 0] >= 128
+        found[row] = cropped(_in_image(dataset, detections, row, used), detector, detections.row(key), size)
     return found, used
+
+
+def cropped(region: np.ndarray, detector: Any, row: Detection, size: Size) -> np.ndarray:
+    """A region, bool (height, width), cropped exactly like its image; a pixel counts if at least half of it lies inside."""
+    canvas = np.repeat(np.where(region, np.uint8(255), np.uint8(0))[:, :, None], 3, axis=2)
+    return detector.crop(canvas, row, size)[:, :, 0] >= 128
 
 
 def _best(dataset: Any, detections: Detections) -> Source:

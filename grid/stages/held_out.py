@@ -34,6 +34,6 @@ def studied(faces: Faces, training: Training, most: int) -> Studied:
 
 def of_different_subjects(rows: np.ndarray, identities: Sequence[str], count: int) -> list[int]:
     """The first ``count`` rows of different subjects; if there are fewer subjects, further images of them."""
-    first = list({identities[row]: row for row in rows[::-1].tolist()}.values())
-    chosen = [row for row in rows.tolist() if row in set(first)][:count]
-    return chosen + [row for row in rows.tolist() if row not in set(chosen)][: count - len(chosen)]
+    first = {identities[row]: row for row in rows[::-1].tolist()}
+    chosen = np.isin(rows, list(first.values()))
+    return [*rows[chosen].tolist(), *rows[~chosen].tolist()][:count]

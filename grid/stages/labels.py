@@ -41,14 +41,16 @@ def labels_of(faces: Faces, training: Training) -> Labels:
 
     Identities held out by ``split.by: identities`` have no class: their numbers follow those of the classes.
     """
-    held = _held(faces, training)
+    made = training.split
+    held = set(held_identities(faces.identities, made.fraction, made.seed)) if made.by == "identities" else set[str]()
     classes = sorted(set(faces.identities) - held)
     number = {who: index for index, who in enumerate([*classes, *sorted(held)])}
     identities = np.array([number[who] for who in faces.identities], dtype=np.int64)
     loss = objective(training)
     if not isinstance(loss, TargetsConfig):
         return Labels(identities, len(classes), identities, tuple(classes), identities)
-    told = {name: _column(column) for name, column in target_columns(faces, training).items()}
+    columns = target_columns(faces, training)
+    told = {name: (np.where(column.known, column.values, np.nan), column.classes) for name, column in columns.items()}
     if IDENTITY in loss.names:
         told[IDENTITY] = (np.where(identities < len(classes), identities, np.nan), tuple(classes))
     values = np.stack([told[name][0] for name in loss.names], axis=1).astype(np.float32)
@@ -132,12 +134,3 @@ def known_counts(labels: Labels, rows: np.ndarray) -> Mapping[str, int]:
         return {}
     known = np.isfinite(labels.values[rows]).sum(axis=0).tolist()
     return dict(zip(labels.classes, known, strict=True))
-
-
-def _column(column: Column) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    return np.where(column.known, column.values, np.nan), column.classes
-
-
-def _held(faces: Faces, training: Training) -> set[str]:
-    made = training.split
-    return set(held_identities(faces.identities, made.fraction, made.seed)) if made.by == "identities" else set()

@@ -44,11 +44,11 @@ def drawn(encoder: Encoder, settings: Any, numbers: Numbers) -> Shown:
     gallery = of_different_subjects(encoder.studied.rows, encoder.faces.identities, max(settings.images, 2 * settings.pairs))
     files = {"gallery.png": gallery_png(encoder, gallery[: settings.images])}
     files |= interpolations(encoder, gallery, settings)
-    channels = list(settings.channels) or strongest_channels(encoder, settings, numbers)
+    channels = [(one, "") for one in settings.channels] or strongest_channels(encoder, settings, numbers)
     files["traversal.png"] = traversal_png(encoder, gallery[0], channels, settings)
     maps, points, explained = maps_of(encoder, settings)
     files["maps.png"] = maps
-    return Shown(files, points, gallery[: settings.images], [channel for channel, _ in _named(channels)], explained)
+    return Shown(files, points, gallery[: settings.images], [channel for channel, _ in channels], explained)
 
 
 def gallery_png(encoder: Encoder, rows: Sequence[int]) -> bytes:
@@ -90,8 +90,8 @@ def strongest_channels(encoder: Encoder, settings: Any, numbers: Numbers) -> lis
     return [(int(channel), "largest variance") for channel in order]
 
 
-def traversal_png(encoder: Encoder, row: int, channels: Sequence[Any], settings: Any) -> bytes:
-    """One row of tiles per channel: the face with that channel moved by multiples of its standard deviation.
+def traversal_png(encoder: Encoder, row: int, channels: Sequence[tuple[int, str]], settings: Any) -> bytes:
+    """One row of tiles per channel and why it was chosen: the face with it moved by multiples of its standard deviation.
 
     Raises:
         ValueError: the code has no such channel.
@@ -101,7 +101,7 @@ def traversal_png(encoder: Encoder, row: int, channels: Sequence[Any], settings:
     steps = np.linspace(-settings.reach, settings.reach, settings.steps)
     captions = [f"{step:+.1f} sd" for step in steps]
     rows = []
-    for channel, why in _named(channels):
+    for channel, why in channels:
         if not 0 <= channel < len(code):
             raise ValueError(
                 f"stage {settings.title}: channels names {channel}, and the code has channels 0 to {len(code) - 1}"
@@ -111,19 +111,13 @@ def traversal_png(encoder: Encoder, row: int, channels: Sequence[Any], settings:
     return tiles_png(rows, "One channel of the code moved at all locations")
 
 
-def _named(channels: Sequence[Any]) -> list[tuple[int, str]]:
-    return [(one, "") if isinstance(one, int) else one for one in channels]
-
-
 def maps_of(encoder: Encoder, settings: Any) -> tuple[bytes, list[tuple[Any, ...]], tuple[float, float]]:
     """(scatter plots, rows of ``points.csv``, variance explained by the principal components)."""
-    vectors = encoder.pooled if settings.vectors == "pooled" else encoder.embeddings
+    vectors, names = encoder.vectors(settings.vectors), tuple(settings.attributes or encoder.columns)
     first, explained = principal(vectors)
     second = neighbors(vectors, settings.perplexity, settings.seed)
     rows = encoder.studied.rows
-    colored = {
-        name: (encoder.columns[name].values[rows], encoder.columns[name].classes) for name in _attributes(encoder, settings)
-    }
+    colored = {name: (encoder.columns[name].values[rows], encoder.columns[name].classes) for name in names}
     if len(set(encoder.subjects.tolist())) < len(rows):
         colored["identity"] = _frequent(encoder.subjects)
     axes = tuple(f"component {place + 1} ({share:.0%} of the variance)" for place, share in enumerate(explained))
@@ -137,17 +131,12 @@ def maps_of(encoder: Encoder, settings: Any) -> tuple[bytes, list[tuple[Any, ...
             or [Scatter(title, points, labels, np.full(len(rows), -1), ())]  # type: ignore[arg-type]
         )
     keys = encoder.faces.manifest.keys
-    names = _attributes(encoder, settings)
     listed: list[tuple[Any, ...]] = [("key", "identity", *names, "pca_1", "pca_2", "tsne_1", "tsne_2")]
     for place, row in enumerate(rows.tolist()):
         values = (_written(encoder.columns[name], row) for name in names)
         numbers = (f"{value:.6g}" for value in (*first[place], *second[place]))
         listed.append((keys[row], encoder.subjects[place], *values, *numbers))
     return scatter_png(plots), listed, explained
-
-
-def _attributes(encoder: Encoder, settings: Any) -> tuple[str, ...]:
-    return tuple(settings.attributes or encoder.columns)
 
 
 def _written(column: Any, row: int) -> Any:

@@ -34,7 +34,7 @@ class Numbers:
 def measured(encoder: Encoder, settings: Any) -> Numbers:
     """All numbers of the study."""
     found = Numbers(result=reconstruction(encoder, settings))
-    vectors = encoder.pooled if settings.vectors == "pooled" else encoder.embeddings
+    vectors = encoder.vectors(settings.vectors)
     names = settings.attributes or tuple(encoder.columns)
     for name in names:
         _probe(found, encoder, settings, vectors, name)

@@ -92,10 +92,9 @@ class Encoder:
         """float64 (N, C): mean of the feature map over all locations."""
         return self._passes["pooled"]
 
-    @property
-    def embeddings(self) -> np.ndarray:
-        """float64 (N, D), not normalized."""
-        return self._passes["embedding"]
+    def vectors(self, kind: str) -> np.ndarray:
+        """``pooled``, or of the ``embedding`` float64 (N, D), not normalized."""
+        return self._passes[kind]
 
     @property
     def reconstructions(self) -> np.ndarray:

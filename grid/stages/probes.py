@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from configs.data_interfaces import DatasetConfig
 from datamodules.geometry.cutting import sides
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, detections_of, faces_of
+from grid.stages.face_regions import cropped
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +85,7 @@ def pair_probes(context: Context, training: Training, protocol: Any, count: int,
         chosen += [pair for pair in some if kept.issuperset(pair)][:wanted]
         genuine = len(chosen) if same else genuine
     flat = [row for pair in chosen for row in pair]
-    rows = sorted(set(flat))
-    faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)
-    crops = np.stack([faces.crops[rows.index(row)] for row in flat])
-    identities = [manifest.identities[row] for row in flat]
-    same_of = np.arange(len(chosen)) < genuine
-    return Probes([manifest.keys[row] for row in flat], identities, crops, np.zeros(0, np.int64), same_of)
+    return _probes_of(context, training, data, flat, np.arange(len(chosen)) < genuine)
 
 
 def pair_regions(
@@ -97,8 +94,7 @@ def pair_regions(
     """bool (N, height, width): the true region where each crop differs from the other one of its pair; None if none is known.
 
     With ``common``, where the two show the same. ``keys`` are of N images, left and right alternating. A row is empty if its
-    region is unknown or was cropped away by the detector. The region of the full image is cropped exactly like the image; a
-    pixel counts if at least half of it lies inside.
+    region is unknown or was cropped away by the detector. See ``face_regions.cropped``.
     """
     data = context.resolver.dataset(protocol)
     whole = context.resolver.manifest(data)
@@ -119,8 +115,7 @@ def pair_regions(
         if region.shape != shape:
             raise ValueError(f"protocol {protocol.title}: the region of {key} is {region.shape}, and its image {shape}")
         known = True
-        canvas = np.repeat(np.where(region, np.uint8(255), np.uint8(0))[:, :, None], 3, axis=2)
-        found[row] = detector.crop(canvas, detections.row(key), size)[:, :, 0] >= 128
+        found[row] = cropped(region, detector, detections.row(key), size)
     return found if known else None
 
 
@@ -128,17 +123,27 @@ def _chosen_pairs(context: Context, training: Training, protocol: Any, wanted: S
     data = context.resolver.dataset(protocol)
     manifest = context.resolver.manifest(data)
     named = rows_named(manifest.keys, wanted, f"protocol {protocol.title}")
-    rows = sorted(set(named))
-    faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)
-    _check_kept((manifest.keys[row] for row in rows), range(len(rows)), faces)
     identities = [manifest.identities[row] for row in named]
     pairs = protocol.pairs(manifest)
     said = {
         frozenset(pair): bool(same) for *pair, same in zip(pairs.left.tolist(), pairs.right.tolist(), pairs.same, strict=True)
     }
     same = [said.get(frozenset(named[at : at + 2]), identities[at] == identities[at + 1]) for at in range(0, len(named), 2)]
-    crops = np.stack([faces.crops[rows.index(row)] for row in named])
-    return Probes(list(wanted), identities, crops, np.zeros(0, np.int64), np.array(same))
+    return _probes_of(context, training, data, named, np.array(same))
+
+
+def _probes_of(context: Context, training: Training, data: DatasetConfig, flat: Sequence[int], same: np.ndarray) -> Probes:
+    """Pairs of rows of a dataset, left and right alternating.
+
+    Raises:
+        ValueError: a face was dropped by the detector's policy.
+    """
+    manifest, rows = context.resolver.manifest(data), sorted(set(flat))
+    faces = faces_of(context, data, training.detector, training.input.pixels, rows=rows)
+    _check_kept((manifest.keys[row] for row in rows), range(len(rows)), faces)
+    crops = np.stack([faces.crops[rows.index(row)] for row in flat])
+    keys, identities = ([values[row] for row in flat] for values in (manifest.keys, manifest.identities))
+    return Probes(keys, identities, crops, np.zeros(0, np.int64), same)
 
 
 def rows_named(keys: Sequence[str], wanted: Sequence[str], whose: str) -> list[int]:

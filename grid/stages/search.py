@@ -5,13 +5,12 @@ With ``asha`` it is the last rung that a trial has ended with a finite loss: few
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from grid.spec.search import Search, layers_of
 from grid.stages.asha import PROMOTED, trained
-from grid.stages.context import Context, Result
+from grid.stages.context import Context, Result, write_json
 from grid.stages.halving import ranked, value_of
 
 TABLE = "search.json"
@@ -51,6 +50,6 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         for trial, facts in sorted(last.items())
     ]
     found = {"metric": search.metric, "rungs": list(search.rungs), "winner": winner + 1, "trials": table}
-    (context.attempt.path / TABLE).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    write_json(context.attempt.path / TABLE, found)
     facts = {"trials": search.trials, "winner": winner + 1, search.metric: values[winner], "head": last[winner]["head"]}
     return Result(facts, (TABLE,))

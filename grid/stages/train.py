@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from grid.ledger.ledger import Marker, Resume
 from grid.spec.search import searched
 from grid.spec.stage_name import SEARCH
 from grid.spec.training import Training
-from grid.stages.context import Context, Faces, Result, faces_of
+from grid.stages.context import Context, Faces, Result, faces_of, write_json
 from grid.stages.labels import Labels, class_counts, known_counts, labels_of, rows_of
 from grid.stages.ranks import all_ranks
 from modules.layers.synchronized_batch_norm import synchronize
@@ -61,9 +60,9 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
     assert saved is not None, "a training has at least one epoch"
     weights = network_weights(saved.path)
     path = context.attempt.path
-    save_file({key: value.contiguous() for key, value in sorted(weights.items())}, path / "model.safetensors")
-    (path / "history.json").write_text(json.dumps(recognizer.history, indent=1), encoding="utf-8")
-    (path / "timing.json").write_text(json.dumps(recognizer.timing, indent=1), encoding="utf-8")
+    _save(weights, path)
+    write_json(path / "history.json", recognizer.history)
+    write_json(path / "timing.json", recognizer.timing)
     facts = {
         "parameters": parameters(network),
         "network": embedding_digest(weights),
@@ -195,16 +194,15 @@ def initial_network(context: Context, training: Training, classes: int | Mapping
 def _as_loaded(context: Context, network: Network, faces: Faces, labels: Labels) -> Result:
     """The result of a run with no training."""
     path = context.attempt.path
-    save_file({key: value.contiguous() for key, value in sorted(network.state_dict().items())}, path / "model.safetensors")
-    (path / "history.json").write_text("[]", encoding="utf-8")
-    facts: dict[str, Any] = {
-        "parameters": parameters(network),
-        "classes": labels.classes,
-        "images": 0,
-        "epochs": 0,
-    }
+    _save(network.state_dict(), path)
+    write_json(path / "history.json", [])
+    facts: dict[str, Any] = {"parameters": parameters(network), "classes": labels.classes, "images": 0, "epochs": 0}
     facts |= {"skipped_images": len(faces.manifest.skipped), "missing_faces": faces.crops.missing, "kept_epoch": None}
     return Result(facts, ("model.safetensors", "history.json"))
+
+
+def _save(weights: Mapping[str, torch.Tensor], folder: Path) -> None:
+    save_file({key: value.contiguous() for key, value in sorted(weights.items())}, folder / "model.safetensors")
 
 
 def parameters(network: Network) -> int:

@@ -8,7 +8,6 @@ length. If the checkpoint is gone, or other code wrote it, the trial is trained 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ from grid.spec.measure import is_number
 from grid.spec.search import Slot, searched
 from grid.spec.training import Training
 from grid.stages.asha import PROMOTED, promotion
-from grid.stages.context import Context, Result, faces_of
+from grid.stages.context import Context, Result, faces_of, write_json
 from grid.stages.halving import ranked, value_of
 from grid.stages.labels import labels_of
 from grid.stages.train import Saves, fitted, initial_network, parameters
@@ -80,5 +79,5 @@ def _trained(context: Context, training: Training, slot: Slot, facts: dict[str, 
 
 
 def _result(context: Context, facts: dict[str, Any], history: list[dict[str, Any]]) -> Result:
-    (context.attempt.path / HISTORY).write_text(json.dumps(history, indent=1), encoding="utf-8")
+    write_json(context.attempt.path / HISTORY, history)
     return Result(facts, (HISTORY,))

@@ -24,7 +24,7 @@ import spare_process
 HEAVY = ["forked", "torch", "pytorch_lightning", "timm", "cv2", "grid.execution.launch", "modules.training.trainer"]
 LAUNCH = [  # what a whole launch needs besides
     "grid.cli.main", "grid.execution.local", "grid.report.console", "mlflow.store.tracking.sqlalchemy_store",
-    "grid.stages.detect_shard", "grid.stages.pretrain", "grid.stages.trial", "grid.stages.search", "grid.stages.evaluate",
+    "grid.stages.detect_shard", "grid.stages.trial", "grid.stages.search", "grid.stages.evaluate",
     "grid.stages.explain", "grid.stages.score", "modules.training.recognizer", "datamodules.mtcnn", "ray.tune", "warmed",
 ]  # fmt: skip
 PATIENCE = 600.0  # seconds

@@ -8,7 +8,6 @@ paper's mask, chosen on images of mostly young women, did not carry over to othe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -18,7 +17,7 @@ from configs.staging import StageConfig
 from grid.spec.measure import Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph, StageKind
 from grid.spec.training import Training
-from grid.stages.context import Context, Result
+from grid.stages.context import Context, Result, write_json
 
 ABOUT = "background.json"
 CHANGES = {
@@ -115,7 +114,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     found = study.result()
     path = context.attempt.path
     (path / "background.png").write_bytes(study.picture())
-    (path / ABOUT).write_text(json.dumps(study.about, indent=1), encoding="utf-8")
-    (path / RESULT).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    write_json(path / ABOUT, study.about)
+    write_json(path / RESULT, found)
     facts = {"images": len(study.rows), "face": study.source, "features": found["features"]["chosen"]["value"]}
     return Result(facts, ("background.png", ABOUT, RESULT))

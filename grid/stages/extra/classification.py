@@ -7,7 +7,6 @@ error is a little optimistic; ``recipe.select: last`` avoids this.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +18,7 @@ from grid.spec.measure import Measure
 from grid.spec.stage_kind import RESULT, StageKind
 from grid.spec.stage_name import StageName
 from grid.spec.training import Training
-from grid.stages.context import FAST_PAIRS, Context, Result, faces_of
+from grid.stages.context import FAST_PAIRS, Context, Result, faces_of, write_json
 from grid.stages.labels import labels_of, rows_of
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         f"error_top_{top}": share_by_subject(missed(scores, own, top), own),
         "zeros": {"value": zeros / numbers, "n": numbers},
     }
-    (context.attempt.path / RESULT).write_text(json.dumps(result, indent=1), encoding="utf-8")
+    write_json(context.attempt.path / RESULT, result)
     facts = {"images": len(held), "subjects": len(set(own.tolist())), "classes": scores.shape[1]}
     facts |= {"images_digest": digest([faces.manifest.keys[row] for row in held])[:16], "error": result["error"]["value"]}
     return Result(facts, (RESULT,))

@@ -10,9 +10,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -23,10 +22,10 @@ from datamodules.evaluation_sets.cohorts import check_columns, combined, parts
 from grid.figure_png import figure_png
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
-from grid.spec.stage_kind import RESULT, Graph, StageKind
+from grid.spec.stage_kind import RESULT, Graph
 from grid.spec.stage_name import EVALUATE
-from grid.stages.context import Context, Result
-from grid.stages.pair_protocol import chosen_evaluation
+from grid.stages.context import Context, Result, write_json
+from grid.stages.pair_protocol import PairsKind
 
 if TYPE_CHECKING:
     from modules.metrics.cohorts import CohortRate
@@ -50,26 +49,15 @@ class DifferentialsConfig(StageConfig):
     seed: int = Field(default=0, ge=0)
 
 
-class Kind(StageKind):
-    order = 60
-    device = False
-    configs: ClassVar = {"settings": "stage", "protocol": "protocol"}
-
-    def plan(self, graph: Graph) -> None:
-        for settings, label in self.asked(graph):
-            protocol, evaluated = chosen_evaluation(graph, settings.title, settings.protocol)
-            data = graph.facts.dataset(protocol)
-            known, classes = graph.facts.labels(data), graph.facts.label_classes(data)
-            names = sorted({name for cohort in settings.cohorts for name in parts(cohort)})
-            names = names or [name for name in sorted(known) if classes[name] is not None]
-            check_columns(names, classes, f"stage {settings.title}", f"the dataset of protocol {protocol.title}")
-            identity = {
-                "evaluate": evaluated.id,
-                "settings": settings.identity(),
-                "labels": {name: known[name] for name in names},
-            }
-            config = {"settings": settings, "protocol": protocol}
-            graph.add(label, identity, config, {EVALUATE: evaluated})
+class Kind(PairsKind):
+    def reads_also(self, graph: Graph, settings: DifferentialsConfig, protocol: ProtocolConfig) -> Mapping[str, Any]:
+        """The labels of the cohorts."""
+        data = graph.facts.dataset(protocol)
+        known, classes = graph.facts.labels(data), graph.facts.label_classes(data)
+        names = sorted({name for cohort in settings.cohorts for name in parts(cohort)})
+        names = names or [name for name in sorted(known) if classes[name] is not None]
+        check_columns(names, classes, f"stage {settings.title}", f"the dataset of protocol {protocol.title}")
+        return {"labels": {name: known[name] for name in names}}
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
         about: list[Measure] = []
@@ -121,11 +109,10 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         inside = np.where(index[left] == index[right], index[left], -1)
         rates[cohort] = {rate: _rates(wrong, who[left], who[right], inside, names, same == (rate == "fnmr"), settings.seed)
                          for rate in RATES}  # fmt: skip
-    result = _result(rates, threshold, found_far)
     path = context.attempt.path
     (path / TABLE).write_text(_csv(rates), encoding="utf-8")
     (path / PICTURE).write_bytes(figure(rates, threshold, found_far))
-    (path / RESULT).write_text(json.dumps(result, indent=1), encoding="utf-8")
+    write_json(path / RESULT, _result(rates, threshold, found_far))
     known = sum(one.pairs for by_rate in rates.values() for one in by_rate["fmr"])
     return Result({"threshold": threshold, "far": found_far, "pairs_within_cohorts": known}, (TABLE, PICTURE, RESULT))
 

@@ -6,24 +6,22 @@ processor, which is named beside it, and on what else runs there; it is part of 
 
 from __future__ import annotations
 
-import json
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from configs.staging import StageConfig
+from grid.processor import processor
 from grid.spec.measure import Measure
 from grid.spec.stage_kind import RESULT, StageKind
 from grid.spec.stage_name import StageName
 from grid.spec.training import Training
-from grid.stages.context import Context, Result, detections_of
+from grid.stages.context import Context, Result, detections_of, write_json
 
 PARTS = ("detection", "cropping", "embedding", "total")
 WARM_UP = 2  # images before the clock starts
@@ -80,8 +78,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         parts["embedding"] = _timed([partial(_embed, network, crop) for crop in crops])
     parts["total"] = [sum(one) for one in zip(*parts.values(), strict=True)]
     result = {part: {"value": float(np.median(seconds)), "n": len(seconds)} for part, seconds in parts.items()}
-    named: dict[str, Any] = {**result, "processor": processor(), "threads": settings.threads}
-    (context.attempt.path / RESULT).write_text(json.dumps(named, indent=1), encoding="utf-8")
+    write_json(context.attempt.path / RESULT, {**result, "processor": processor(), "threads": settings.threads})
     return Result({"images": len(parts["total"]), "total": result["total"]["value"]}, (RESULT,))
 
 
@@ -118,11 +115,3 @@ def _threads(count: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
-
-
-def processor() -> str:
-    """The name of this machine's processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine() or "unknown processor"

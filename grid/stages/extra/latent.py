@@ -8,7 +8,6 @@ say which attribute the vectors, and each single dimension of them, carry.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,7 +20,7 @@ from grid.spec.finished import Finished
 from grid.spec.measure import Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph, Stage, StageKind
 from grid.spec.training import Training
-from grid.stages.context import Context, Result
+from grid.stages.context import Context, Result, write_json
 from grid.stages.extra.decode import DecodeConfig, decoding
 
 ABOUT = "latent.json"
@@ -80,10 +79,9 @@ class Kind(StageKind):
             graph.add(label, identity, config, [graph.train, decode, *graph.detected])
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
-        plain = {"percent": False, "digits": 2}
         about = [
-            Measure("psnr", "PSNR, dB", **plain),  # type: ignore[arg-type]
-            Measure("psnr_mean_face", "PSNR of the mean face, dB", **plain, headline=False),  # type: ignore[arg-type]
+            Measure("psnr", "PSNR, dB", percent=False, digits=2),
+            Measure("psnr_mean_face", "PSNR of the mean face, dB", percent=False, digits=2, headline=False),
             Measure("ssim", "SSIM", percent=False, digits=3),
             Measure("ssim_mean_face", "SSIM of the mean face", percent=False, digits=3, headline=False),
         ]
@@ -169,7 +167,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         "probes": numbers.probes,
         "single_dimensions": numbers.singles,
     }
-    (path / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
-    (path / RESULT).write_text(json.dumps(numbers.result, indent=1), encoding="utf-8")
+    write_json(path / ABOUT, about)
+    write_json(path / RESULT, numbers.result)
     facts = {"images": len(encoder.studied.rows), **{key: round(numbers.result[key]["value"], 3) for key in ("psnr", "ssim")}}
     return Result(facts, (*shown.files, "dimensions.csv", "points.csv", ABOUT, RESULT))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,10 +17,9 @@ from pydantic import Field
 from configs.data_interfaces import ProtocolConfig
 from configs.staging import StageConfig
 from grid.spec.finished import Finished
-from grid.spec.stage_kind import Graph, StageKind
 from grid.spec.stage_name import EVALUATE
 from grid.stages.context import Context, Result
-from grid.stages.pair_protocol import chosen_evaluation
+from grid.stages.pair_protocol import PairsKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,17 +41,7 @@ class WorstPairsConfig(StageConfig):
     count: int = Field(default=8, ge=1, le=100)
 
 
-class Kind(StageKind):
-    order = 60
-    device = False
-    configs: ClassVar = {"settings": "stage", "protocol": "protocol"}
-
-    def plan(self, graph: Graph) -> None:
-        for settings, label in self.asked(graph):
-            protocol, evaluated = chosen_evaluation(graph, settings.title, settings.protocol)
-            identity = {"evaluate": evaluated.id, "settings": settings.identity()}
-            graph.add(label, identity, {"settings": settings, "protocol": protocol}, {EVALUATE: evaluated})
-
+class Kind(PairsKind):
     def pictures(self, stage: Finished, faces: bool) -> Sequence[str]:
         return tuple(PICTURES.values()) if faces else ()
 

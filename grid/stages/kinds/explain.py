@@ -30,7 +30,7 @@ class Kind(StageKind):
         return {}
 
     def result(self, stage: Finished) -> None:
-        """None: maps have no numbers, and their scores are separate stages."""
+        """None: maps have no numbers, and reports have separate tables for their scores."""
 
     def logged(self, stage: Finished) -> Mapping[tuple[str, ...], Any]:
         return {}

@@ -14,7 +14,6 @@ from grid.stages.kinds.detect import detection
 class Kind(train.Kind):
     order = 10
     shared = True
-    computes = "grid.stages.pretrain"
     epochs_in = "pretraining"
 
     @property

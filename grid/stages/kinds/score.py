@@ -9,28 +9,19 @@ from typing import Any, ClassVar
 from configs.explainers import ScoreConfig
 from grid.spec.finished import Finished
 from grid.spec.measure import Measured
-from grid.spec.stage_kind import Graph, Stage, StageKind, StageName
+from grid.spec.stage_kind import Graph, Stage, StageName
 from grid.spec.stage_name import EXPLAIN
 from grid.spec.training import Training
-from grid.stages.kinds.explain import reason
+from grid.stages.kinds import explain
 
 SCORE = "score.json"
 
 
-class Kind(StageKind):
+class Kind(explain.Kind):
     order = 50
-    explains = True
+    maps = False
     computes = "grid.stages.score"
     configs: ClassVar = {"training": Training, "explainer": "explainer", "protocol": "protocol", "score": "score"}
-
-    def about(self, label: StageName) -> Mapping[str, str]:
-        return {"explainer": label.titles[0]}
-
-    def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {}
-
-    def result(self, stage: Finished) -> None:
-        """None: reports have separate tables for scores."""
 
     def measured(self, stage: Finished) -> Iterable[Measured]:
         """``sanity:auc`` for each map."""
@@ -51,7 +42,7 @@ class Kind(StageKind):
         """``refused.gradcam.sanity``: why; ``flags.gradcam.sanity``: the warnings of each map, or "passed"."""
         result, titles = stage.json(SCORE), stage.label.titles
         if refused := result.get("refused"):
-            return {("refused", *titles): reason(refused)}
+            return {("refused", *titles): explain.reason(refused)}
         if "flags" not in result:
             return {}
         several = len(result["flags"]) > 1

@@ -35,9 +35,6 @@ class Kind(StageKind):
     def curves(self) -> str:
         return "Learning curves"
 
-    def about(self, label: StageName) -> Mapping[str, str]:
-        return {}
-
     def summary(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         return {}
 

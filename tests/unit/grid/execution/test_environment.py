@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from grid.execution.environment import LIBRARIES, driver, environment, processor
+from grid.execution.environment import LIBRARIES, driver, environment
 
 OPEN = """NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (root@host)  Tue Sep 23 2025
 GCC version:  gcc version 13.3.0 (Ubuntu 13.3.0-6ubuntu2~24.04)
@@ -35,9 +35,3 @@ def test_the_version_of_the_driver_is_read_from_its_file(text: str, wanted: str,
     (tmp_path / "version").write_text(text)
     assert driver(tmp_path / "version") == wanted
     assert driver(tmp_path / "absent") == "unknown"
-
-
-def test_the_processor_is_the_first_one_that_linux_describes(tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n\nprocessor\t: 1\nmodel name\t: Other\n")
-    assert processor(tmp_path / "cpuinfo") == "Some CPU @ 2 GHz"
-    assert processor(tmp_path / "absent") == platform.machine()

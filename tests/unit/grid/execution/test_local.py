@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from datamodules.detection import Detections
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome, RunOptions, jobs_of
 from grid.execution.launch import whole_queue
-from grid.execution.local import LocalExecutor
+from grid.execution.local import LocalExecutor, _is_shard
 from grid.execution.scheduler import Work, WorkQueue, queue_of
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import live_holder
@@ -253,7 +254,7 @@ def test_a_limit_that_leaves_no_room_for_shards_leaves_it_for_smaller_work(make:
     grid = make()
     session = limited(grid, WorkQueue(works, set(works), expected={"shard": 7200.0, "cell": 60.0}), Limits(cpu_hours=1.0))
     executor = LocalExecutor(grid.spec.launch)
-    assert executor._ready_shard(session) is None
+    assert session.take(executor.reserved, partial(filter, _is_shard)) is None
     assert session.queue.closed is None
     taken = session.take(executor.reserved)
     assert taken is not None

@@ -110,6 +110,29 @@ def test_a_failure_of_another_worker_is_no_reason_to_try_again(grid: Grid) -> No
     assert session.ledger.attempts("train", first.id) == 1
 
 
+def test_what_another_worker_has_left_of_a_cell_is_computed_though_a_protocol_failed_there(make: Callable[..., Grid]) -> None:
+    protocols = [{"name": "drawn", "label": f"{n}", "subjects": n, "shots": 8, "folds": 5} for n in (20, 21)]
+    recipe = {"name": "one_cycle", "lr": 0.1, "epochs": 1}
+    grid = make(axes={}, protocols=protocols, explainers=[], base={"recipe": recipe})
+    session, jobs, _ = session_of(grid)
+    train, first, second = (
+        next(job for job in jobs if job.label == label) for label in ("train", "evaluate:20", "evaluate:21")
+    )
+    lease = Lock(session.ledger.store, "another worker", prefix=lease_of(train))
+    lease.__enter__()
+
+    def other(seconds: float) -> None:
+        """The other worker trains, fails at the first protocol and is killed."""
+        lease.__exit__(None, None, None)
+        assert run(train, RunOptions()).ended == "done"
+        session.ledger.begin("evaluate", first.id, first.identity).fail("ValueError: no", "", deterministic=True)
+
+    assert pull(session, worker(grid), sleep=other) == 1
+    assert session.ledger.marker("evaluate", second.id) is not None
+    assert session.ledger.attempts("evaluate", first.id) == 1
+    assert list(session.queue.failed.values()) == ["ValueError: no"]
+
+
 def test_what_depends_on_the_failure_of_another_worker_fails_too(make: Callable[..., Grid]) -> None:
     data = {"name": "drawn", "first": 500, "subjects": 4, "shots": 3, "size": 64}
     source = {"name": "source", "data": data, "epochs": 1}

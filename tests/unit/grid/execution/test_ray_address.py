@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -54,6 +55,12 @@ def test_a_driver_needs_a_node_of_ray_on_its_machine(monkeypatch: pytest.MonkeyP
 def test_other_schemes_are_left_to_ray() -> None:
     check_address("mine://somewhere")
     assert refusal("mine://somewhere") is None
+
+
+def test_files_of_the_current_folder_do_not_hide_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ray.py").write_text("raise SystemExit('a file of the user')")
+    monkeypatch.chdir(tmp_path)
+    assert refusal("127.0.0.1:1") != "a file of the user"
 
 
 def test_what_is_no_ray_head_is_given_up(monkeypatch: pytest.MonkeyPatch, listener: str) -> None:

@@ -18,7 +18,7 @@ from grid.execution.makespan import PENDING
 from grid.execution.memory_peak import Peak
 from grid.execution.perform import packed_outcomes, packed_units, unpacked_units
 from grid.execution.ray_health import RayLost
-from grid.execution.ray_tune import _fit, _measurements, _searcher, _trial
+from grid.execution.ray_tune import _fit, _searcher, _trial
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Ledger
@@ -277,7 +277,7 @@ def test_a_training_is_measured_before_its_work_is_given_out_and_alike_work_shar
     queue = WorkQueue({job.id: Work(job.id, job.id[:4], (job,), frozenset()) for job in jobs}, {job.id for job in jobs})
     session, launch = Session(queue, Ledger(tmp_path / "store")), Launch.model_validate({"resources": {"gpus": "measured"}})
     slots = Slots({"CPU": 1, "GPU": 1}, [{"CPU": 4, "GPU": 1}], None, launch.measured)
-    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    searcher = _searcher(session, slots, launch)
     probe = searcher.suggest("probe")
     assert json.loads(probe["slot"]) == {"CPU": 1, "GPU": 1}
     assert [job.id for (job,) in unpacked_units(probe["measure"])] == [jobs[0].id]
@@ -304,7 +304,7 @@ def test_a_limit_decides_about_a_training_when_it_is_measured(
     queue = WorkQueue(works, set(works), expected={"large": 7200.0, "small": 3600.0})
     session, launch = limited(make(), queue, Limits(gpu_hours=0.5)), Launch.model_validate({"resources": {"gpus": "measured"}})
     slots = Slots({"CPU": 1, "GPU": 1}, [{"CPU": 4, "GPU": 1}], None, launch.measured)
-    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    searcher = _searcher(session, slots, launch)
     assert "measure" in searcher.suggest("probe")
     assert searcher.suggest("nothing") is None
     assert queue.closed is None, "the large one does not fit, but the small one may"
@@ -322,7 +322,7 @@ def test_nothing_is_measured_once_a_limit_is_reached(make: Callable[..., Grid], 
     queue = WorkQueue({"a": Work("a", "a", (job,), frozenset())}, {job.id})
     session, launch = limited(make(), queue, Limits(cpu_hours=0.0)), Launch.model_validate({"resources": {"gpus": "measured"}})
     slots = Slots({"CPU": 1, "GPU": 1}, [{"CPU": 4, "GPU": 1}], None, launch.measured)
-    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    searcher = _searcher(session, slots, launch)
     assert searcher.suggest("work") is None
     assert queue.closed is not None
     assert searcher.suggest("more") == "FINISHED"
@@ -337,7 +337,7 @@ def test_work_whose_measurement_is_lost_runs_without(tmp_path: Path) -> None:
     )
     launch = Launch.model_validate({"resources": {"memory_gib": "measured"}})
     slots = Slots({"CPU": 1}, [{"CPU": 4, "memory": 8 * 2.0**30}], None, launch.measured)
-    searcher = _searcher(session, slots, launch, _measurements(session, slots, launch))
+    searcher = _searcher(session, slots, launch)
     assert "measure" in searcher.suggest("probe")
     searcher.on_trial_complete("probe", error=True)
     assert said[-1] == "a: not measured (its process was lost); it reserves 1 CPU"

@@ -13,6 +13,7 @@ from tune_queue import searching, short, units
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
 from grid.execution.perform import packed_outcomes
+from grid.execution.ray_waiting import FirstStage
 from grid.execution.ray_watch import enlarged, forget, watch
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import Slots
@@ -21,6 +22,8 @@ from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
 from grid.spec.stage_kind import stages_of
 from grid.stages.ranks import RankLost
+
+QUIET = FirstStage(lambda line: None, cluster=False)
 
 CELL = {"data": {"name": "drawn", "subjects": 4, "shots": 4}, "backbone": "alexnet", "input": {"size": 64}}
 
@@ -47,7 +50,7 @@ def test_work_whose_process_never_started_is_left_open(tmp_path: Path) -> None:
         error.write_text(f"Failure # 1 (occurred at noon)\n{text}\n")
         trial = SimpleNamespace(config={"ids": '["0"]'}, last_result=last, pickled_error_file=None, error_file=str(error))
         ledger = Ledger(tmp_path / "store")
-        watch(Session(queue, ledger), Slots({"CPU": 1}, [{"CPU": 1}]), 0).on_trial_error(1, [], trial)
+        watch(Session(queue, ledger), Slots({"CPU": 1}, [{"CPU": 1}]), 0, QUIET).on_trial_error(1, [], trial)
         return queue, ledger
 
     queue, ledger = ended({}, "Failed to set up runtime environment.")
@@ -83,7 +86,7 @@ def test_the_loss_of_a_rank_with_its_node_does_not_count(tmp_path: Path, monkeyp
     monkeypatch.setattr("grid.execution.ray_watch.NOTICED", 0.05)
     slots = Slots({"CPU": 1}, [{"CPU": 1}])
     searcher, queue = searching(tmp_path, 1, slots)
-    watcher = watch(Session(queue, Ledger(tmp_path / "store")), slots, 1)
+    watcher = watch(Session(queue, Ledger(tmp_path / "store")), slots, 1, QUIET)
     lost = ray.exceptions.RayTaskError("train", "", RankLost("the process of rank 1 of 2 was lost"))
     error = tmp_path / "error.pkl"
     error.write_bytes(cloudpickle.dumps(lost))
@@ -112,7 +115,7 @@ def test_of_cells_whose_process_was_lost_each_goes_on_alone_and_no_loss_counts(t
     slots, said = Slots({"CPU": 1}, [{"CPU": 1}]), list[str]()
     searcher, queue, session = short(tmp_path, 8, slots)
     object.__setattr__(session, "say", said.append)
-    watcher = watch(session, slots, 0)
+    watcher = watch(session, slots, 0, QUIET)
     assert units(searcher, "x") == ["0123"]
     error = tmp_path / "error.txt"
     error.write_text("Failure # 1 (occurred at noon)\nThe actor died\n")

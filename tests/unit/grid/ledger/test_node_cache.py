@@ -22,7 +22,8 @@ def fetch(cache: NodeCache, key: str, stamp: str = "1", size: int = 100) -> Path
 
 def age(path: Path, seconds: float) -> None:
     now = path.parent.stat().st_mtime
-    os.utime(path.parent, (now - seconds, now - seconds))
+    for one in (path, path.parent):
+        os.utime(one, (now - seconds, now - seconds))
 
 
 def never() -> io.BytesIO:
@@ -48,6 +49,34 @@ def test_what_was_not_used_for_longest_is_removed(cache: NodeCache) -> None:
 def test_what_was_just_used_stays(cache: NodeCache) -> None:
     one, two, three = (fetch(cache, name) for name in ("one", "two", "three"))
     assert [path.exists() for path in (one, two, three)] == [True, True, True]
+
+
+def test_a_download_stays_while_it_is_written_however_long_ago_it_began(cache: NodeCache) -> None:
+    class Slow(io.BytesIO):
+        """Another process needs room when the first half of the object has been read."""
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            half = super().read(100)
+            if half and self.tell() == 200:
+                (began,) = (cache.folder / "objects").iterdir()
+                os.utime(began, (0.0, 0.0))
+                assert fetch(cache, "another", size=200).is_file()
+            return half
+
+    path = cache.fetch("slow", "1", lambda: Slow(b"x" * 200))
+    assert path.read_bytes() == b"x" * 200
+    os.utime(path.parent, (0.0, 0.0))  # no process has used it since
+    fetch(cache, "third", size=200)
+    assert path.is_file(), "its process may be about to open what it has just downloaded"
+
+
+def test_a_download_of_a_dead_process_is_removed(cache: NodeCache) -> None:
+    left = cache.folder / "objects" / "0123.tmp" / "a"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x" * 200)
+    age(left, 7200)
+    assert fetch(cache, "b").is_file()
+    assert not left.parent.exists()
 
 
 def test_a_copy_that_a_service_removed_is_read_again(cache: NodeCache) -> None:

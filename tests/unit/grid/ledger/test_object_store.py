@@ -69,7 +69,7 @@ def test_a_bucket_that_cannot_be_used_is_one_line(server: dict[str, str], monkey
         monkeypatch.setenv("AWS_ENDPOINT_URL", wrong)
         with pytest.raises(BadInput, match=rf"^AWS_ENDPOINT_URL '{wrong}': expected http://host:port"):
             open_store(f"s3://wrong-endpoint/{len(wrong)}")
-    monkeypatch.setitem(sys.modules, "obstore", None)
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     with pytest.raises(BadInput, match=r"need the package obstore; pip install 'facegrid\[object-store\]'$"):
         open_store("s3://nobody-has-this/y")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from grid.ledger.sealed import Damaged, seal, unseal
+from grid.ledger.sealed import Damaged, seal, unseal, unsealed
 
 
 def test_what_is_sealed_is_unsealed() -> None:
@@ -33,6 +33,11 @@ def test_every_flipped_bit_is_damage_or_leaves_the_value_alone() -> None:
 def test_what_is_no_sealed_object_is_damage(data: bytes | None) -> None:
     with pytest.raises(Damaged, match="some/key"):
         unseal(data, "some/key")
+
+
+def test_what_cannot_be_read_can_count_as_empty() -> None:
+    assert unsealed(seal({"a": 1}), "a") == {"a": 1}
+    assert unsealed(None, "a") == unsealed(b"{", "a") == unsealed(seal({"a": 1}).replace(b"1", b"2"), "a") == {}
 
 
 def test_equal_objects_can_be_one_in_memory() -> None:

@@ -32,7 +32,7 @@ def begin(study, epochs, each=10.0):
     """A second attempt of the unfinished training, with epochs that took ``each`` seconds."""
     cell = study.cells[1]
     attempt = study.ledger.begin("train", cell.stages["train"], {"stage": "train"})
-    start, _ = study.ledger.claimed("train", cell.stages["train"])
+    start = study.ledger.claims("train", cell.stages["train"])[-1]["time"]
     for epoch in range(epochs):
         time_of = start + each * (epoch + 1)
         attempt.event({"epoch": epoch, "position": [epoch + 1, 0], "whole": True, "time": time_of, "train_loss": 1.0}, None)

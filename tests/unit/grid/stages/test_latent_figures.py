@@ -91,7 +91,7 @@ def test_the_middle_of_a_traversal_is_the_face_itself(encoder: Encoder, monkeypa
 
 def test_a_channel_that_does_not_exist_is_refused(encoder: Encoder) -> None:
     with pytest.raises(ValueError, match="stage latent: channels names 6, and the code has channels 0 to 5"):
-        traversal_png(encoder, 0, [6], SETTINGS)
+        traversal_png(encoder, 0, [(6, "")], SETTINGS)
 
 
 def test_the_channels_are_those_of_the_attributes_or_the_most_variable(encoder: Encoder) -> None:

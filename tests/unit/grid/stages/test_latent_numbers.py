@@ -32,6 +32,9 @@ class Fake:
     def crops(self, rows: Any) -> np.ndarray:
         return CROPS[rows]
 
+    def vectors(self, kind: str) -> np.ndarray:
+        return {"pooled": self.pooled, "embedding": self.embeddings}[kind]
+
     def attribute(self, name: str) -> tuple[Attribute, np.ndarray]:
         places = np.arange(4, 40)
         values = KINDS[places] if name == "kind" else np.zeros(36, np.int64)

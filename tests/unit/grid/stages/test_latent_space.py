@@ -33,7 +33,7 @@ def test_vectors_are_those_of_the_rows_one_by_one(encoder: Encoder) -> None:
     codes = encoder.codes(encoder.studied.rows)
     np.testing.assert_allclose(encoder.pooled, codes.mean((2, 3)).numpy(), atol=1e-5)
     with torch.inference_mode():
-        np.testing.assert_allclose(encoder.embeddings, encoder.network.head(codes).numpy(), atol=1e-5)
+        np.testing.assert_allclose(encoder.vectors("embedding"), encoder.network.head(codes).numpy(), atol=1e-5)
     assert np.abs(encoder.images(codes).astype(int) - encoder.reconstructions).max() <= 1
     assert len(encoder.pooled) == len(encoder.subjects) == 10
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from grid.spec.training import Training
-from grid.stages.train import load_network, new_network, rows_of
+from grid.stages.train import initial_network, load_network, new_network, rows_of
 from modules.network import embedding_digest
 
 
@@ -69,3 +69,20 @@ def test_the_marker_names_device_and_libraries(ran):
     found = ran.marker("train").environment
     assert (found["device"], found["tf32"], found["torch"]) == ("cpu", False, torch.__version__)
     assert found == ran.marker("pretrain").environment
+
+
+def test_a_pretraining_leaves_what_a_training_leaves_of_its_own_dataset(ran: Any) -> None:
+    marker = ran.marker("pretrain")
+    assert set(marker.outputs) == {"model.safetensors", "history.json", "timing.json"}
+    assert (marker.facts["classes"], marker.facts["epochs"]) == (3, 1)
+
+
+def test_the_training_begins_with_the_backbone_of_its_pretraining(ran: Any) -> None:
+    stage = ran.stages["train"]
+    made = load_file(ran.path("pretrain", "model.safetensors"))
+    context: Any = SimpleNamespace(ledger=ran.ledger, inputs={"pretrain": ran.marker("pretrain")})
+    begun = initial_network(context, stage.node.config["training"], 4).state_dict()
+    backbone = [key for key in made if key.startswith("backbone.")]
+    assert backbone
+    assert all(torch.equal(made[key], begun[key]) for key in backbone)
+    assert begun["loss.linear.weight"].shape[0] == 4 if "loss.linear.weight" in begun else True

@@ -31,7 +31,7 @@ def test_epochs_arrive_one_by_one_whoever_copies_them(new_study: Make) -> None:
 def _origin(study: Study, id: str) -> Any:
 
     folder = next(name for name in study.ledger.store.names(f"train/{id}") if name.startswith("000001-"))
-    return Resume(folder, "", study.ledger.store, "", {"position": [2, 0]})
+    return Resume(folder, study.ledger.store, "", {"position": [2, 0]})
 
 
 def test_points_that_were_written_before_a_crash_are_not_written_twice(new_study: Make) -> None:

@@ -5,7 +5,8 @@ import time
 import pytest
 import torch
 
-from grid.stages.extra.face_time import WARM_UP, Kind, _threads, _timed, processor
+from grid.processor import processor
+from grid.stages.extra.face_time import WARM_UP, Kind, _threads, _timed
 
 
 def test_each_call_is_timed_but_the_first_ones():
