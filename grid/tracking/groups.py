@@ -9,7 +9,6 @@ the number of seeds; MLflow shows the last step.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +22,7 @@ from grid.results.columns import Column
 from grid.results.result import Result
 from grid.spec.levels import REPLICATE, other_levels
 from grid.tracking.artifacts import files_of, scratch
+from grid.tracking.files import table_file
 from grid.tracking.links import links
 from grid.tracking.metrics import Point
 from grid.tracking.names import safe
@@ -214,9 +214,8 @@ def _add_table(runs: Runs, known: Known, means: Sequence[Mean], folder: Path, ch
     content = digest({"rows": rows})[:16]
     if not rows or (known.tags.get(SYNCED) == content and not (thorough and TABLE not in files_of(runs.client, known))):
         return
-    (folder / TABLE).write_text(json.dumps({"columns": HEADINGS, "data": rows}, indent=1), encoding="utf-8")
     change.files = folder
-    change.tags |= {"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])}
+    change.tags |= table_file(folder, TABLE, HEADINGS, rows)
     change.ticks[SYNCED] = content
 
 

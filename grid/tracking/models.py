@@ -16,14 +16,13 @@ from grid.ledger.study import CellView, Study
 from grid.spec.cell_filter import which
 from grid.spec.stage_kind import TRAIN
 from grid.tracking.answers import is_unknown_endpoint
-from grid.tracking.record import CELL, NOTE, STUDY, TAG, Record
+from grid.tracking.record import CELL, NOTE, SHA, STUDY, TAG, Record
 from grid.tracking.run import Known
 from grid.tracking.runs import Runs, every
 
 UNSUPPORTED = "this MLflow server has no logged models (they came with MLflow 3.0), so the networks are not listed there"
 FORBIDDEN = re.compile("[/:.%\"']")  # in names of models
 FACTS = {"parameters": "parameters", "training images": "images", "training classes": "classes", "epochs trained": "epochs"}
-SHA = "facegrid.checkpoint.sha256"
 
 
 @dataclass(frozen=True)
