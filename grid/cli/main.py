@@ -28,7 +28,7 @@ from grid.cli.prune import prune
 from grid.cli.study import study
 from grid.cli.work import MaxCost, MaxCpuHours, MaxGpuHours, work
 from grid.secrets import masked_text
-from grid.terminal import AsJson, StudyFolder, WhereText, counted, degrade_output, err, out, styled
+from grid.terminal import Address, AsJson, StudyFolder, WhereText, answer, counted, degrade_output, err, out, styled
 from grid.version import VERSION
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
@@ -127,7 +127,7 @@ def plan(
         for remark in remarks(found):
             out.print(f"left out {remark}")
         for line in [*design_lines(found), *power_lines(found, resolver), *measured]:
-            out.print(line, markup=False, highlight=False)
+            out.print(line)
         for line in estimate_lines(spending, str(grid)) if spending else []:
             out.print(line, soft_wrap=True)
         for line in refused:
@@ -143,7 +143,7 @@ def launch(
     retry: Annotated[
         list[str] | None, typer.Option(metavar="STATE", help="run failed or stale stages again; may be repeated")
     ] = None,
-    address: Annotated[str | None, typer.Option(help="address of a Ray cluster: auto, or its head, such as host:6379")] = None,
+    address: Address = None,
     new_store: Annotated[
         bool,
         typer.Option("--new-store", help="compute everything again in an empty store, because the earlier results are lost"),
@@ -305,14 +305,11 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
         except TrackingUnreachable as error:
             err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
             raise typer.Exit(1) from error
-    if as_json:
-        print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
-    else:
-        out.print(f"experiment {result.experiment}: {counted(len(result.runs), 'run')}")
+    facts = {"experiment": result.experiment, "runs": result.runs, "problems": result.problems}
+    answer(facts, as_json, [f"experiment {result.experiment}: {counted(len(result.runs), 'run')}"])
     for line in (*([copied] if copied else []), *result.said, *result.problems):
         err.print(f"MLflow: {line}")
-    if result.problems:
-        raise typer.Exit(1)
+    raise typer.Exit(1 if result.problems else 0)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from configs.data_interfaces import Pairs, ProtocolConfig
 from datamodules.evaluation_sets.formed_pairs import formed_pairs
 from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
 from grid.evaluation.task import EvaluationTask
-from grid.spec.measure import Measure, area_under_curve, in_percent, keys_in
+from grid.spec.measure import Measure, area_under_curve, rates
 from modules.metrics.accuracy_modes import all_modes
 from modules.metrics.operating_points import failure_to_enroll, operating_points
 from modules.metrics.verification import verification
@@ -50,7 +50,7 @@ class Task(EvaluationTask):
             Measure("best_threshold", "Accuracy, best threshold"),
             Measure("eer", "EER", lower_is_better=True),
             area_under_curve(found),
-            *(Measure(f"val:{far}", f"VAL @ {in_percent(far)}", headline=False) for far in keys_in(found, "val", falling=True)),
+            *rates(found, "val", "VAL"),
         ]
 
 
