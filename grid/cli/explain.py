@@ -66,18 +66,16 @@ def explain(
     from grid.explain.options import Look
     from grid.spec.grid_file import BadInput
 
+    study = {"--images": images, "--pairs": pairs, "--protocol": protocol, "--scores": scores, "--address": address}
     if not files:
-        _only("two images", {"--threshold": threshold, "--to": to})
+        _refuse({"--threshold": threshold, "--to": to}, "{} is for the explanation of two images")
         if drop:
-            asked = {"--methods": methods, "--images": images, "--pairs": pairs, "--scores": scores, "--address": address}
-            if given := [option for option, value in {**asked, "--protocol": protocol}.items() if value is not None]:
-                raise BadInput(f"--drop only removes explanations; leave {given[0]} out")
+            _refuse({**study, "--methods": methods}, "--drop only removes explanations; leave {} out")
             _drop(target, where, [name.strip() for text in drop for name in text.split(",") if name.strip()], as_json)
             return
         _study(target, where, methods, Look.of(images, pairs, protocol, scores or ()), address, as_json)
     elif len(files) == 2:
-        study = {"--images": images, "--pairs": pairs, "--protocol": protocol, "--scores": scores, "--address": address}
-        _only("a study", {**study, "--drop": drop})
+        _refuse({**study, "--drop": drop}, "{} is for the explanation of a study")
         _two(target, (files[0], files[1]), where, methods, threshold, to or Path("explanation.png"), as_json)
     else:
         raise BadInput(
@@ -85,12 +83,13 @@ def explain(
         )
 
 
-def _only(what: str, options: Mapping[str, object]) -> None:
+def _refuse(options: Mapping[str, object], words: str) -> None:
+    """Raises BadInput, with its name in ``words``, if one of these options is given."""
     from grid.spec.grid_file import BadInput
 
-    given = [option for option, value in options.items() if value is not None]
-    if given:
-        raise BadInput(f"{given[0]} is for the explanation of {what}")
+    for option, value in options.items():
+        if value is not None:
+            raise BadInput(words.format(option))
 
 
 def _study(

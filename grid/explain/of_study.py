@@ -66,13 +66,13 @@ def explain(
         plan = without_training(checked_plan(grid, None, console, retry=True), study, passed)
         check_keys(plan)
         ledger = Ledger(store)
+        stages = []
         for stage in plan.stages:
             if known_kind(stage.stage).explains and stage.state == FAILED:  # requesting it again means retrying it
                 ledger.forgive(stage.stage, stage.id)
-        again = [
-            dataclasses.replace(s, state=RUN) if known_kind(s.stage).explains and s.state == FAILED else s for s in plan.stages
-        ]
-        plan = dataclasses.replace(plan, stages=tuple(again))
+                stage = dataclasses.replace(stage, state=RUN)
+            stages.append(stage)
+        plan = dataclasses.replace(plan, stages=tuple(stages))
         executor = executor_of(grid.spec.launch)
         if plan.open:
             executor.check_reachable()

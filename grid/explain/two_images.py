@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from grid.stages.explain import target_of
 from grid.stages.train import load_network
 from grid.terminal import styled
 from modules.attribution import returned
-from modules.attribution.explainer import Refused
+from modules.attribution.explainer import Reference, Refused
 
 METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # the default; all take seconds
 
@@ -99,21 +100,20 @@ def _faces(trained: Trained, files: tuple[Path, Path], device: str) -> tuple[np.
 
 
 class _Reference:
-    """The reference pairs, computed when a method first requests them, or the reason why there are none."""
+    """The reference pairs, computed when a method first requests them, or the reason ``why`` there are none."""
+
+    why = ""
 
     def __init__(self, trained: Trained, context: Context) -> None:
         self.trained, self.context = trained, context
-        self.tried, self.why = False, ""
-        self.found: Any = None
 
-    def get(self) -> Any:
-        if not self.tried:
-            self.tried = True
-            try:
-                self.found = reference_of(self.trained, self.context)
-            except BadInput as error:
-                self.why = f"; the training data give none: {error}"
-        return self.found
+    @cached_property
+    def pairs(self) -> Reference | None:
+        try:
+            return reference_of(self.trained, self.context)
+        except BadInput as error:
+            self.why = f"; the training data give none: {error}"
+            return None
 
 
 def _maps(
@@ -131,11 +131,11 @@ def _maps(
         found = returned.explain_pairs(explainer, network, images[:1], images[1:], pixels, None)
         wants = "unnormalized" in found.notes
     except Refused as error:
-        if error.code != "no_reference" or reference.get() is None:
+        if error.code != "no_reference" or reference.pairs is None:
             raise
         wants = True
-    if wants and reference.get() is not None:
-        found = returned.explain_pairs(explainer, network, images[:1], images[1:], pixels, reference.get())
+    if wants and reference.pairs is not None:
+        found = returned.explain_pairs(explainer, network, images[:1], images[1:], pixels, reference.pairs)
     return [
         Drawn(f"{explainer.title} {name}".rstrip(), _about(found), maps[0], name in found.signed)
         for name, maps in found.maps.items()

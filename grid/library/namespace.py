@@ -7,8 +7,9 @@ import importlib.util
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from configs.lookup import PACKAGES, known
+from configs.lookup import PACKAGES, known, lookup
 from grid.library.constructor import Constructor
 
 CLASS = re.compile(r"^class (\w+?)(?:Dataset|Protocol)?Config\(", re.MULTILINE)
@@ -74,7 +75,6 @@ def _constructor(kind: str, name: str, title: str) -> Constructor:
     if kind == "explainer":
         from grid.library.explainers import ModuleExplainer, ModulePairExplainer
 
-        made = Constructor(kind, name, title)
-        of_pairs = made.config.of == "pair"  # type: ignore[attr-defined]
-        return Constructor(kind, name, title, ModulePairExplainer if of_pairs else ModuleExplainer, ())
+        config: Any = lookup(kind, name)
+        return Constructor(kind, name, title, ModulePairExplainer if config.of == "pair" else ModuleExplainer, ())
     return Constructor(kind, name, title)

@@ -114,7 +114,11 @@ class Grid:
     @cached_property
     def protocols(self) -> list[tuple[Any, int]]:
         """The protocols with sweeps expanded, each with its position in the file."""
-        return expanded(self.spec.protocols, _refusal(KeyOrigins(self.yaml_source, self.overrides)))
+        return expanded(self.spec.protocols, self.refusal)
+
+    def refusal(self, key: str, text: str) -> BadInput:
+        """The error about a key of the file or of an override."""
+        return _refusal(KeyOrigins(self.yaml_source, self.overrides))(key, text)
 
     @property
     def size(self) -> int:
@@ -287,7 +291,7 @@ def _check_size(grid: Grid) -> None:
     try:
         grid.spec.design.check(grid.factors)
     except ValueError as error:
-        raise _refusal(KeyOrigins(grid.yaml_source, grid.overrides))("design", str(error)) from error
+        raise grid.refusal("design", str(error)) from error
     sizes = {axis: len(levels) for axis, levels in grid.spec.axes.items()}
     if grid.spec.most_replicates > 1:
         sizes["replicates"] = grid.spec.most_replicates
@@ -307,7 +311,7 @@ def _check_rules(grid: Grid) -> None:
     axes, yaml_source = grid.axes, grid.yaml_source
     if rule := grid.spec.sequential:
         for key, text in rule.complaints(grid.spec.protocols, grid.spec.skip, grid.spec.ensembles, REPLICATE):
-            raise _refusal(KeyOrigins(yaml_source, grid.overrides))(key, text)
+            raise grid.refusal(key, text)
     for number, skip in enumerate(grid.spec.skip):
         for axis, levels in skip.when.items():
             for level in levels:

@@ -27,6 +27,7 @@ GROUP = "facegrid.group"  # tag of the run of a combination of levels, over its 
 NOTE, NOTED = "mlflow.note.content", "facegrid.note"  # a description, and the digest of the one that facegrid wrote
 LAYOUT, VERSION = "facegrid.layout", "2"  # version of the layout of params, metrics and files; runs with another are replaced
 WEIGHTS, SHA = "model.safetensors", "facegrid.checkpoint.sha256"  # the output of a training, and the tag with its digest
+NEW = (CELL, STUDY, KIND, LAYOUT, TRIAL, GROUP, PARENT)  # tags that a run is created with
 REPORT = "report"  # replaces a cell's id for the summary run
 PROVENANCE = ("mlflow.source.git.commit", "facegrid.revision", "facegrid.version")  # of the code that ran: never updated
 
@@ -73,6 +74,11 @@ def record_of(study: Study, cell: CellView) -> Record | None:
 
 def kind_of(label: StageName) -> StageKind:
     return known_kind(label.kind)
+
+
+def owner_of(tags: Mapping[str, str]) -> str:
+    """What a run is of, the key of ``Runs.known``: the report, a trial, a group of replicates, or a cell; empty if unknown."""
+    return REPORT if tags.get(KIND) == "summary" else tags.get(TRIAL) or tags.get(GROUP) or tags.get(CELL, "")
 
 
 def params_of(cell: CellView) -> dict[str, str]:

@@ -12,21 +12,7 @@ from typing import Any
 
 from grid.tracking.artifacts import FILES, copied_files, log_folder
 from grid.tracking.metrics import SPEED, Point
-from grid.tracking.record import (
-    CELL,
-    ERROR,
-    GROUP,
-    HIDDEN,
-    KIND,
-    LAYOUT,
-    PARENT,
-    PROVENANCE,
-    REPORT,
-    STUDY,
-    TRIAL,
-    Record,
-    Seen,
-)
+from grid.tracking.record import ERROR, HIDDEN, LAYOUT, NEW, PROVENANCE, STUDY, Record, Seen, owner_of
 from grid.tracking.run import Change, Known, Replace, known_of, with_note
 
 PAGE = 1000  # maximum number of runs returned by one search
@@ -54,7 +40,7 @@ class Runs:
         found: dict[str, list[Known]] = defaultdict(list)
         for run in runs_of(self.client, [self.experiment_id], self.study_id):
             known = known_of(run)
-            found[_owner(known.tags)].append(known)
+            found[owner_of(known.tags)].append(known)
         found.pop("", None)
         said = []
         before = {known.run_id: known for known in self.known.values()}
@@ -131,7 +117,7 @@ class Runs:
 
     def create(self, cell: str, record: Record) -> Known:
         tags = {
-            **{key: record.tags[key] for key in (CELL, STUDY, KIND, LAYOUT, TRIAL, GROUP, PARENT) if key in record.tags},
+            **{key: record.tags[key] for key in NEW if key in record.tags},
             "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
         }  # fmt: skip
         run = self.write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
@@ -266,11 +252,6 @@ def every(search: Callable[..., Any], *arguments: Any, **named: Any) -> Iterator
 def runs_of(client: Any, experiment_ids: list[str], study_id: str, **named: Any) -> Iterator[Any]:
     """The runs of a study in these experiments, as MLflow returns them."""
     return every(client.search_runs, experiment_ids, f"tags.`{STUDY}` = '{study_id}'", max_results=PAGE, **named)
-
-
-def _owner(tags: Mapping[str, str]) -> str:
-    """What a run is of, the key of ``Runs.known``: the report, a trial, a group of replicates, or a cell; empty if unknown."""
-    return REPORT if tags.get(KIND) == "summary" else tags.get(TRIAL) or tags.get(GROUP) or tags.get(CELL, "")
 
 
 def delete_model(client: Any, model_id: str) -> None:
