@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from configs.data_interfaces import ProtocolConfig
 from datamodules.evaluation_sets.templates import Comparisons, Templates
-from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
+from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
 from grid.spec.measure import Measure, area_under_curve, rates
 from modules.metrics.public_evaluators import corners, nearest
@@ -122,7 +122,7 @@ def embedded_templates(templates: Templates, seen: Embedded, protocol: ProtocolC
         array[here] for array in (templates.rows, templates.template, templates.media, templates.weights)
     )
     features = seen.vectors[seen.places(rows_here)].astype(np.float64, copy=False)
-    norm = bool(setting(protocol, "norm", False))
+    norm = bool(getattr(protocol, "norm", False))
     numbers, vectors = aggregate(features, template, media, norm=norm, detector=weights)
     place = np.full(len(templates), -1, np.int64)
     place[numbers] = np.arange(len(numbers))

@@ -27,12 +27,11 @@ def titles(kind: str) -> dict[str, str]:
     Titles come from the Config classes, read from the sources: ``ArcFace`` from ``class ArcFaceConfig`` in ``arcface.py``.
     Nothing is imported for it.
     """
-    spec = importlib.util.find_spec(PACKAGES[kind])
-    assert spec is not None, PACKAGES[kind]
     found = {}
     for name in known(kind):
-        (source,) = (file for place in spec.submodule_search_locations or () if (file := Path(place, f"{name}.py")).is_file())
-        classes = CLASS.findall(source.read_text(encoding="utf-8")) or [name]
+        spec = importlib.util.find_spec(f"{PACKAGES[kind]}.{name}")
+        assert spec is not None, name
+        classes = CLASS.findall(Path(str(spec.origin)).read_text(encoding="utf-8")) or [name]
         found[next((title for title in classes if plain(title) == plain(name)), classes[0])] = name
     return found
 

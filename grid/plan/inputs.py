@@ -20,8 +20,8 @@ from datamodules.split import held_identities, held_images
 from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
-from grid.plan.overlap import ask, free_pairs, pairs_digest
-from grid.plan.returned import calling, checked_columns, checked_pairs
+from grid.plan.overlap import free_pairs, pairs_digest
+from grid.plan.returned import calling, checked_columns, checked_input, checked_pairs
 from grid.plan.target_columns import check_evaluated, check_official, learned_columns, no_validation
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
@@ -298,7 +298,7 @@ class InputResolver:
         manifest = self.manifest(data)
         seen = self._seen(data, trained, protocol.near)
         if not seen.any():
-            return ask(protocol, manifest)
+            return checked_input(protocol, manifest)
         free = np.flatnonzero(~seen)
         count = len({who for who, met in zip(manifest.identities, seen, strict=True) if met})
         refused = f"protocol {protocol.title}: {count} of its subjects are in the training set"
@@ -306,7 +306,7 @@ class InputResolver:
         if task.fixed:
             raise ValueError(f"{refused}; its lists are fixed: train on others")
         try:
-            found = ask(protocol, manifest.subset(free))
+            found = checked_input(protocol, manifest.subset(free))
         except ValueError as error:
             raise ValueError(f"{refused}, and it cannot be evaluated without them ({error}); train on others") from error
         if not len(free):
