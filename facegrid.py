@@ -60,6 +60,7 @@ _OBJECTS = {  # name -> module and attribute
     "lookup": "configs.lookup:lookup",
     "read_grid": "grid.library.grids:read_grid",
     "plan": "grid.library.grids:plan",
+    "__version__": "grid.version:VERSION",
 }
 _KINDS = {  # namespace -> kind of component
     "losses": "loss", "heads": "head", "backbones": "backbone", "decoders": "decoder", "recipes": "recipe",
@@ -78,10 +79,6 @@ def __getattr__(name: str) -> Any:
         from grid.library.metrics import Metrics
 
         found = Metrics()
-    elif name == "__version__":
-        from grid.version import VERSION
-
-        found = VERSION
     elif name in _OBJECTS:
         from importlib import import_module
 
@@ -94,7 +91,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted((*_KINDS, *_OBJECTS, "metrics", "__version__"))
+    return sorted((*_KINDS, *_OBJECTS, "metrics"))
 
 
 if __name__ == "__main__":

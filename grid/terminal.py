@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 import re
 import sys
 import unicodedata
@@ -44,11 +45,21 @@ class SafeConsole(Console):
 out = SafeConsole(width=None if sys.stdout.isatty() else 110)  # a file or pipe has no width
 err = SafeConsole(stderr=True, soft_wrap=True)
 
+Address = Annotated[str | None, typer.Option(help="address of a Ray cluster: auto, or its head, such as host:6379")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
 WhereText = Annotated[
     list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells with these levels")
 ]
+
+
+def answer(facts: Any, as_json: bool, lines: Iterable[RenderableType]) -> None:
+    """Prints the result of a command: as JSON, or as lines. A terminal wraps long lines, which files and pipes get whole."""
+    if as_json:
+        print(json.dumps(facts, indent=1))
+        return
+    for line in lines:
+        out.print(line, soft_wrap=isinstance(line, str | Text))
 
 
 def printable(text: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from grid.terminal import AsJson, StudyFolder, WhereText, counted, out
+from grid.terminal import AsJson, StudyFolder, WhereText, answer, counted
 
 Because = Annotated[str, typer.Option("--because", help="why the change does not affect the results; kept with your name")]
 
@@ -27,10 +26,5 @@ def accept(study: StudyFolder, because: Because, where: WhereText = None, as_jso
     if not because.strip():
         raise BadInput("--because: a reason is needed, such as 'the change only renames a variable'")
     plan, stages = accept_stale(Study(study), parse_cell_filter(where), because)
-    if as_json:
-        rows = [{"id": stage.id, "stage": stage.stage, "label": stage.label, "cells": list(stage.cells)} for stage in stages]
-        print(json.dumps({"accepted": rows}, indent=1))
-        return
-    out.print(f"{counted(len(stages), 'stale stage')} accepted")
-    for line in accepted(plan):
-        out.print(line, soft_wrap=True)
+    rows = [{"id": stage.id, "stage": stage.stage, "label": stage.label, "cells": list(stage.cells)} for stage in stages]
+    answer({"accepted": rows}, as_json, [f"{counted(len(stages), 'stale stage')} accepted", *accepted(plan)])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grid.terminal import AsJson, out
+from grid.terminal import AsJson, answer
 
 
 def claims(
@@ -39,7 +38,5 @@ def claims(
 
         name, evidence = data.stem, read_table(data)
     found = judge(wanted, evidence)
-    if as_json:
-        print(json.dumps({"source": wanted.source, "claims": claim_records(found)}, indent=1))
-    else:
-        out.print(claims_text(found, name, wanted.source), soft_wrap=True, markup=False, highlight=False)
+    facts = {"source": wanted.source, "claims": claim_records(found)}
+    answer(facts, as_json, [claims_text(found, name, wanted.source)])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grid.terminal import AsJson, counted, err, out, styled
+from grid.terminal import AsJson, answer, counted, err, out, styled
 
 cluster = typer.Typer(no_args_is_help=True, help="Check the machines that a launch would use.")
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", readable=False, help="grid file; its `launch` settings are used")]
@@ -47,8 +46,6 @@ def preflight(grid: GridFile, overrides: Overrides = None, address: Address = No
             cure = f"; {finding.do}" if finding.do else ""
             out.print(word.append(f"{finding.check:<9} {place}{finding.text}{cure}"), soft_wrap=True)
     wrong = [finding for finding in found if not finding.ok]
-    if as_json:
-        print(json.dumps({"ok": not wrong, "findings": [dataclasses.asdict(finding) for finding in found]}, indent=1))
-    else:
-        out.print(f"{counted(len(found), 'finding')}, {len(wrong)} wrong")
+    facts = {"ok": not wrong, "findings": [dataclasses.asdict(finding) for finding in found]}
+    answer(facts, as_json, [f"{counted(len(found), 'finding')}, {len(wrong)} wrong"])
     raise typer.Exit(1 if wrong else 0)

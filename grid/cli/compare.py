@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grid.terminal import AsJson, out
+from grid.terminal import AsJson, answer
 
 
 def compare(
@@ -32,7 +31,4 @@ def compare(
     names = (str(first), str(second))
     setup = setup_changes(*studies, shared_cells(*studies))
     results = result_changes(studies[0], table(studies[0]), studies[1], table(studies[1]))
-    if as_json:
-        print(json.dumps(changes_json(names, setup, results), indent=1))
-    else:
-        out.print(changes_text(names, setup, results), soft_wrap=True, markup=False, highlight=False)
+    answer(changes_json(names, setup, results), as_json, [changes_text(names, setup, results)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from grid.terminal import AsJson, err, out, styled
+from grid.terminal import AsJson, answer, err, out, styled
 
 data = typer.Typer(no_args_is_help=True, help="List, download, check, show, convert and compare datasets.")
 
@@ -26,16 +26,16 @@ def data_list(as_json: AsJson = False) -> None:
     """
     from grid.cli.datasets import describe
 
+    def lines() -> Iterator[Text]:
+        for row in rows:
+            kind = "[dim]protocol[/] " if row["kind"] == "protocol" else ""
+            yield styled(kind + "[bold]{}[/]  {}", row["name"], row["about"])
+            for title, key in (("needs", "needs"), ("terms", "terms"), ("from", "origin")):
+                told = fill(row[key], out.width, initial_indent=f"    {title:<6} ", subsequent_indent=" " * 11)
+                yield Text(told, style="dim")
+
     rows = describe()
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        kind = "[dim]protocol[/] " if row["kind"] == "protocol" else ""
-        out.print(styled(kind + "[bold]{}[/]  {}", row["name"], row["about"]), soft_wrap=True)
-        for title, key in (("needs", "needs"), ("terms", "terms"), ("from", "origin")):
-            lines = fill(row[key], out.width, initial_indent=f"    {title:<6} ", subsequent_indent=" " * 11)
-            out.print(Text(lines, style="dim"), soft_wrap=True)
+    answer(rows, as_json, lines())
 
 
 @data.command("get")
@@ -51,8 +51,7 @@ def data_get(
     """
     from grid.cli.datasets import get
 
-    facts = get(name, settings or [], base, err)
-    _print(facts, as_json)
+    _answer(get(name, settings or [], base, err), as_json)
 
 
 @data.command("check")
@@ -64,9 +63,8 @@ def data_check(name: Name, settings: Settings = None, as_json: AsJson = False) -
     from grid.cli.datasets import check
 
     facts = check(name, settings or [], err)
-    _print(facts, as_json)
-    if not facts["whole"]:
-        raise typer.Exit(1)
+    _answer(facts, as_json)
+    raise typer.Exit(0 if facts["whole"] else 1)
 
 
 @data.command("show")
@@ -91,7 +89,7 @@ def data_show(
     from grid.cli.datasets import show
 
     pixels = size if width in (None, size) else (size, width)
-    _print(show(name, settings or [], detector, augment, images, pixels, seed, to, err), as_json)
+    _answer(show(name, settings or [], detector, augment, images, pixels, seed, to, err), as_json)
 
 
 @data.command("convert")
@@ -109,7 +107,7 @@ def data_convert(
     """
     from grid.cli.datasets import convert
 
-    _print(convert(name, settings or [], to, images_per_shard, mebibytes_per_shard, err), as_json)
+    _answer(convert(name, settings or [], to, images_per_shard, mebibytes_per_shard, err), as_json)
 
 
 @data.command("audit")
@@ -129,16 +127,16 @@ def data_audit(
     from grid.cli.datasets import audit
 
     facts = audit(train, evaluation, near, bits, err)
-    _print(facts, as_json)
-    if not facts["clean"]:
-        raise typer.Exit(1)
+    _answer(facts, as_json)
+    raise typer.Exit(0 if facts["clean"] else 1)
 
 
-def _print(facts: dict[str, Any], as_json: bool) -> None:
+def _answer(facts: dict[str, Any], as_json: bool) -> None:
+    answer(facts, as_json, _lines(facts))
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[Text]:
     """A line per fact; problems come last, because they may be long."""
-    if as_json:
-        print(json.dumps(facts, indent=1))
-        return
     width = max(map(len, facts))
     for key, value in sorted(facts.items(), key=lambda fact: isinstance(fact[1], dict)):
         style, lines = "dim", [_said(value)]
@@ -146,7 +144,7 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
             style = "red" if key in ("bad", "absent") else "yellow"
             lines = [f"{what}: {_said(found)}" for what, found in value.items() if found]
         for line in lines:
-            out.print(Text.assemble((key.replace("_", " ").ljust(width), style), f"  {line}"), soft_wrap=True)
+            yield Text.assemble((key.replace("_", " ").ljust(width), style), f"  {line}")
 
 
 def _said(value: Any) -> str:

@@ -122,7 +122,7 @@ def _described(column: Any) -> str:
 
 def _check_list(name: str, settings: Sequence[str], console: Console) -> dict[str, Any]:
     """Reads the existing images of a protocol's dataset, and looks up every image in its lists."""
-    from grid.plan.overlap import ask
+    from grid.plan.returned import checked_input
 
     protocol = protocol_of(name, settings)
     if missing := protocol.missing():
@@ -134,7 +134,7 @@ def _check_list(name: str, settings: Sequence[str], console: Console) -> dict[st
             pairs = protocol.pairs(manifest)
             counts = {"pairs": len(pairs.same), "genuine": int(pairs.same.sum()), "folds": len(set(pairs.fold.tolist()))}
         else:
-            counts = {"digest": ask(protocol, manifest).digest}
+            counts = {"digest": checked_input(protocol, manifest).digest}
     return facts | counts | {"bad": {}}
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grid.terminal import AsJson, WhereText, err, out
+from grid.terminal import Address, AsJson, WhereText, answer, err, out
 
 if TYPE_CHECKING:
     from grid.explain.options import Look
@@ -38,7 +37,6 @@ Protocol = Annotated[
     str | None, typer.Option(metavar="TITLE", help="protocol whose pairs are explained [default: the first with image pairs]")
 ]
 Scores = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="explanation metrics, such as hiding_game,sanity")]
-Address = Annotated[str | None, typer.Option(help="address of a Ray cluster: auto, or its head, such as host:6379")]
 Drop = Annotated[list[str] | None, typer.Option(metavar="NAME,...", help="remove explanations that were added to the study")]
 Threshold = Annotated[float | None, typer.Option(help="lowest cosine at which two images count as one subject")]
 To = Annotated[
@@ -68,18 +66,16 @@ def explain(
     from grid.explain.options import Look
     from grid.spec.grid_file import BadInput
 
+    study = {"--images": images, "--pairs": pairs, "--protocol": protocol, "--scores": scores, "--address": address}
     if not files:
-        _only("two images", {"--threshold": threshold, "--to": to})
+        _refuse({"--threshold": threshold, "--to": to}, "{} is for the explanation of two images")
         if drop:
-            asked = {"--methods": methods, "--images": images, "--pairs": pairs, "--scores": scores, "--address": address}
-            if given := [option for option, value in {**asked, "--protocol": protocol}.items() if value is not None]:
-                raise BadInput(f"--drop only removes explanations; leave {given[0]} out")
+            _refuse({**study, "--methods": methods}, "--drop only removes explanations; leave {} out")
             _drop(target, where, [name.strip() for text in drop for name in text.split(",") if name.strip()], as_json)
             return
         _study(target, where, methods, Look.of(images, pairs, protocol, scores or ()), address, as_json)
     elif len(files) == 2:
-        study = {"--images": images, "--pairs": pairs, "--protocol": protocol, "--scores": scores, "--address": address}
-        _only("a study", {**study, "--drop": drop})
+        _refuse({**study, "--drop": drop}, "{} is for the explanation of a study")
         _two(target, (files[0], files[1]), where, methods, threshold, to or Path("explanation.png"), as_json)
     else:
         raise BadInput(
@@ -87,12 +83,13 @@ def explain(
         )
 
 
-def _only(what: str, options: Mapping[str, object]) -> None:
+def _refuse(options: Mapping[str, object], words: str) -> None:
+    """Raises BadInput, with its name in ``words``, if one of these options is given."""
     from grid.spec.grid_file import BadInput
 
-    given = [option for option, value in options.items() if value is not None]
-    if given:
-        raise BadInput(f"{given[0]} is for the explanation of {what}")
+    for option, value in options.items():
+        if value is not None:
+            raise BadInput(words.format(option))
 
 
 def _study(
@@ -111,10 +108,7 @@ def _study(
     study = Study(target)
     explainers = options.methods(methods or [], look)
     facts = explaining.explain(study, parse_cell_filter(where), explainers, address, err if as_json else out)
-    if as_json:
-        print(json.dumps(facts, indent=1))
-    else:
-        explaining.print_result(facts, study, out)
+    answer(facts, as_json, explaining.result_lines(facts, study))
     raise typer.Exit(1 if any(row["state"] in ("failed", "unfinished") for row in facts["explanations"]) else 0)
 
 
@@ -125,12 +119,9 @@ def _drop(target: Path, where: list[str] | None, labels: list[str], as_json: boo
     from grid.spec.cell_filter import parse_cell_filter
 
     facts = explaining.drop(Study(target), parse_cell_filter(where), labels, err if as_json else out)
-    if as_json:
-        print(json.dumps(facts, indent=1))
-        return
-    for one in facts["dropped"]:
-        out.print(f"dropped {one['label']}, {one['cell']}", soft_wrap=True)
-    out.print(f"what was computed stays in the ledger · report: {short(Path(facts['report']))}", soft_wrap=True)
+    lines = [f"dropped {one['label']}, {one['cell']}" for one in facts["dropped"]]
+    lines.append(f"what was computed stays in the ledger · report: {short(Path(facts['report']))}")
+    answer(facts, as_json, lines)
 
 
 def _two(
@@ -148,7 +139,4 @@ def _two(
 
     explainers = options.methods(methods or [",".join(two_images.METHODS)], options.Look(pairs=1))
     facts = two_images.explain(model_loader.find(target, parse_cell_filter(where)), files, explainers, threshold, to)
-    if as_json:
-        print(json.dumps(facts, indent=1))
-    else:
-        two_images.print_result(facts, out)
+    answer(facts, as_json, two_images.result_lines(facts))

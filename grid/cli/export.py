@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grid.terminal import AsJson, WhereText, out
+from grid.terminal import AsJson, WhereText, answer, out
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", readable=False, help="an exported folder")]
 
@@ -50,16 +50,15 @@ def export(
         from grid.export.mlflow_model import log_model
 
         facts["mlflow"] = log_model(package, tracking, register)
-    if as_json:
-        print(json.dumps(facts, indent=1))
-        return
-    out.print(f"exported {package.record['title']} to {to}")
-    out.print(f"ONNX: embeddings differ from PyTorch's by {package.record['onnx']['largest_difference']:.1g} at most")
-    out.print(_threshold(package.record["threshold"]), soft_wrap=True)
-    for one in package.record["licenses"]:
-        out.print(f"license of {one['what']}: {one['terms']}", soft_wrap=True)
+    lines = [
+        f"exported {facts['title']} to {to}",
+        f"ONNX: embeddings differ from PyTorch's by {facts['onnx']['largest_difference']:.1g} at most",
+        _threshold(facts["threshold"]),
+        *(f"license of {one['what']}: {one['terms']}" for one in facts["licenses"]),
+    ]
     if tracking:
-        out.print(f"MLflow: {facts['mlflow']['registered']} ({facts['mlflow']['uri']})", soft_wrap=True)
+        lines.append(f"MLflow: {facts['mlflow']['registered']} ({facts['mlflow']['uri']})")
+    answer(facts, as_json, lines)
 
 
 def embed(
@@ -103,16 +102,10 @@ def verify(
     from grid.export.package import read_package
 
     facts = Embedder(read_package(model)).verify(one, other, threshold)
-    if as_json:
-        print(json.dumps(facts, indent=1))
-        return
-    for face in facts["faces"]:
-        if not face["found"]:
-            out.print(f"{face['file']}: no face found, its center is compared", soft_wrap=True)
+    lines = [f"{face['file']}: no face found, its center is compared" for face in facts["faces"] if not face["found"]]
     words = "same subject" if facts["same"] else "different subjects"
-    out.print(f"{words}: similarity {facts['similarity']:.4f}, threshold {facts['threshold']:.4f}")
-    if facts["fmr"]:
-        out.print(_rates(facts), soft_wrap=True)
+    lines.append(f"{words}: similarity {facts['similarity']:.4f}, threshold {facts['threshold']:.4f}")
+    answer(facts, as_json, [*lines, _rates(facts)] if facts["fmr"] else lines)
 
 
 def _threshold(found: dict[str, Any]) -> str:

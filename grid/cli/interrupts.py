@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from types import FrameType
 
 from grid.abort import SHOW_CURSOR
@@ -33,7 +34,7 @@ class Interrupts:
 
     def install_ctrl_c(self) -> None:
         """Handles Ctrl-C, for a command that runs stages; elsewhere it is a KeyboardInterrupt each time."""
-        signal.signal(signal.SIGINT, self.handle_with_workers)
+        signal.signal(signal.SIGINT, partial(self.handle, words=STOPPING))  # said before the workers have stopped
 
     def handle(self, number: int, frame: FrameType | None, words: bytes = b"") -> None:
         """For ``signal.signal``.
@@ -51,7 +52,3 @@ class Interrupts:
         if time.monotonic() - self._first >= TWICE:
             os.write(2, (SHOW_CURSOR.encode() if os.isatty(2) else b"") + AT_ONCE)
             os._exit(CODE)
-
-    def handle_with_workers(self, number: int, frame: FrameType | None) -> None:
-        """The same for Ctrl-C, which is answered before the workers have stopped."""
-        self.handle(number, frame, STOPPING)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from grid.terminal import AsJson, err, out, styled
+from grid.terminal import AsJson, answer, err, out, styled
 
 
 def judge(
@@ -78,16 +79,11 @@ def judge(
                 line += "; it was stated, so it is used" if finding.part in stated else f"; {finding.best} is used"
             console.print(styled("[yellow]{}[/]" if finding.wrong else "{}", line), soft_wrap=True)
     points = thresholds(study, fmr)
-    if as_json:
-        facts: dict[str, Any] = json.loads((study.path / "report" / "report.json").read_text(encoding="utf-8"))
-        facts["preprocessing"] = {title: [asdict(one) for one in some] for title, some in findings.items()}
-        facts["thresholds"] = [asdict(one) for one in points]
-        print(json.dumps(facts, indent=1))
-    else:
-        out.print(table(study))
-        for point in points:
-            out.print(point.words, soft_wrap=True)
-        out.print(f"report: {study.path / 'report' / 'index.html'}", soft_wrap=True)
+    facts = json.loads((study.path / "report" / "report.json").read_text(encoding="utf-8"))
+    facts["preprocessing"] = {title: [asdict(one) for one in some] for title, some in findings.items()}
+    facts["thresholds"] = [asdict(one) for one in points]
+    page = study.path / "report" / "index.html"
+    answer(facts, as_json, [table(study), *(point.words for point in points), f"report: {page}"])
     raise typer.Exit(0 if done else 1)
 
 
@@ -129,7 +125,7 @@ def _three(option: str, text: str) -> tuple[float, float, float]:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         values = []
-    if len(values) not in (1, 3) or (option == "--std" and not min(values) > 0):
+    if len(values) not in (1, 3) or not all(map(isfinite, values)) or (option == "--std" and min(values) <= 0):
         raise BadInput(f"{option} {text!r}: one number, or three with commas, red first; --std above 0")
     first, second, third = values * 3 if len(values) == 1 else values
     return first, second, third

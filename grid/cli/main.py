@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,8 +28,11 @@ from grid.cli.prune import prune
 from grid.cli.study import study
 from grid.cli.work import MaxCost, MaxCpuHours, MaxGpuHours, work
 from grid.secrets import masked_text
-from grid.terminal import AsJson, StudyFolder, WhereText, counted, degrade_output, err, out, styled
+from grid.terminal import Address, AsJson, StudyFolder, WhereText, answer, counted, degrade_output, err, out, styled
 from grid.version import VERSION
+
+if TYPE_CHECKING:
+    from grid.spec.grid_file import Grid
 
 _ROOM = "make room, then run the same command again: what was finished is kept"
 _LATER = "when it can, run the same command again: what was finished is kept"
@@ -53,6 +56,24 @@ app = typer.Typer(
 )
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", readable=False, help="grid file, such as configs/grids/demo.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY.PATH=VALUE", help="overrides, such as recipe.epochs=2")]
+
+
+def _read(
+    grid: Path, overrides: list[str] | None, where: list[str] | None, **options: str | None
+) -> tuple[Grid, dict[str, list[str]]]:
+    """The grid and the filter of its cells, checked as far as that needs no torch, whose import takes seconds.
+
+    Args:
+        options: keys of ``launch`` that options of a command set
+    """
+    from grid.spec.cell_filter import parse_cell_filter
+    from grid.spec.early_check import check_early
+    from grid.spec.grid_file import read
+
+    given = [f"launch.{key}={json.dumps(value)}" for key, value in options.items() if value is not None]
+    found, chosen = read(grid, [*(overrides or []), *given]), parse_cell_filter(where)
+    check_early(found, chosen)
+    return found, chosen
 
 
 def _version(asked: bool) -> None:
@@ -83,15 +104,9 @@ def plan(
 
     Also shows why cells cannot run, and which stages cells share.
     """
+    spec, chosen = _read(grid, overrides, where, cluster=cluster)
+
     from dataclasses import replace
-
-    from grid.spec.cell_filter import parse_cell_filter
-    from grid.spec.early_check import check_early
-    from grid.spec.grid_file import read
-
-    shape = [f"launch.cluster={json.dumps(cluster)}"] if cluster is not None else []
-    spec = read(grid, [*(overrides or []), *shape])
-    check_early(spec, parse_cell_filter(where))  # before the imports below, which take seconds
 
     from grid.plan.cost import cost
     from grid.plan.design_lines import design_lines
@@ -102,7 +117,7 @@ def plan(
     from grid.plan.table import plan_table
 
     resolver = InputResolver(store_of(spec))
-    found = make_plan(spec, parse_cell_filter(where), resolver)
+    found = make_plan(spec, chosen, resolver)
     costs = cost(found, resolver)
     spending = None
     if spec.spec.launch.cluster is not None:
@@ -127,7 +142,7 @@ def plan(
         for remark in remarks(found):
             out.print(f"left out {remark}")
         for line in [*design_lines(found), *power_lines(found, resolver), *measured]:
-            out.print(line, markup=False, highlight=False)
+            out.print(line)
         for line in estimate_lines(spending, str(grid)) if spending else []:
             out.print(line, soft_wrap=True)
         for line in refused:
@@ -143,7 +158,7 @@ def launch(
     retry: Annotated[
         list[str] | None, typer.Option(metavar="STATE", help="run failed or stale stages again; may be repeated")
     ] = None,
-    address: Annotated[str | None, typer.Option(help="address of a Ray cluster: auto, or its head, such as host:6379")] = None,
+    address: Address = None,
     new_store: Annotated[
         bool,
         typer.Option("--new-store", help="compute everything again in an empty store, because the earlier results are lost"),
@@ -157,17 +172,13 @@ def launch(
     as_json: AsJson = False,
 ) -> None:
     """Run the missing stages of a grid."""
-    from grid.spec.cell_filter import parse_cell_filter
-    from grid.spec.early_check import check_early
-    from grid.spec.grid_file import BadInput, read
+    from grid.spec.grid_file import BadInput
     from grid.spec.spending_limits import Limits
 
     for word in retry or []:
         if word not in ("failed", "stale"):
             raise BadInput(f"--retry {word!r}: known are failed and stale")
-    more = [f"launch.address={address}"] if address else []
-    spec = read(grid, [*(overrides or []), *more])
-    check_early(spec, parse_cell_filter(where))
+    spec, chosen = _read(grid, overrides, where, address=address or None)
     limits = Limits(max_gpu_hours, max_cpu_hours, max_cost)
     limits.check(spec.spec.launch.prices)
     context.ensure_object(Interrupts).install_ctrl_c()
@@ -179,7 +190,7 @@ def launch(
     from grid.plan.plan import study_of
     from grid.results.status import status as status_of
 
-    code = run(spec, parse_cell_filter(where), retry or [], console, new_store, no_run, limits)
+    code = run(spec, chosen, retry or [], console, new_store, no_run, limits)
     if as_json:
         print(json.dumps(status_of(Study(study_of(spec))), indent=1))
     raise typer.Exit(code)
@@ -197,18 +208,14 @@ def debug(
     as_json: AsJson = False,
 ) -> None:
     """Run one cell in this process, so that breakpoints work."""
-    from grid.spec.cell_filter import parse_cell_filter
-    from grid.spec.early_check import check_early
-    from grid.spec.grid_file import read
     from grid.tracebacks import show_own
 
     sys.excepthook = show_own
-    spec = read(grid, overrides or [])
-    check_early(spec, parse_cell_filter(where))  # before the imports below, which take seconds
+    spec, chosen = _read(grid, overrides, where)
 
     from grid.execution.debug import debug as run
 
-    metrics = run(spec, parse_cell_filter(where), fast, again, err if as_json else out)
+    metrics = run(spec, chosen, fast, again, err if as_json else out)
     if as_json:
         print(json.dumps(metrics, indent=1))
 
@@ -305,14 +312,11 @@ def sync(study: StudyFolder, as_json: AsJson = False) -> None:
         except TrackingUnreachable as error:
             err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
             raise typer.Exit(1) from error
-    if as_json:
-        print(json.dumps({"experiment": result.experiment, "runs": result.runs, "problems": result.problems}, indent=1))
-    else:
-        out.print(f"experiment {result.experiment}: {counted(len(result.runs), 'run')}")
+    facts = {"experiment": result.experiment, "runs": result.runs, "problems": result.problems}
+    answer(facts, as_json, [f"experiment {result.experiment}: {counted(len(result.runs), 'run')}"])
     for line in (*([copied] if copied else []), *result.said, *result.problems):
         err.print(f"MLflow: {line}")
-    if result.problems:
-        raise typer.Exit(1)
+    raise typer.Exit(1 if result.problems else 0)
 
 
 @app.command()
@@ -363,19 +367,14 @@ def main() -> None:
     interrupts.install()
     try:
         app(obj=interrupts)
-    except SystemExit as ended:
-        if ended.code == 130:  # typer converts a KeyboardInterrupt to this
-            err.print("facegrid: interrupted; the same command goes on from here")
-        raise
-    except (BadInput, Held) as error:
-        err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
-        sys.exit(2)
-    except LaunchAborted as error:
-        err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
-        sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != 130:  # typer converts a KeyboardInterrupt to this
+            raise
         err.print("facegrid: interrupted; the same command goes on from here")
         sys.exit(130)
+    except (BadInput, Held, LaunchAborted) as error:
+        err.print(styled("[red]facegrid:[/] {}", masked_text(str(error))))
+        sys.exit(1 if isinstance(error, LaunchAborted) else 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

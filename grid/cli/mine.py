@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grid.terminal import AsJson, StudyFolder, WhereText, out
+from grid.terminal import AsJson, StudyFolder, WhereText, answer
 
 
 def mine(
@@ -28,4 +27,4 @@ def mine(
     from grid.spec.cell_filter import parse_cell_filter
 
     facts = mine_hard_impostors(Study(study), parse_cell_filter(where), protocol, lfw, to)
-    out.print(json.dumps(facts, indent=1) if as_json else ", ".join(f"{key} {value}" for key, value in facts.items()))
+    answer(facts, as_json, [", ".join(f"{key} {value}" for key, value in facts.items())])

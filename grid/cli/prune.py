@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grid.terminal import AsJson, StudyFolder, err, out, styled
+from grid.terminal import AsJson, StudyFolder, answer, err, styled
 
 if TYPE_CHECKING:
     from grid.ledger.lock import Lock
@@ -75,13 +74,11 @@ def prune(
         runs, problem = _runs(found, dry_run, lock) if mlflow else ([], None)
     for run in runs:
         freed[run.what] = freed.get(run.what, 0) + run.bytes
-    if as_json:
-        deleted = [{"prefix": one.prefix, "bytes": one.bytes, "what": one.what} for one in objects]
-        in_mlflow = [{"run": one.run_id, "name": one.name, "bytes": one.bytes, "what": one.what} for one in runs]
-        tracked = {"mlflow": in_mlflow, "problem": problem} if mlflow else {}
-        print(json.dumps({"dry_run": dry_run, "bytes": sum(freed.values()), "objects": deleted, **tracked}, indent=1))
-    else:
-        _show(freed, runs, dry_run)
+    deleted = [{"prefix": one.prefix, "bytes": one.bytes, "what": one.what} for one in objects]
+    in_mlflow = [{"run": one.run_id, "name": one.name, "bytes": one.bytes, "what": one.what} for one in runs]
+    tracked = {"mlflow": in_mlflow, "problem": problem} if mlflow else {}
+    facts = {"dry_run": dry_run, "bytes": sum(freed.values()), "objects": deleted, **tracked}
+    answer(facts, as_json, _lines(freed, runs, dry_run))
     if problem is not None:
         err.print(styled("[red]facegrid:[/] {}", problem))
         raise typer.Exit(1)
@@ -105,19 +102,17 @@ def _runs(study: Study, dry_run: bool, lock: Lock) -> tuple[list[UnneededRun], s
     return found, None
 
 
-def _show(freed: Mapping[str, int], runs: Sequence[UnneededRun], dry_run: bool) -> None:
+def _lines(freed: Mapping[str, int], runs: Sequence[UnneededRun], dry_run: bool) -> Iterator[str]:
     for what, size in freed.items():
-        out.print(f"{_size(size):>10}  {what}")
-        for run in runs:
-            if run.what == what:
-                out.print(f"{'':>12}{run.title}", highlight=False, markup=False, soft_wrap=True)
+        yield f"{_size(size):>10}  {what}"
+        yield from (f"{'':>12}{run.title}" for run in runs if run.what == what)
     total = _size(sum(freed.values()))
-    out.print(f"{total} would be freed; run it without --dry-run" if dry_run else f"{total} freed", highlight=False)
+    yield f"{total} would be freed; run it without --dry-run" if dry_run else f"{total} freed"
 
 
-def _size(size: int) -> str:
+def _size(size: float) -> str:
     for unit in ("B", "KiB", "MiB"):
         if size < 1024:
             return f"{size:.0f} {unit}"
-        size = size / 1024  # type: ignore[assignment]
+        size /= 1024
     return f"{size:.1f} GiB"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from grid.terminal import AsJson, WhereText, err, out
+from grid.terminal import AsJson, WhereText, answer, err, out
 
 study = typer.Typer(no_args_is_help=True, help="Study whether maps help people to compare faces.", rich_markup_mode=None)
 
@@ -72,16 +72,14 @@ def make(
     facts = run(
         found, parse_cell_filter(where), protocol, groups, folder, console, threshold=threshold, inclusion=inclusion, **rule
     )
-    if as_json:
-        print(json.dumps(facts, indent=1))
-    else:
-        chosen = ", ".join(f"{count} {outcome}s" for outcome, count in facts["selected"].items())
-        out.print(
-            f"{facts['pairs']} pairs, of which the network decides {100 * facts['network_accuracy']:.1f} % correctly: {chosen}"
-        )
-        out.print("groups: " + "; ".join(f"{letter} {title}" for letter, title in facts["groups"].items()))
-        out.print(f"bundle: {folder}; it contains faces, so the license of the data applies to it", soft_wrap=True)
-        out.print(f"before people take part, complete the consent in {folder / 'texts.json'}", soft_wrap=True)
+    chosen = ", ".join(f"{count} {outcome}s" for outcome, count in facts["selected"].items())
+    lines = [
+        f"{facts['pairs']} pairs, of which the network decides {100 * facts['network_accuracy']:.1f} % correctly: {chosen}",
+        "groups: " + "; ".join(f"{letter} {title}" for letter, title in facts["groups"].items()),
+        f"bundle: {folder}; it contains faces, so the license of the data applies to it",
+        f"before people take part, complete the consent in {folder / 'texts.json'}",
+    ]
+    answer(facts, as_json, lines)
     if serve:
         _serve(folder, host, port)
 
@@ -120,12 +118,8 @@ def analyze(
     from grid.human_study.report import console_table, write_report
 
     found, page = write_report(bundle, to or bundle / "report")
-    if as_json:
-        print(page.with_name("analysis.json").read_text(encoding="utf-8"))
-    else:
-        for line in console_table(found):
-            out.print(line, soft_wrap=True)
-        out.print(f"report: {page}", soft_wrap=True)
+    facts = json.loads(page.with_name("analysis.json").read_text(encoding="utf-8"))
+    answer(facts, as_json, [*console_table(found), f"report: {page}"])
 
 
 study.command("analyse", hidden=True)(analyze)  # the British spelling works too
@@ -160,21 +154,15 @@ def simulate(
         from grid.human_study.power import power_lines, power_table
 
         table = power_table(people, pairs, groups, simulations, seed)
-        if as_json:
-            print(json.dumps(table, indent=1))
-        else:
-            for line in power_lines(table):
-                out.print(line, soft_wrap=True)
+        answer(table, as_json, power_lines(table))
         return
     if not url:
         raise BadInput("--url: give the address of the running collector of this bundle, such as http://127.0.0.1:8000")
     from grid.human_study.rehearsal import rehearse
 
     facts = rehearse(bundle, url, participants, benefit, people, seed)
-    if as_json:
-        print(json.dumps(facts, indent=1))
-    else:
-        out.print(f"{facts['participants']} simulated participants gave {facts['answers']} answers in {facts['seconds']:.1f} s")
+    line = f"{facts['participants']} simulated participants gave {facts['answers']} answers in {facts['seconds']:.1f} s"
+    answer(facts, as_json, [line])
 
 
 def _serve(bundle: Path, host: str, port: int) -> None:

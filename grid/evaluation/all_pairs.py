@@ -13,7 +13,7 @@ from configs.data_interfaces import ProtocolConfig
 from datamodules.evaluation_sets.templates import Clustering
 from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
-from grid.spec.measure import Measure, area_under_curve, in_percent, keys_in
+from grid.spec.measure import Measure, area_under_curve, rates
 from modules.metrics.all_pairs import all_pairs
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -24,11 +24,8 @@ class Task(EvaluationTask):
     question = "clustering"
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
-        rates = [
-            Measure(f"tar:{far}", f"TAR @ {in_percent(far)}", headline=float(far) in (1e-3, 1e-6))
-            for far in keys_in(found, "tar", falling=True)
-        ]
-        return [*rates, Measure("eer", "EER", lower_is_better=True), area_under_curve(found)]
+        eer = Measure("eer", "EER", lower_is_better=True)
+        return [*rates(found, "tar", "TAR", (1e-3, 1e-6)), eer, area_under_curve(found)]
 
 
 def rows(asked: Clustering) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from configs.data_interfaces import ProtocolConfig
 from datamodules.evaluation_sets.templates import Clustering
 from datamodules.split import draw
-from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
+from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
 from grid.spec.measure import Measure, keys_in
 from modules.metrics.distractors import ranks
@@ -45,7 +45,7 @@ def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Eva
     probe = np.bincount(asked.labels)[asked.labels] > 1
     here = seen.has(asked.rows)
     distractors = asked.rows[here & ~probe]
-    seed = setting(protocol, "seed", 0)
+    seed = getattr(protocol, "seed", 0)
     joining = sorted(distractors.tolist(), key=lambda row: draw(seed, seen.manifest.keys[row]))
     images, labels = asked.rows[here & probe], asked.labels[here & probe]
     several = np.bincount(labels)[labels] > 1
@@ -55,7 +55,7 @@ def evaluate(asked: Clustering, seen: Embedded, protocol: ProtocolConfig) -> Eva
             f"protocol {protocol.title}: of {len(here)} images, {int((~here).sum())} were left out for want of a face, which "
             f"leaves {len(images)} of probe subjects and {len(joining)} distractors; set detector.on_missing_face: center_crop"
         )
-    sizes = sizes_of(setting(protocol, "sizes", ()), len(joining))
+    sizes = sizes_of(getattr(protocol, "sizes", ()), len(joining))
     asking, ahead = ranks(seen.units[seen.places(images)], labels, seen.units[seen.places(np.array(joining))], sizes)
     who = labels[asking]
     metrics: dict[str, Any] = {

@@ -144,11 +144,6 @@ def check_measures(measures: Iterable[Measure], metrics: Mapping[str, Any]) -> N
             raise broken("measures returned the key", measure.key, f"one of the metrics: {', '.join(present)}", PAGE)
 
 
-def setting(protocol: ProtocolConfig, name: str, default: Any) -> Any:
-    """A field that only some protocols have."""
-    return getattr(protocol, name, default)
-
-
 def evaluated_targets(protocol: ProtocolConfig, training: Training) -> list[str]:
     """The training's targets that a protocol of predictions evaluates: its ``targets``, or all except the identity.
 
@@ -158,7 +153,7 @@ def evaluated_targets(protocol: ProtocolConfig, training: Training) -> list[str]
     learned = sorted(name for name in training.targets if name != IDENTITY)
     if not learned:
         raise ValueError("it evaluates attributes, and the cell learns the identity only; set targets")
-    wanted = list(setting(protocol, "targets", ())) or learned
+    wanted = list(getattr(protocol, "targets", ())) or learned
     if unknown := [name for name in wanted if name not in learned]:
         raise ValueError(f"the cell does not learn the target {unknown[0]!r}{nearest(unknown[0], learned)}")
     return wanted

@@ -15,7 +15,7 @@ from datamodules.evaluation_sets.templates import Identification
 from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
 from grid.evaluation.templates import embedded_templates
-from grid.spec.measure import Measure, in_percent, keys_in
+from grid.spec.measure import Measure, keys_in, rates
 from modules.metrics.identification import Search, cmc, dir_at_far, search
 from modules.metrics.identification_intervals import identification_intervals
 from modules.metrics.public_identification import Joined, joined_search, pfe
@@ -33,11 +33,7 @@ class Task(EvaluationTask):
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
         ranks = [Measure(f"cmc:{rank}", f"Rank {rank}", headline=rank == "1") for rank in keys_in(found, "cmc")]
-        rates = [
-            Measure(f"dir:{far}", f"DIR @ {in_percent(far)}", headline=float(far) == 1e-2)
-            for far in keys_in(found, "dir", falling=True)
-        ]
-        return [*ranks, *rates]
+        return [*ranks, *rates(found, "dir", "DIR", (1e-2,))]
 
 
 def rows(asked: Identification) -> np.ndarray:
@@ -119,7 +115,7 @@ def _readings(
         return {key: entry[key] for key in ("value", "reason") if key in entry}
 
     ranks = {str(rank): of_joined(lambda one, rank=rank: one.cmc(rank)) for rank in RANKS}  # type: ignore[misc]
-    rates = {
+    errors = {
         f"{far:g}": {
             "pfe": read(lambda far=far: pfe(found, far)[0]),  # type: ignore[misc]
             "insightface": of_joined(lambda one, far=far: one.dir_at_far(far)[0]),  # type: ignore[misc]
@@ -128,7 +124,7 @@ def _readings(
     }
     return {
         "cmc": {rank: {"exact": exact(metrics["cmc"][rank]), "joined": one} for rank, one in ranks.items()},
-        "dir": {far: {"exact": exact(metrics["dir"][far]), **one} for far, one in rates.items()},
+        "dir": {far: {"exact": exact(metrics["dir"][far]), **one} for far, one in errors.items()},
     }
 
 

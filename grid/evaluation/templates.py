@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from configs.data_interfaces import ProtocolConfig
 from datamodules.evaluation_sets.templates import Comparisons, Templates
-from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
+from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
-from grid.spec.measure import Measure, area_under_curve, in_percent, keys_in
+from grid.spec.measure import Measure, area_under_curve, rates
 from modules.metrics.public_evaluators import corners, nearest
 from modules.metrics.roc import Curve
 from modules.metrics.subject_bootstrap import subject_bootstrap
@@ -32,11 +32,7 @@ class Task(EvaluationTask):
     fixed = True
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
-        rates = [
-            Measure(f"tar:{far}", f"TAR @ {in_percent(far)}", headline=float(far) == 1e-4)
-            for far in keys_in(found, "tar", falling=True)
-        ]
-        return [*rates, Measure("eer", "EER", lower_is_better=True), area_under_curve(found)]
+        return [*rates(found, "tar", "TAR", (1e-4,)), Measure("eer", "EER", lower_is_better=True), area_under_curve(found)]
 
 
 def rows(asked: Comparisons) -> np.ndarray:
@@ -126,7 +122,7 @@ def embedded_templates(templates: Templates, seen: Embedded, protocol: ProtocolC
         array[here] for array in (templates.rows, templates.template, templates.media, templates.weights)
     )
     features = seen.vectors[seen.places(rows_here)].astype(np.float64, copy=False)
-    norm = bool(setting(protocol, "norm", False))
+    norm = bool(getattr(protocol, "norm", False))
     numbers, vectors = aggregate(features, template, media, norm=norm, detector=weights)
     place = np.full(len(templates), -1, np.int64)
     place[numbers] = np.arange(len(numbers))

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from configs.data_interfaces import Pairs, ProtocolConfig
 from datamodules.evaluation_sets.formed_pairs import formed_pairs
-from grid.evaluation.evaluator import Embedded, EvaluationResult, setting
+from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
-from grid.spec.measure import Measure, area_under_curve, in_percent, keys_in
+from grid.spec.measure import Measure, area_under_curve, rates
 from modules.metrics.accuracy_modes import all_modes
 from modules.metrics.operating_points import failure_to_enroll, operating_points
 from modules.metrics.verification import verification
@@ -50,7 +50,7 @@ class Task(EvaluationTask):
             Measure("best_threshold", "Accuracy, best threshold"),
             Measure("eer", "EER", lower_is_better=True),
             area_under_curve(found),
-            *(Measure(f"val:{far}", f"VAL @ {in_percent(far)}", headline=False) for far in keys_in(found, "val", falling=True)),
+            *rates(found, "val", "VAL"),
         ]
 
 
@@ -85,7 +85,7 @@ def evaluate(asked: Pairs, seen: Embedded, protocol: ProtocolConfig) -> Evaluati
         columns["verifier"] = verified.scores
     pq.write_table(pa.table(columns), seen.folder / SCORES)
     outputs = [SCORES]
-    if setting(protocol, "setting", "unsupervised") == "unrestricted":
+    if getattr(protocol, "setting", "unsupervised") == "unrestricted":
         pq.write_table(pa.table(_formed(asked, seen)), seen.folder / FORMED)
         outputs.append(FORMED)
     facts = {key: metrics[key]["value"] for key in ("best_threshold", "ten_fold", "eer", "auc")}
@@ -133,9 +133,9 @@ def _verified(
     fold: np.ndarray,
 ) -> Verified | None:
     """The results of LFW's settings with a verifier; None for the unsupervised setting."""
-    name = setting(protocol, "setting", "unsupervised")
+    name = getattr(protocol, "setting", "unsupervised")
     if name == "restricted":
-        return restricted(seen.units, left, right, same, fold, **VERIFIERS[setting(protocol, "verifier", "both")])
+        return restricted(seen.units, left, right, same, fold, **VERIFIERS[getattr(protocol, "verifier", "both")])
     if name == "unrestricted":
         return unrestricted(seen.units, left, right, same, fold, who)
     return None

@@ -7,7 +7,7 @@ their scores, and the detections that they need.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -66,13 +66,13 @@ def explain(
         plan = without_training(checked_plan(grid, None, console, retry=True), study, passed)
         check_keys(plan)
         ledger = Ledger(store)
+        stages = []
         for stage in plan.stages:
             if known_kind(stage.stage).explains and stage.state == FAILED:  # requesting it again means retrying it
                 ledger.forgive(stage.stage, stage.id)
-        again = [
-            dataclasses.replace(s, state=RUN) if known_kind(s.stage).explains and s.state == FAILED else s for s in plan.stages
-        ]
-        plan = dataclasses.replace(plan, stages=tuple(again))
+                stage = dataclasses.replace(stage, state=RUN)
+            stages.append(stage)
+        plan = dataclasses.replace(plan, stages=tuple(stages))
         executor = executor_of(grid.spec.launch)
         if plan.open:
             executor.check_reachable()
@@ -173,19 +173,19 @@ def fewer(explainer: ExplainerConfig, facts: Mapping[str, Any]) -> str | None:
     return f"{there} of {asked} {what}" if there < asked else None
 
 
-def print_result(facts: Mapping[str, Any], study: Study, console: Console) -> None:
-    """Prints the result on a terminal."""
+def result_lines(facts: Mapping[str, Any], study: Study) -> Iterator[str | Text]:
+    """The result on a terminal."""
     for one in facts["passed_over"]:
-        console.print(styled("[yellow]passed over[/] {}: {}", one["cell"], one["reason"]), soft_wrap=True)
+        yield styled("[yellow]passed over[/] {}: {}", one["cell"], one["reason"])
     for row in facts["explanations"]:
         cell = cell_title(row["cell"])
         if row["state"] == "refused":
             said = f"{row['refused']['code']}: {row['refused']['reason']}"
-            console.print(styled("[yellow]refused[/] {}, {}: {}", row["label"], cell, said), soft_wrap=True)
+            yield styled("[yellow]refused[/] {}, {}: {}", row["label"], cell, said)
         elif row["state"] != "done":
-            console.print(styled("[red]{}[/] {}, {}: {}", row["state"], row["label"], cell, row["error"]), soft_wrap=True)
+            yield styled("[red]{}[/] {}, {}: {}", row["state"], row["label"], cell, row["error"])
         if "fewer" in row:
-            console.print(styled("[yellow]fewer[/] {}, {}: {}", row["label"], cell, row["fewer"]))
+            yield styled("[yellow]fewer[/] {}, {}: {}", row["label"], cell, row["fewer"])
     more = {
         (tuple(cell.levels.items()), name.kind, name.about)
         for cell in Study(study.path).cells
@@ -197,13 +197,12 @@ def print_result(facts: Mapping[str, Any], study: Study, console: Console) -> No
     if failed:
         names = ",".join(dict.fromkeys(row["label"] for row in failed))
         said = f"the same command tries again; `facegrid explain {short(study.path)} --drop '{names}'` takes it out"
-        console.print(Text(f"{said}; cells stay done"), soft_wrap=True)
+        yield f"{said}; cells stay done"
     counts = []
     for kind, word in ((EXPLAIN, "explanations"), (SCORE, "scores")):
         states = [row["state"] for row in facts["explanations"] if row["kind"] == kind]
         if states:
             counts.append(f"{word}: {', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))}")
     page = short(study.path / "report/index.html")
-    ran = facts["stages_run"]
-    line = f"{counted(ran, 'stage')} ran · {' · '.join(counts)} · report: {page}"
-    console.print(Text(f"{line} · MLflow: facegrid ui {short(study.path)}"), soft_wrap=True)
+    line = f"{counted(facts['stages_run'], 'stage')} ran · {' · '.join(counts)} · report: {page}"
+    yield f"{line} · MLflow: facegrid ui {short(study.path)}"

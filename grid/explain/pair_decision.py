@@ -32,15 +32,16 @@ def limit_of(trained: Trained, threshold: float | None) -> Limit | None:
     """The given threshold, else that of the first protocol of the cell; None if there is neither."""
     if threshold is not None:
         return Limit(threshold, "--threshold", None)
-    for evaluated in trained.evaluated():
-        best = evaluated.metrics["best_threshold"]
-        synced = ", with mirror images added" if evaluated.flip_test else ""
-        corners = ", with corners added" if evaluated.multi_crop is not None else ""
-        source = (
-            f"the best one of protocol {evaluated.title}{synced}{corners}: {100 * best['value']:.2f} % of its pairs are right"
-        )
-        return Limit(float(best["threshold"]), source, evaluated)
-    return None
+    evaluated = next(iter(trained.evaluated()), None)
+    if evaluated is None:
+        return None
+    best = evaluated.metrics["best_threshold"]
+    mirrored = ", with mirror images added" if evaluated.flip_test else ""
+    corners = ", with corners added" if evaluated.multi_crop is not None else ""
+    source = (
+        f"the best one of protocol {evaluated.title}{mirrored}{corners}: {100 * best['value']:.2f} % of its pairs are right"
+    )
+    return Limit(float(best["threshold"]), source, evaluated)
 
 
 def cosine_of(network: Any, images: torch.Tensor, limit: Limit | None) -> float:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.text import Text
 
 from configs.explainers import ExplainerConfig
-from datamodules.images import read_image
 from datamodules.tensors import tensors
 from grid.execution.job import accelerator
 from grid.execution.process_state import fresh_process_state
 from grid.explain.pair_decision import cosine_of, limit_of
 from grid.explain.pair_png import Drawn, Headline, pair_png
 from grid.explain.pair_reference import reference_of
+from grid.export.embedder import cut_faces
 from grid.plan.inputs import InputResolver
 from grid.results.heatmap import from_unit
 from grid.results.model_loader import Trained
@@ -29,7 +29,7 @@ from grid.stages.explain import target_of
 from grid.stages.train import load_network
 from grid.terminal import styled
 from modules.attribution import returned
-from modules.attribution.explainer import Refused
+from modules.attribution.explainer import Reference, Refused
 
 METHODS = ("gradcam", "stylianou", "corr_rise", "minplus", "reconstruction")  # the default; all take seconds
 
@@ -91,40 +91,29 @@ def explain(
 def _faces(trained: Trained, files: tuple[Path, Path], device: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """The crops (2, H, W, 3) as in training, and facts about each face."""
     config = trained.training.detector
-    detector = config.build(device)
-    try:
-        images = [read_image(file) for file in files]
-    except ValueError as error:
-        raise BadInput(str(error)) from error
-    crops, faces = [], []
-    for file, image, found in zip(files, images, detector.detect(images), strict=True):
-        if not found.found and config.on_missing_face != "center_crop":
-            policy = f"on_missing_face: {config.on_missing_face}"
-            raise BadInput(
-                f"{file}: detector {config.name} finds no face, and this network was made without such images ({policy})"
-            )
-        crops.append(detector.crop(image, found, trained.training.input.pixels))
-        face = {"file": str(file), "width": image.shape[1], "height": image.shape[0], "found": found.found}
-        faces.append({**face, "box": [round(value, 1) for value in found.box] if found.found else None, "score": found.score})
-    return np.stack(crops), faces
+    crops, images, found = cut_faces(files, config, config.build(device), trained.training.input.pixels)
+    faces = []
+    for file, image, face in zip(files, images, found, strict=True):
+        facts = {"file": str(file), "width": image.shape[1], "height": image.shape[0], "found": face.found}
+        faces.append({**facts, "box": [round(value, 1) for value in face.box] if face.found else None, "score": face.score})
+    return crops, faces
 
 
 class _Reference:
-    """The reference pairs, computed when a method first requests them, or the reason why there are none."""
+    """The reference pairs, computed when a method first requests them, or the reason ``why`` there are none."""
+
+    why = ""
 
     def __init__(self, trained: Trained, context: Context) -> None:
         self.trained, self.context = trained, context
-        self.tried, self.why = False, ""
-        self.found: Any = None
 
-    def get(self) -> Any:
-        if not self.tried:
-            self.tried = True
-            try:
-                self.found = reference_of(self.trained, self.context)
-            except BadInput as error:
-                self.why = f"; the training data give none: {error}"
-        return self.found
+    @cached_property
+    def pairs(self) -> Reference | None:
+        try:
+            return reference_of(self.trained, self.context)
+        except BadInput as error:
+            self.why = f"; the training data give none: {error}"
+            return None
 
 
 def _maps(
@@ -142,11 +131,11 @@ def _maps(
         found = returned.explain_pairs(explainer, network, images[:1], images[1:], pixels, None)
         wants = "unnormalized" in found.notes
     except Refused as error:
-        if error.code != "no_reference" or reference.get() is None:
+        if error.code != "no_reference" or reference.pairs is None:
             raise
         wants = True
-    if wants and reference.get() is not None:
-        found = returned.explain_pairs(explainer, network, images[:1], images[1:], pixels, reference.get())
+    if wants and reference.pairs is not None:
+        found = returned.explain_pairs(explainer, network, images[:1], images[1:], pixels, reference.pairs)
     return [
         Drawn(f"{explainer.title} {name}".rstrip(), _about(found), maps[0], name in found.signed)
         for name, maps in found.maps.items()
@@ -173,19 +162,15 @@ def source_of(facts: Mapping[str, Any]) -> str:
     return "no decision: this training has no finished evaluation on pairs, and no --threshold was given"
 
 
-def print_result(facts: Mapping[str, Any], console: Console) -> None:
-    """Prints the result on a terminal."""
-    console.print(Text(said(facts), style="bold"), soft_wrap=True)
-    console.print(Text(source_of(facts)), soft_wrap=True)
+def result_lines(facts: Mapping[str, Any]) -> Iterator[str | Text]:
+    """The result on a terminal."""
+    yield Text(said(facts), style="bold")
+    yield source_of(facts)
     for face in facts["faces"]:
-        size = f"{face['width']} x {face['height']} pixels"
-        if face["found"]:
-            where = styled("face at {}", ", ".join(f"{value:g}" for value in face["box"]))
-        else:
-            where = styled("[yellow]no face found[/], its center")
-        console.print(Text.assemble(f"{face['file']}: ", where, f", of {size}"), soft_wrap=True)
+        where = ", ".join(f"{value:g}" for value in face["box"]) if face["found"] else ""
+        words = "face at {}" if where else "[yellow]no face found[/], its center{}"
+        yield styled(f"{{}}: {words}, of {{}} x {{}} pixels", face["file"], where, face["width"], face["height"])
     for one in facts["refused"]:
-        console.print(styled("[yellow]refused[/] {}: {}: {}", one["method"], one["code"], one["reason"]), soft_wrap=True)
+        yield styled("[yellow]refused[/] {}: {}: {}", one["method"], one["code"], one["reason"])
     canvas = Path(facts["image"])
-    near = canvas.relative_to(Path.cwd()) if canvas.is_relative_to(Path.cwd()) else canvas
-    console.print(Text(f"image: {near}"), soft_wrap=True)
+    yield f"image: {canvas.relative_to(Path.cwd()) if canvas.is_relative_to(Path.cwd()) else canvas}"

@@ -49,6 +49,33 @@ def network_of(package: Package) -> Plain:
     return Plain(backbone, head).eval()
 
 
+def cut_faces(
+    files: Sequence[Path], config: Any, detector: Any, pixels: int | tuple[int, int]
+) -> tuple[np.ndarray, list[np.ndarray], list[Any]]:
+    """The faces of image files, uint8 (N, height, width, 3); the images; and what the detector found in each.
+
+    Args:
+        config: of the detector
+        detector: built from it
+
+    Raises:
+        BadInput: a file is not an image, or has no face and the detector's policy is not to use the center.
+    """
+    try:
+        images = [read_image(Path(file)) for file in files]
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    faces = detector.detect(images)
+    for file, face in zip(files, faces, strict=True):
+        if not face.found and config.on_missing_face != "center_crop":
+            raise BadInput(
+                f"{file}: detector {config.name} finds no face, and the network was trained without such images "
+                f"(on_missing_face: {config.on_missing_face})"
+            )
+    crops = [detector.crop(image, face, pixels) for image, face in zip(images, faces, strict=True)]
+    return np.stack(crops), images, faces
+
+
 class Embedder:
     """Finds the faces of photographs, crops them as in training and embeds them, on the CPU.
 
@@ -62,26 +89,9 @@ class Embedder:
         self.detector = package.detector.build()
 
     def crops(self, files: Sequence[Path]) -> tuple[np.ndarray, list[bool]]:
-        """The faces of image files, uint8 (N, height, width, 3), and whether each was found by the detector.
-
-        Raises:
-            BadInput: a file is not an image, or has no face and the detector's policy is not to use the center.
-        """
-        try:
-            images = [read_image(Path(file)) for file in files]
-        except ValueError as error:
-            raise BadInput(str(error)) from error
-        detector = self.package.detector
-        crops, found = [], []
-        for file, image, face in zip(files, images, self.detector.detect(images), strict=True):
-            if not face.found and detector.on_missing_face != "center_crop":
-                raise BadInput(
-                    f"{file}: detector {detector.name} finds no face, and the network was evaluated without such images "
-                    f"(on_missing_face: {detector.on_missing_face})"
-                )
-            crops.append(self.detector.crop(image, face, self.package.input.pixels))
-            found.append(bool(face.found))
-        return np.stack(crops), found
+        """The faces of image files, uint8 (N, height, width, 3), and whether each was found; errors as ``cut_faces``."""
+        crops, _, faces = cut_faces(files, self.package.detector, self.detector, self.package.input.pixels)
+        return crops, [bool(face.found) for face in faces]
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """Face crops uint8 (N, height, width, 3) to embeddings of unit length, float32 (N, dimension).

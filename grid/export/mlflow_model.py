@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from grid.export.package import ONNX, RECORD, Package
 from grid.spec.grid_file import BadInput
-from grid.tracking.uri import ENVIRONMENT
+from grid.tracking.uri import quiet
 
 CODE = Path(__file__).with_name("pyfunc_model.py")
 
@@ -44,8 +43,7 @@ def log_model(package: Package, tracking: str, name: str) -> dict[str, str]:
     Raises:
         BadInput: MLflow cannot be reached, or refuses it; one line.
     """
-    for key, value in ENVIRONMENT.items():
-        os.environ.setdefault(key, value)
+    quiet()
     import mlflow
 
     if not (package.folder / ONNX).is_file() or not (package.folder / RECORD).is_file():

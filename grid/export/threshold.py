@@ -31,21 +31,20 @@ def threshold_of(trained: Trained, fmr: float, protocol: str | None) -> dict[str
     """
     if trained.cell is None or trained.view is None:
         return {"threshold": None, "reason": "no study is known", "flip_test": False}
-    fits = [
-        one
+    markers = trained.view.markers
+    fits = {
+        one.title: (one, markers[name])
         for one in trained.cell.protocols
-        if one.task == "verification" and one.multi_crop is None and StageName(EVALUATE, one.title) in trained.view.markers
-    ]
-    chosen = next((one for one in fits if protocol in (None, one.title)), None)
-    if chosen is None and protocol is not None:
-        titles = ", ".join(one.title for one in fits) or "none"
+        if one.task == "verification" and one.multi_crop is None and (name := StageName(EVALUATE, one.title)) in markers
+    }
+    if protocol is not None and protocol not in fits:
+        titles = ", ".join(fits) or "none"
         raise BadInput(f"--protocol {protocol!r}: no finished protocol of that title with pairs of images (known: {titles})")
-    if chosen is None:
+    if not fits:
         return {"threshold": None, "reason": "the study evaluated no pairs of images", "flip_test": False}
+    chosen, marker = fits[protocol or next(iter(fits))]
     try:
-        left, right, same, scores = scored_subjects(
-            trained.ledger, trained.view.markers[StageName(EVALUATE, chosen.title)], chosen
-        )
+        left, right, same, scores = scored_subjects(trained.ledger, marker, chosen)
         found = held_out_threshold(scores, same, left, right, fmr)
     except (ValueError, Blocked, Damaged) as error:
         raise BadInput(f"protocol {chosen.title}: {error}") from error

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grid.plan.plan import Plan, make_plan
-from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import Grid, read
 
 
@@ -29,6 +28,4 @@ def plan(grid: Grid | str | Path, where: Mapping[str, Sequence[str]] | None = No
     Raises:
         BadInput: as in ``read_grid``, or an unknown axis or level.
     """
-    found = grid if isinstance(grid, Grid) else read_grid(grid)
-    check_cell_filter(where or {}, found.axes)
-    return make_plan(found, where)
+    return make_plan(grid if isinstance(grid, Grid) else read_grid(grid), where)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import pkgutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,10 +74,7 @@ class Metrics:
 
     @staticmethod
     def _modules() -> list[str]:
-        spec = importlib.util.find_spec("modules.metrics")
-        assert spec is not None
-        places = spec.submodule_search_locations or ()
-        return [file.stem for place in places for file in Path(place).glob("[a-z]*.py")]
+        return [module.name for module in pkgutil.iter_modules(importlib.import_module("modules.metrics").__path__)]
 
 
 def dealt(same: np.ndarray, folds: int = 10) -> np.ndarray:

@@ -7,8 +7,9 @@ import importlib.util
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from configs.lookup import PACKAGES, known
+from configs.lookup import PACKAGES, known, lookup
 from grid.library.constructor import Constructor
 
 CLASS = re.compile(r"^class (\w+?)(?:Dataset|Protocol)?Config\(", re.MULTILINE)
@@ -26,12 +27,11 @@ def titles(kind: str) -> dict[str, str]:
     Titles come from the Config classes, read from the sources: ``ArcFace`` from ``class ArcFaceConfig`` in ``arcface.py``.
     Nothing is imported for it.
     """
-    spec = importlib.util.find_spec(PACKAGES[kind])
-    assert spec is not None, PACKAGES[kind]
     found = {}
     for name in known(kind):
-        (source,) = (file for place in spec.submodule_search_locations or () if (file := Path(place, f"{name}.py")).is_file())
-        classes = CLASS.findall(source.read_text(encoding="utf-8")) or [name]
+        spec = importlib.util.find_spec(f"{PACKAGES[kind]}.{name}")
+        assert spec is not None, name
+        classes = CLASS.findall(Path(str(spec.origin)).read_text(encoding="utf-8")) or [name]
         found[next((title for title in classes if plain(title) == plain(name)), classes[0])] = name
     return found
 
@@ -74,7 +74,6 @@ def _constructor(kind: str, name: str, title: str) -> Constructor:
     if kind == "explainer":
         from grid.library.explainers import ModuleExplainer, ModulePairExplainer
 
-        made = Constructor(kind, name, title)
-        of_pairs = made.config.of == "pair"  # type: ignore[attr-defined]
-        return Constructor(kind, name, title, ModulePairExplainer if of_pairs else ModuleExplainer, ())
+        config: Any = lookup(kind, name)
+        return Constructor(kind, name, title, ModulePairExplainer if config.of == "pair" else ModuleExplainer, ())
     return Constructor(kind, name, title)

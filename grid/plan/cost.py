@@ -102,14 +102,14 @@ def _check_layers(plan: Plan) -> None:
 def _check(cell: Training, subjects: int | None) -> None:
     """Raises ValueError if parts of a training, or of its source training, are incompatible; ``count`` checks the rest."""
     source = cell.source() if isinstance(cell, Cell) else None
-    for training in (cell, source):
-        if training is not None:
-            _check_recipe(training.recipe)
-            training.check_devices()
+    trainings = [cell] if source is None else [cell, source]
+    for training in trainings:
+        _check_recipe(training.recipe)
+        training.check_devices()
     if cell.recipe.trains:
         cell.batches.check(cell.recipe.part_size, subjects)
-    for training in (cell, source):
-        if training is not None and training.classifies and training.recipe.part_size // training.compute.devices == 1:
+    for training in trainings:
+        if training.classifies and training.recipe.part_size // training.compute.devices == 1:
             check_single_image(training.backbone, training.head, training.input.pixels, training.recipe.learning_part)
     freezing.check(on_meta(cell.backbone), cell.recipe.learning_part)
     if not cell.pretraining.missing(cell.backbone):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 
 from grid.plan.plan import Plan
 from grid.spec.training import Training
@@ -18,7 +19,7 @@ def determinism_lines(plan: Plan) -> list[str]:
     """
     if not _uses_gpus(plan):
         return []
-    found: dict[str, int] = {}
+    found: Counter[str] = Counter()
     known: dict[tuple[object, ...], list[str]] = {}
     for planned in plan.cells:
         cell = planned.cell
@@ -27,8 +28,7 @@ def determinism_lines(plan: Plan) -> list[str]:
         key = (id(cell.backbone), id(cell.head), id(cell.reconstruction), cell.input.pixels)  # kept alive by the plan
         if key not in known:
             known[key] = operations(cell)
-        for what in known[key]:
-            found[what] = found.get(what, 0) + 1
+        found.update(known[key])
     return [
         f"{what} has no deterministic form on GPUs, so the training of {counted(cells, 'cell')} would fail there; set "
         "compute.deterministic to warn or false"

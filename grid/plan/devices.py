@@ -14,7 +14,7 @@ from modules.shape_inference import feature_shape, on_meta
 
 def device_lines(plan: Plan) -> list[str]:
     """One line for each number of devices and kind of layers that make a result depend on it."""
-    found: dict[tuple[int, str], int] = {}
+    found: Counter[tuple[int, str]] = Counter()
     known: dict[tuple[int, ...], str] = {}
     for planned in plan.cells:
         cell = planned.cell
@@ -24,8 +24,7 @@ def device_lines(plan: Plan) -> list[str]:
         if key not in known:
             known[key] = " and ".join(by_part(cell))
         if known[key]:
-            place = (cell.compute.devices, known[key])
-            found[place] = found.get(place, 0) + 1
+            found[cell.compute.devices, known[key]] += 1
     lines = [
         f"compute.devices {devices}: {what} of {counted(cells, 'cell')} per device, so numbers differ from those of one device"
         for (devices, what), cells in found.items()

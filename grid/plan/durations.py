@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -79,15 +78,12 @@ def fit(durations: Sequence[Duration]) -> Fit:
     return Fit(level, slope, center, free, count, (PRIOR_WEIGHT * PRIOR_SD**2 + rest) / weight, weight)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Durations:
     """Measurements, and the models made of them."""
 
     measured: Sequence[Duration]
-
-    @cached_property
-    def _fits(self) -> dict[tuple[str, ...], Fit | None]:
-        return {}
+    _fits: dict[tuple[str, ...], Fit | None] = field(default_factory=dict)
 
     def of(self, workload: Workload, device: str) -> Fit | None:
         """The model for stages with this workload on a device; None if none of their kind was measured there.

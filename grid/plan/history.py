@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
 
 from grid.ledger.ledger import Damaged, Ledger
 from grid.plan.plan import Plan, store_of
@@ -59,15 +58,9 @@ def duration_of(ledger: Ledger, kind: str, id: str, known: Workload | None) -> D
     if marker is None or "device" not in marker.environment or not marker.facts.get("promoted", True):
         return None  # a trial that was not promoted trained nothing
     claim = next((one for one in ledger.claims(kind, id) if one["folder"] == marker.attempt), {})
-    workload = _claimed(claim) or known
+    said = claim.get("workload")  # versions before 0.1.1 recorded none
+    workload = Workload(said["group"], said["network"], said["amount"]) if isinstance(said, Mapping) else known
     others = claim.get("devices") != claim.get("cell_devices")
     if workload is None or others or ledger.resumed_from(f"{kind}/{id}/{marker.attempt}"):
         return None
     return Duration(workload, max(marker.finished - marker.started, 1e-3), str(marker.environment["device"]))
-
-
-def _claimed(claim: Mapping[str, Any]) -> Workload | None:
-    """The workload in the claim of an attempt; versions before 0.1.1 recorded none."""
-    if isinstance(said := claim.get("workload"), Mapping):
-        return Workload(str(said["group"]), str(said["network"]), said["amount"])
-    return None

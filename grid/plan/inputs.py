@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,11 +14,14 @@ from configs.component import Config, canonical
 from configs.data_interfaces import Column, DatasetConfig, Manifest, Pairs, Progress, ProtocolConfig
 from configs.lookup import resolve
 from configs.network_interfaces import PretrainingConfig, TrainedPretrainingConfig
+from datamodules.conflicts import conflicts, described, without
+from datamodules.families import families
+from datamodules.split import held_identities, held_images
 from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
-from grid.plan.overlap import ask, free_pairs, pairs_digest
-from grid.plan.returned import calling, checked_columns, checked_pairs
+from grid.plan.overlap import free_pairs, pairs_digest
+from grid.plan.returned import calling, checked_columns, checked_input, checked_pairs
 from grid.plan.target_columns import check_evaluated, check_official, learned_columns, no_validation
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
@@ -76,16 +78,11 @@ class InputResolver:
         if found is None:
             self.unread[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never read: ids are pending; launch reads them once", data)
-        if data.on_identity_conflict == "skip" and (same := self.conflicts(found)):
-            found = _datamodule("conflicts").without(found, same)
+        if data.on_identity_conflict == "skip" and (same := conflicts(found)):
+            found = without(found, same)
         if not found.keys:
             raise ValueError(f"the dataset {data.name} has no images that fit its settings")
         return found
-
-    @staticmethod
-    def conflicts(manifest: Manifest) -> list[list[int]]:
-        """Rows with identical bytes under different identities, see ``datamodules.conflicts``."""
-        return _datamodule("conflicts").conflicts(manifest)  # type: ignore[no-any-return]
 
     def scan(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Reads a dataset's images; clears the cached answers."""
@@ -100,8 +97,10 @@ class InputResolver:
 
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
         """Hashes a dataset's images; clears the cached answers."""
+        from datamodules.near_duplicates import prints
+
         manifest = self.manifest(data)
-        _readable(lambda: _datamodule("near_duplicates").prints(data.build(manifest), progress).save(self._prints(manifest)))
+        _readable(lambda: prints(data.build(manifest), progress).save(self._prints(manifest)))
         self.store.push("scans")
         self._forget()
 
@@ -119,12 +118,15 @@ class InputResolver:
 
     def families(self, data: DatasetConfig, bits: int) -> np.ndarray:
         """The family of each image, see ``datamodules.families``; raises Blocked if the images were not hashed yet."""
-        found = _datamodule("families")
-        key, prints, near = ("families", self._key(data), bits), self.prints(data), _datamodule("near_duplicates").near
-        return self._once(key, lambda: found.families(self.manifest(data).identities, near(prints, prints, bits)[0]))  # type: ignore[no-any-return]
+        from datamodules.near_duplicates import near
+
+        key, prints = ("families", self._key(data), bits), self.prints(data)
+        return self._once(key, lambda: families(self.manifest(data).identities, near(prints, prints, bits)[0]))  # type: ignore[no-any-return]
 
     def _look_up(self, data: DatasetConfig) -> Any:
-        found = _datamodule("near_duplicates").Prints.load(self._prints(self.manifest(data)))
+        from datamodules.near_duplicates import Prints
+
+        found = Prints.load(self._prints(self.manifest(data)))
         if found is None:
             self.unseen[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never compared: launch looks at them once", data)
@@ -205,19 +207,16 @@ class InputResolver:
         cell.check_titles()
         cell.augmentation.check(cell.detector)
         blocks: list[Blocked] = []
-
-        def meet(look: Callable[[], object]) -> None:
+        key = ("weights there", self._key(cell.pretraining), self._key(cell.backbone))
+        looks: list[Callable[[], object]] = [lambda: self._once(key, lambda: _check_weights(cell))]
+        looks += [partial(self._check_subjects, data) for data in self._trained(cell)]
+        for protocol in cell.protocols:
+            looks.append(partial(self._once, ("missing", self._key(protocol)), partial(self._check_protocol, protocol)))
+        for look in looks:
             try:
                 look()
             except Blocked as blocked:
                 blocks.append(blocked)
-
-        key = ("weights there", self._key(cell.pretraining), self._key(cell.backbone))
-        meet(lambda: self._once(key, lambda: _check_weights(cell)))
-        for data in self._trained(cell):
-            meet(partial(self._check_subjects, data))
-        for protocol in cell.protocols:
-            meet(partial(self._once, ("missing", self._key(protocol)), partial(self._check_protocol, protocol)))
         absent = dict.fromkeys(str(blocked) for blocked in blocks if blocked.unread is None)
         if absent:
             raise Blocked("; also: ".join(absent))
@@ -238,12 +237,11 @@ class InputResolver:
         counts = self._once(("counts", self._key(data)), lambda: Counter(self.manifest(data).identities))
         if made.by == "identities":
             chosen = ("held", self._key(data), made.fraction, made.seed)
-            names = self._once(chosen, lambda: _datamodule("split").held_identities(counts, made.fraction, made.seed))
+            names = self._once(chosen, lambda: held_identities(counts, made.fraction, made.seed))
             held = [counts[who] for who in names]
         else:
-            of = _datamodule("split").held_images
             each = ("held images", self._key(data), made.fraction)
-            held = self._once(each, lambda: [of(count, made.fraction) for count in counts.values()])
+            held = self._once(each, lambda: [held_images(count, made.fraction) for count in counts.values()])
         if training.targets and IDENTITY not in training.targets:
             held = [int(made.fraction > 0)]  # with classes and numbers, some image is always held out
         if not training.recipe.needs_validation:
@@ -258,10 +256,10 @@ class InputResolver:
             raise ValueError(f"training needs two subjects at least; {data.name} has {subjects}")
         if data.identified and data.on_identity_conflict == "fail":
             manifest = self.manifest(data)
-            if same := self._once(("conflicts", self._key(data)), lambda: self.conflicts(manifest)):
+            if same := self._once(("conflicts", self._key(data)), lambda: conflicts(manifest)):
                 raise ValueError(
-                    f"dataset {data.name}: {_datamodule('conflicts').described(manifest, same)}; mend it, or set "
-                    "on_identity_conflict: skip trains without them, keep with them"
+                    f"dataset {data.name}: {described(manifest, same)}; mend it, or set on_identity_conflict: skip trains "
+                    "without them, keep with them"
                 )
 
     def _check_protocol(self, protocol: ProtocolConfig) -> None:
@@ -300,7 +298,7 @@ class InputResolver:
         manifest = self.manifest(data)
         seen = self._seen(data, trained, protocol.near)
         if not seen.any():
-            return ask(protocol, manifest)
+            return checked_input(protocol, manifest)
         free = np.flatnonzero(~seen)
         count = len({who for who, met in zip(manifest.identities, seen, strict=True) if met})
         refused = f"protocol {protocol.title}: {count} of its subjects are in the training set"
@@ -308,7 +306,7 @@ class InputResolver:
         if task.fixed:
             raise ValueError(f"{refused}; its lists are fixed: train on others")
         try:
-            found = ask(protocol, manifest.subset(free))
+            found = checked_input(protocol, manifest.subset(free))
         except ValueError as error:
             raise ValueError(f"{refused}, and it cannot be evaluated without them ({error}); train on others") from error
         if not len(free):
@@ -344,13 +342,15 @@ class InputResolver:
 
     def _alike(self, data: DatasetConfig, trained: Sequence[DatasetConfig], bits: int) -> np.ndarray:
         """Rows of ``data`` that are near-duplicates of training images; queries all training sets, so that all get hashed."""
+        from datamodules.near_duplicates import near
+
         rows = [np.zeros(0, np.int64)]
         blocks: list[Blocked] = []
         for one in [data, *trained]:
             try:
                 theirs = self.prints(one)
                 if one is not data and not blocks:
-                    rows.append(_datamodule("near_duplicates").near(theirs, self.prints(data), bits)[0][:, 1])
+                    rows.append(near(theirs, self.prints(data), bits)[0][:, 1])
             except Blocked as blocked:
                 blocks.append(blocked)
         if blocks:
@@ -384,11 +384,6 @@ def _readable(find: Callable[[], Any]) -> Any:
     except OSError as error:
         name, why = error.filename, error.strerror
         raise ValueError(f"{name}: {why}" if name and why else str(error)) from error
-
-
-def _datamodule(name: str) -> Any:
-    """``datamodules.<name>``, imported by name like components: that package is in a higher layer."""
-    return importlib.import_module(f"datamodules.{name}")
 
 
 def _check_weights(cell: Cell) -> None:

@@ -1,26 +1,14 @@
-"""What a protocol asks, and what remains of it when its subjects or images were trained on."""
+"""What remains of the pairs of a protocol when their subjects or images were trained on."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from configs.component import digest
 from configs.data_interfaces import Manifest, Pairs, ProtocolConfig
-from grid.evaluation.task import evaluation_task
-from grid.plan.returned import checked_input
-
-
-def ask(protocol: ProtocolConfig, manifest: Manifest) -> Any:
-    """The evaluation data of a protocol that does not compare pairs of images, from the whole manifest.
-
-    Raises:
-        ContractError: the protocol has no such method, or returned an object without ``digest``.
-    """
-    return checked_input(protocol, evaluation_task(protocol.task).question, manifest)
 
 
 def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen: np.ndarray) -> Pairs:
@@ -35,8 +23,9 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
     remain, of = int((~shared).sum()), len(shared)
     genuine = int((pairs.same & ~shared).sum())
     subjects = {manifest.identities[row] for row in [*pairs.left, *pairs.right] if seen[row]}
+    also = "" if protocol.near is None else " (or images nearly like theirs)"
     refused = (
-        f"protocol {protocol.title}: {len(subjects)} of its subjects are in the training set{_also(protocol)}, so "
+        f"protocol {protocol.title}: {len(subjects)} of its subjects are in the training set{also}, so "
         f"{of - remain} of its {of} pairs say nothing about unseen subjects"
     )
     if genuine in (0, remain):
@@ -48,10 +37,6 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
     return dataclasses.replace(  # type: ignore[type-var]
         pairs, left=pairs.left[keep], right=pairs.right[keep], same=pairs.same[keep], fold=pairs.fold[keep]
     )
-
-
-def _also(protocol: ProtocolConfig) -> str:
-    return "" if protocol.near is None else " (or images nearly like theirs)"
 
 
 def pairs_digest(pairs: Pairs, keys: Sequence[str]) -> str:

@@ -120,15 +120,15 @@ def checked_plan(grid: Grid, where: CellFilter | None, console: Console, retry: 
         retry: failed or stale stages are to run again
     """
     resolver = InputResolver(store_of(grid))
-    plan = make_plan(grid, where, resolver)
-    _refuse_blocked(plan)  # before reading a million images, make sure that all inputs exist
-    while resolver.unread or resolver.unseen:
+    while True:
+        plan = make_plan(grid, where, resolver)
+        _refuse_blocked(plan)  # before reading a million images, make sure that all inputs exist
         if resolver.unread:
             scan(resolver, next(iter(resolver.unread.values())), console)
-        else:
+        elif resolver.unseen:
             look(resolver, next(iter(resolver.unseen.values())), console)
-        plan = make_plan(grid, where, resolver)
-        _refuse_blocked(plan)
+        else:
+            break
     if plan.open or retry:
         plan = replace(plan, costs=cost(plan, resolver))  # rejects networks that cannot take the input
     check_other_devices(plan)

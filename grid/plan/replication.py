@@ -29,9 +29,8 @@ def protocol_of(grid: Grid, rule: Replication, cell: Cell) -> str:
     """
     titles = [protocol.title for protocol in cell.protocols]
     if rule.until.protocol is not None and rule.until.protocol not in titles:
-        key = "replicates.until.protocol"
-        at = grid.yaml_source.at(key, "replicates")
-        raise BadInput(f"{at}: {key}: no protocol is called {rule.until.protocol!r}{nearest(rule.until.protocol, titles)}")
+        text = f"no protocol is called {rule.until.protocol!r}{nearest(rule.until.protocol, titles)}"
+        raise grid.refusal("replicates.until.protocol", text)
     return rule.until.protocol or titles[0]
 
 
@@ -71,7 +70,7 @@ def granted(
     contrasts = rule.contrasts(combinations_of([levels for levels, _ in cells]))
     if not contrasts:
         text = "no two cells can be compared; `of: means` makes the interval of each cell's mean narrow enough"
-        raise BadInput(f"{grid.yaml_source.at('replicates.until', 'replicates')}: replicates.until.of: {text}")
+        raise grid.refusal("replicates.until.of", text)
     found = replicated(list(values.values()), contrasts, rule.looks, rule.until.half_width)
     return {key: Granted(*one) for key, one in zip(values, zip(found.counts, found.final, strict=True), strict=True)}
 
@@ -92,6 +91,5 @@ def _value(grid: Grid, rule: Replication, id: str, protocol: str, ledger: Ledger
 
 
 def _unknown(grid: Grid, rule: Replication, protocol: str, keys: Sequence[str]) -> BadInput:
-    at = grid.yaml_source.at("replicates.until.metric", "replicates")
     wanted = rule.until.metric
-    return BadInput(f"{at}: replicates.until.metric: {protocol} has no metric {wanted!r}{nearest(wanted, keys)}")
+    return grid.refusal("replicates.until.metric", f"{protocol} has no metric {wanted!r}{nearest(wanted, keys)}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from configs.contract import ContractError, broken, naming, see
 from configs.data_interfaces import Column, DatasetConfig, Manifest, Pairs, ProtocolConfig
+from grid.evaluation.task import evaluation_task
 from grid.tracebacks import error_line
 
 TASK = "evaluation_task"  # pages of docs/extending
@@ -37,12 +38,13 @@ def calling(kind: str, name: str) -> Iterator[None]:
         raise ContractError(f"{kind} {name!r}: {error_line(error)}; {see(kind)}", named=True) from error
 
 
-def checked_input(protocol: ProtocolConfig, question: str, manifest: Manifest) -> Any:
-    """The input of an evaluation task, returned by the protocol's method ``question``.
+def checked_input(protocol: ProtocolConfig, manifest: Manifest) -> Any:
+    """The evaluation data of a protocol that does not compare pairs of images, as its task needs them.
 
     Raises:
-        ContractError: there is no such method, or what it returned has no ``digest``.
+        ContractError: the protocol lacks the method that returns them, or they have no ``digest``.
     """
+    question = evaluation_task(protocol.task).question
     with naming("protocol", protocol.name):
         method = getattr(protocol, question, None)
         if not callable(method):

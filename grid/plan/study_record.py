@@ -63,15 +63,15 @@ def _earlier(study: Path) -> dict[str, Any] | None:
 
 def revision() -> str:
     """The checkout's git revision, with a trailing + if files differ from it; empty outside a checkout."""
-    here = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        here = Path(__file__).resolve().parent
+        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True)
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return found + ("+" if changed.stdout.strip() else "")
 
 
 def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,10 +45,8 @@ def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
     parts: list[Any] = [cells]
     if len(plan.cells) > MANY:
         parts.append(Text(f"... and {len(plan.cells) - MANY} more cells (all of them with --json)", style="dim"))
-    reasons: dict[tuple[str, str], int] = {}
-    for cell in plan.cells:
-        if cell.reason and cell.state not in (RUN, STALE):  # of these, the lines below name the stages
-            reasons[cell.state, cell.reason] = reasons.get((cell.state, cell.reason), 0) + 1
+    told = (RUN, STALE)  # the lines below name their stages
+    reasons = Counter((cell.state, cell.reason) for cell in plan.cells if cell.reason and cell.state not in told)
     for (why, reason), number in reasons.items():
         parts.append(Text.assemble((f"{why} ({number})", COLORS[why]), f": {reason}"))
     parts += [Text(line, style=COLORS[STALE]) for line in [*changes(plan), *accepted(plan)]]

@@ -26,7 +26,7 @@ from grid.spec.replication import Granted, Replicates, Replication
 from grid.spec.skip import Skip
 from grid.spec.source import Source
 from grid.spec.sweeps import expanded
-from grid.spec.yaml_source import YamlSource, deep_set, overlaps, read_yaml
+from grid.spec.yaml_source import YamlSource, clash, deep_set, overlaps, read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MAX_CELLS = 100_000  # combinations, before skip rules
@@ -114,7 +114,11 @@ class Grid:
     @cached_property
     def protocols(self) -> list[tuple[Any, int]]:
         """The protocols with sweeps expanded, each with its position in the file."""
-        return expanded(self.spec.protocols, _refusal(KeyOrigins(self.yaml_source, self.overrides)))
+        return expanded(self.spec.protocols, self.refusal)
+
+    def refusal(self, key: str, text: str) -> BadInput:
+        """The error about a key of the file or of an override."""
+        return _refusal(KeyOrigins(self.yaml_source, self.overrides))(key, text)
 
     @property
     def size(self) -> int:
@@ -225,7 +229,6 @@ def _check_axes(raw: Mapping[str, Any], yaml_source: YamlSource) -> None:
     axes = raw.get("axes") or {}
     if not isinstance(axes, dict):
         raise BadInput(f"{yaml_source.at('axes')}: axes map a name to levels; found {shortened(axes)}")
-    owners: dict[str, str] = {}
     for axis, levels in axes.items():
         if axis == REPLICATE:
             raise BadInput(
@@ -256,13 +259,31 @@ def _check_axes(raw: Mapping[str, Any], yaml_source: YamlSource) -> None:
                     raise BadInput(f"{at}: key {shortened(key)} has more than {MAX_DEPTH} parts")
                 if key.split(".")[0] in (*LISTS, "launch"):
                     raise BadInput(f"{at}: {shortened(key)} is the same for all cells; no level may set it")
-                for other, owner in owners.items():
-                    if other == key and owner != axis:
-                        raise BadInput(
-                            f"{at}: axes {shortened(owner)} and {shortened(axis)} both set {shortened(key)}; "
-                            "which would win depends on their order"
-                        )
-                owners[key] = axis
+            if found := clash([(key, key, value) for key, value in settings.items()]):
+                one, other = (list(settings)[place] for place in found)
+                raise BadInput(
+                    f"{yaml_source.at(f'axes.{axis}.{level}.{other}')}: a level sets {shortened(one)} and {shortened(other)}, "
+                    "of which one overwrites the other; leave one out"
+                )
+    _check_clashes(axes, yaml_source)
+
+
+def _check_clashes(axes: Mapping[str, Any], yaml_source: YamlSource) -> None:
+    """Refuses two axes of which one would have no effect in some cells."""
+    written = [
+        (axis, level, key, value)
+        for axis, levels in axes.items()
+        for level, settings in levels.items()
+        for key, value in settings.items()
+    ]
+    if found := clash([(axis, key, value) for axis, _, key, value in written]):
+        (one, _, first, _), (other, level, second, _) = (written[place] for place in found)
+        both = f"{yaml_source.at(f'axes.{other}.{level}.{second}')}: axes {shortened(one)} and {shortened(other)}"
+        if first == second:
+            raise BadInput(f"{both} both set {shortened(first)}; which would win depends on their order")
+        raise BadInput(
+            f"{both} set {shortened(first)} and {shortened(second)}, of which one overwrites the other; let one axis set both"
+        )
 
 
 def _check_size(grid: Grid) -> None:
@@ -270,7 +291,7 @@ def _check_size(grid: Grid) -> None:
     try:
         grid.spec.design.check(grid.factors)
     except ValueError as error:
-        raise _refusal(KeyOrigins(grid.yaml_source, grid.overrides))("design", str(error)) from error
+        raise grid.refusal("design", str(error)) from error
     sizes = {axis: len(levels) for axis, levels in grid.spec.axes.items()}
     if grid.spec.most_replicates > 1:
         sizes["replicates"] = grid.spec.most_replicates
@@ -290,7 +311,7 @@ def _check_rules(grid: Grid) -> None:
     axes, yaml_source = grid.axes, grid.yaml_source
     if rule := grid.spec.sequential:
         for key, text in rule.complaints(grid.spec.protocols, grid.spec.skip, grid.spec.ensembles, REPLICATE):
-            raise _refusal(KeyOrigins(yaml_source, grid.overrides))(key, text)
+            raise grid.refusal(key, text)
     for number, skip in enumerate(grid.spec.skip):
         for axis, levels in skip.when.items():
             for level in levels:

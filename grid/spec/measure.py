@@ -104,6 +104,12 @@ def area_under_curve(found: Sequence[Mapping[str, Any]]) -> Measure:
     return Measure("auc", "AUC", percent=False, digits=4 if min(widths, default=1.0) < 0.002 else 3)
 
 
+def rates(found: Sequence[Mapping[str, Any]], part: str, title: str, headlines: Sequence[float] = ()) -> list[Measure]:
+    """One column per FAR of a part, in descending order; ``headlines``: the FARs that are also shown on a terminal."""
+    fars = keys_in(found, part, falling=True)
+    return [Measure(f"{part}:{far}", f"{title} @ {in_percent(far)}", headline=float(far) in headlines) for far in fars]
+
+
 def in_percent(share: str) -> str:
     """ "0.001" becomes ``0.1 %``."""
     return f"{float(share) * 100:g} %"

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from grid.spec.bounded_yaml import MAX_TEXT, MAX_VALUES
+from grid.spec.bounded_yaml import MAX_DEPTH, MAX_TEXT, MAX_VALUES
 from grid.spec.yaml_source import get
 
 REFERENCE = re.compile(r"\$\{([^{}]+)\}")  # ${data.root}
 
 
 class References:
-    """Replaces references by the cell's values; the expansion is limited like that of YAML aliases.
+    """Replaces references by the cell's values, also in these values; the expansion is limited like that of YAML aliases.
 
     ``refuse`` makes the exception for an invalid reference, from its key in the cell and the message.
     """
@@ -21,6 +21,7 @@ class References:
     def __init__(self, tree: Mapping[str, Any], refuse: Callable[[str, str], Exception]) -> None:
         self.tree, self.refuse = tree, refuse
         self.added = 0  # number of values added
+        self.within: list[str] = []  # the keys whose values are being replaced, outermost first
 
     def replace(self, value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
@@ -41,10 +42,17 @@ class References:
         found = get(self.tree, reference[1])
         if found is None:
             raise self.refuse(key, f"{reference[0]} refers to a key that no base, level or override sets")
+        if reference[1] in self.within:
+            raise self.refuse(key, f"{reference[0]} refers to itself ({' -> '.join([*self.within, reference[1]])})")
+        if len(self.within) == MAX_DEPTH:
+            raise self.refuse(key, f"${{...}} references refer to each other over more than {MAX_DEPTH} keys")
         self.added += _size(found)
         if self.added > MAX_VALUES:
             raise self.refuse(key, f"${{...}} references make more than {MAX_VALUES:,} values")
-        return found
+        self.within.append(reference[1])
+        value = self.replace(found, key)
+        self.within.pop()
+        return value
 
 
 def _size(tree: Any) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from configs.lookup import lookup, nearest, shortened
+from grid.spec.measure import is_number
 
 SWEEP = "sweep"
 
@@ -37,10 +38,7 @@ def _points(protocol: Mapping[str, Any], where: str, refuse: Callable[[str, str]
     fixed = list(plain.get("transforms") or ())
     for key, values in sweep.items():
         transform, setting = _setting(key, f"{where}.{key}", refuse)
-        numbers = isinstance(values, list) and all(
-            isinstance(one, (int, float)) and not isinstance(one, bool) for one in values
-        )
-        if not numbers or len(set(values)) < len(values) or not values:
+        if not isinstance(values, list) or not all(map(is_number, values)) or len(set(values)) < len(values) or not values:
             raise refuse(f"{where}.{key}", f"{key} is a list of different numbers; found {shortened(values)}")
         kept = [one for one in fixed if (one.get("name") if isinstance(one, Mapping) else one) != transform]
         base = next((one for one in fixed if isinstance(one, Mapping) and one.get("name") == transform), {})

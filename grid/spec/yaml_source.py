@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,10 +104,41 @@ def deep_set(tree: Any, key: str, value: Any, error: Callable[[str], Exception] 
     return {**tree, head: deep_set(tree.get(head, {}), rest, value, error)}
 
 
+def reach(key: str) -> str:
+    """The part of a tree that setting a dotted key replaces: selecting a component resets its keys."""
+    return key.removesuffix(".name")
+
+
 def overlaps(one: str, other: str) -> bool:
     """Whether setting one dotted key can change the value of the other."""
+    return reach(one) in _above(reach(other)) or reach(other) in _above(reach(one))
 
-    def reach(key: str) -> str:
-        return key.removesuffix(".name") + "."  # selecting a component resets its keys
 
-    return reach(one).startswith(reach(other)) or reach(other).startswith(reach(one))
+def clash(settings: Sequence[tuple[str, str, Any]]) -> tuple[int, int] | None:
+    """The places of the first two settings by different owners of which one overwrites a part of the other.
+
+    Args:
+        settings: (owner, dotted key, value)
+    """
+    parts: dict[str, dict[str, int]] = {}  # key with a value in or below it -> owner -> place
+    plain: dict[str, dict[str, int]] = {}  # the same of values that have no keys
+    for place, (owner, key, value) in enumerate(settings):
+        for leaf, part in flat(value, key):
+            if isinstance(part, str):
+                leaf = f"{reach(leaf)}.name"  # `detector: mtcnn` is short for a mapping with a name
+            elif not isinstance(part, Mapping):
+                plain.setdefault(leaf, {})[owner] = place
+            for above in _above(leaf, reach(key)):
+                parts.setdefault(above, {})[owner] = place
+    for place, (owner, key, _) in enumerate(settings):
+        whole = [plain.get(above, {}) for above in _above(reach(key))]
+        for found in (parts.get(reach(key), {}), *whole):
+            if others := [other for of, other in found.items() if of != owner]:
+                return min(place, others[0]), max(place, others[0])
+    return None
+
+
+def _above(key: str, start: str = "") -> list[str]:
+    """A dotted key and the keys that it is in, down from ``start``."""
+    parts = key.split(".")
+    return [".".join(parts[:end]) for end in range(start.count(".") + 1, len(parts) + 1)]

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from configs.data_interfaces import ProtocolConfig
 from datamodules.crops import CropTable
-from grid.evaluation.evaluator import Embedded, Predicted, setting
+from grid.evaluation.evaluator import Embedded, Predicted
 from grid.evaluation.task import evaluation_task
 from grid.spec.training import IDENTITY, Training
 from grid.stages.context import FAST_PAIRS, Context, Result, faces_of, write_json
@@ -115,7 +115,7 @@ def without_vectors(protocol: ProtocolConfig, count: int) -> np.ndarray:
     Raises:
         ValueError: the protocol needs embeddings, other views of the images or another precision.
     """
-    fitted, pairs = setting(protocol, "setting", "unsupervised"), evaluation_task(protocol.task).pairs
+    fitted, pairs = getattr(protocol, "setting", "unsupervised"), evaluation_task(protocol.task).pairs
     if not pairs or fitted != "unsupervised":
         what = f"setting {fitted}" if pairs else f"task {protocol.task}"
         raise ValueError(f"protocol {protocol.title}: {what} needs embeddings, and there are only scores of pairs")

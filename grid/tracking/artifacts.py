@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from grid.tracking.answers import is_outage
 from grid.tracking.run import Known
 
 FILES = "files.json"  # an artifact that lists every copied file, its size and its stage
+scratch = partial(tempfile.TemporaryDirectory, prefix="facegrid-sync-", ignore_cleanup_errors=True)
 
 
 def log_folder(client: Any, known: Known, folder: Path) -> None:
@@ -45,7 +47,7 @@ def lost_stages(client: Any, known: Known, labels: Iterable[str]) -> set[str]:
 def copied_files(client: Any, known: Known) -> dict[str, list[Any]]:
     """File -> [bytes, label of its stage], for all copied files."""
     if known.files is None:
-        with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as folder:
+        with scratch() as folder:
             try:
                 path = Path(client.download_artifacts(known.run_id, FILES, folder))
                 known.files = dict(json.loads(path.read_text(encoding="utf-8")))

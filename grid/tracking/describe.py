@@ -66,18 +66,10 @@ def experiment_note(study: Study, charts: str, report: str | None = None) -> str
 
 
 def _settings(cell: CellView) -> list[tuple[str, str]]:
-    found = {
-        "data": get(cell.config, "data.name"),
-        "detector": get(cell.config, "detector.name"),
-        "backbone": get(cell.config, "backbone.name"),
-        "head": get(cell.config, "head.name"),
-        "targets": targets_in(cell.config) or None,
-        "loss": get(cell.config, "loss.name"),
-        "pretraining": get(cell.config, "pretraining.name"),
-        "recipe": get(cell.config, "recipe.name"),
-        "epochs": get(cell.config, "recipe.epochs"),
-        "seed": cell.config.get("seed"),
-    }
+    parts = ("data", "detector", "backbone", "head", "targets", "loss", "pretraining", "recipe")
+    found = {part: get(cell.config, f"{part}.name") for part in parts}
+    found |= {"targets": targets_in(cell.config) or None, "epochs": get(cell.config, "recipe.epochs")}
+    found["seed"] = cell.config.get("seed")
     if trained := cell.markers.get(TRAIN):
         facts = trained.facts
         found |= {"training images": facts.get("images"), "training classes": facts.get("classes")}

@@ -16,10 +16,9 @@ from grid.results import explanation_reader, heatmap
 from grid.results.logs import stage_log
 from grid.spec.stage_kind import TRAIN, StageName, known_kind
 from grid.tracking.names import file_segment, safe, segment, stage_key
-from grid.tracking.record import checkpoint_of
+from grid.tracking.record import WEIGHTS, checkpoint_of
 
 LARGEST = 20_000_000  # maximum size in bytes of a copied file
-WEIGHTS = "model.safetensors"
 SIDE = 224  # minimum length of an image's longer side, in pixels
 THUMBNAIL = 256  # pixels; loaded first by MLflow's image grid
 
@@ -31,19 +30,16 @@ def stage_files(ledger: Ledger, label: StageName, marker: Marker, folder: Path) 
         Damaged: an output differs from its marker.
     """
     log_file(ledger, label, marker.id, folder)
-    for name, place in known_kind(label.kind).artifacts(finished(ledger, label, marker)).items():
+    kind, stage = known_kind(label.kind), finished(ledger, label, marker)
+    for name, place in kind.artifacts(stage).items():
         if name in marker.outputs and marker.outputs[name]["bytes"] <= LARGEST:
-            _copy(ledger, marker, name, folder.joinpath(*map(segment, place[:-1]), file_segment(place[-1])))
-    for place, data in known_kind(label.kind).figures(finished(ledger, label, marker)).items():
-        target = folder.joinpath(*map(segment, place[:-1]), file_segment(place[-1]))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+            shutil.copyfile(ledger.path(marker, name), _target(folder, place))
+    for place, data in kind.figures(stage).items():
+        _target(folder, place).write_bytes(data)
     if label == TRAIN and (weights := marker.outputs.get(WEIGHTS)):  # linked, never copied: the ledger keeps them
         text = f"{checkpoint_of(ledger, marker)}\nsha256 {weights['sha256']}\n"
         (folder / "checkpoint.txt").write_text(text, encoding="utf-8")
-    kind = known_kind(label.kind)
-    named = {".".join(map(segment, name)): text for name, text in kind.tags(finished(ledger, label, marker)).items()}
-    tags = {safe(f"facegrid.{name}"): text for name, text in named.items()}
+    tags = {safe(f"facegrid.{'.'.join(map(segment, name))}"): text for name, text in kind.tags(stage).items()}
     return {**tags, **_explanations(ledger, label, marker, folder)} if kind.maps else tags
 
 
@@ -91,34 +87,39 @@ def image_name(step: int, image: Mapping[str, Any], kind: str) -> str:
 
 def log_file(ledger: Ledger, label: StageName, id: str, folder: Path) -> None:
     """What happened to a stage, one JSON object per line: those of ``facegrid logs --json`` without cell, stage and id."""
-    path = folder / "logs" / f"{stage_key(label)}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(row, sort_keys=True) for row in stage_log(ledger, label.kind, id)]
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    lines = [f"{json.dumps(row, sort_keys=True)}\n" for row in stage_log(ledger, label.kind, id)]
+    _in_folder(folder / "logs" / f"{stage_key(label)}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def failure_file(ledger: Ledger, label: StageName, id: str, failure: Failure, folder: Path) -> None:
     """The traceback, named by its attempt, so that a later success does not hide it, and the stage's log."""
     log_file(ledger, label, id, folder)
     path = folder / "failures" / f"{stage_key(label)}-{failure.attempt:06d}.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(failure.traceback or failure.error, encoding="utf-8")
+    _in_folder(path).write_text(failure.traceback or failure.error, encoding="utf-8")
 
 
 def report_files(report: Path, folder: Path) -> dict[str, str]:
     """Puts a report under ``folder``, its table also in MLflow's format; returns tags like ``stage_files``."""
     shutil.copytree(report, folder / "report", dirs_exist_ok=True)
-    if not (report / "table.csv").is_file():
+    table = report / "table.csv"
+    if not table.is_file():
         return {}
-    with open(report / "table.csv", newline="", encoding="utf-8") as file:
-        rows: Sequence[Any] = list(csv.reader(file))
-    if not rows:
-        return {}
-    (folder / "table.json").write_text(json.dumps({"columns": rows[0], "data": rows[1:]}), encoding="utf-8")
-    return {"mlflow.loggedArtifacts": json.dumps([{"path": "table.json", "type": "table"}])}
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    return table_file(folder, "table.json", rows[0], rows[1:]) if rows else {}
 
 
-def _copy(ledger: Ledger, marker: Marker, name: str, target: Path) -> None:
-    if name in marker.outputs:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ledger.path(marker, name), target)
+def table_file(folder: Path, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, str]:
+    """Writes a table in MLflow's format; returns the tag by which its pages show it."""
+    (folder / name).write_text(json.dumps({"columns": columns, "data": rows}, indent=1), encoding="utf-8")
+    return {"mlflow.loggedArtifacts": json.dumps([{"path": name, "type": "table"}])}
+
+
+def _target(folder: Path, place: Sequence[str]) -> Path:
+    """The path of a file of a run, from its parts; its folder is made."""
+    return _in_folder(folder.joinpath(*map(segment, place[:-1]), file_segment(place[-1])))
+
+
+def _in_folder(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

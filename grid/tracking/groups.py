@@ -9,10 +9,9 @@ the number of seeds; MLflow shows the last step.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,8 @@ from grid.ledger.study import CellView, Study
 from grid.results.columns import Column
 from grid.results.result import Result
 from grid.spec.levels import REPLICATE, other_levels
-from grid.tracking.artifacts import files_of
+from grid.tracking.artifacts import files_of, scratch
+from grid.tracking.files import table_file
 from grid.tracking.links import links
 from grid.tracking.metrics import Point
 from grid.tracking.names import safe
@@ -93,13 +93,12 @@ def key_of(cell: CellView) -> str | None:
     """What identifies the run of a cell's combination of levels in a study; None if it has no replicates."""
     if REPLICATE not in cell.levels:
         return None
-    return f"group/{digest(_levels(cell))[:32]}"
+    return f"group/{digest(other_levels(cell.levels))[:32]}"
 
 
 def under_group(study: Study, runs: Runs, cell: CellView, record: Record) -> Record:
     """The record of a cell as a child of the run of its combination, which is created if missing."""
-    key = key_of(cell)
-    if key is None:
+    if (key := key_of(cell)) is None:
         return record
     parent = runs.known.get(key) or runs.create(key, _record(study, key, [(cell, record)]))
     return replace(record, tags={**record.tags, PARENT: parent.run_id})
@@ -124,24 +123,23 @@ def copy_groups(
         shown = [cell for cell in cells if not cell.hidden] or cells
         pairs = [(cell, records[str(cell.id)]) for cell in shown]
         record = _record(study, key, pairs)
-        known = runs.known.get(key) or runs.create(key, record)
         means = _means([runs.known[str(cell.id)] for cell in shown], columns)
-        try:
-            runs.check(known, record)
-            points = list(_points(runs, known, means, record))
-        except Replace as conflict:
-            said.append(f"{record.name}: the run {known.run_id} was replaced, because {conflict}")
-            runs.delete(key)
-            known = runs.create(key, record)
-            points = list(_points(runs, known, means, record))
-        for cell in cells:
-            runs.mark(runs.known[str(cell.id)], PARENT, known.run_id)
-        change = Change(points=points, tags={NOTE: _note(study, record, pairs, means, report)})
-        with tempfile.TemporaryDirectory(prefix="facegrid-sync-", ignore_cleanup_errors=True) as folder:
-            _add_table(runs, known, means, Path(folder), change, thorough)
-            runs.apply(known, change, record)
+        note = _note(study, record, pairs, means, report)
+        runs.fill(key, record, record.name, partial(_fill, runs, record, cells, means, note, thorough), said)
     _leave(runs, members)
     return said
+
+
+def _fill(
+    runs: Runs, record: Record, cells: Sequence[CellView], means: Sequence[Mean], note: str, thorough: bool, known: Known
+) -> None:
+    """Writes what MLflow lacks of the run of a combination; raises Replace as ``_points`` does."""
+    change = Change(points=list(_points(runs, known, means, record)), tags={NOTE: note})
+    for cell in cells:
+        runs.mark(runs.known[str(cell.id)], PARENT, known.run_id)
+    with scratch() as folder:
+        _add_table(runs, known, means, Path(folder), change, thorough)
+        runs.apply(known, change, record)
 
 
 def _leave(runs: Runs, wanted: Collection[str]) -> None:
@@ -154,10 +152,6 @@ def _leave(runs: Runs, wanted: Collection[str]) -> None:
         runs.hide(key)
 
 
-def _levels(cell: CellView) -> dict[str, str]:
-    return other_levels(cell.levels)
-
-
 def _record(study: Study, key: str, members: Sequence[tuple[CellView, Record]]) -> Record:
     cell, first = members[0]
     records = [record for _, record in members]
@@ -165,7 +159,7 @@ def _record(study: Study, key: str, members: Sequence[tuple[CellView, Record]]) 
     status = "RUNNING" if "RUNNING" in states else "FAILED" if "FAILED" in states else "FINISHED"
     done = sum(record.status == "FINISHED" for record in records)
     return Record(
-        name=" / ".join(_levels(cell).values()) or study.name,
+        name=" / ".join(other_levels(cell.levels).values()) or study.name,
         params={name: value for name, value in first.params.items() if name not in SEPARATE},
         tags={
             STUDY: study.id, KIND: "group", GROUP: key, LAYOUT: LAYOUT_VERSION, "facegrid.seeds": str(done),
@@ -220,9 +214,8 @@ def _add_table(runs: Runs, known: Known, means: Sequence[Mean], folder: Path, ch
     content = digest({"rows": rows})[:16]
     if not rows or (known.tags.get(SYNCED) == content and not (thorough and TABLE not in files_of(runs.client, known))):
         return
-    (folder / TABLE).write_text(json.dumps({"columns": HEADINGS, "data": rows}, indent=1), encoding="utf-8")
     change.files = folder
-    change.tags |= {"mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}])}
+    change.tags |= table_file(folder, TABLE, HEADINGS, rows)
     change.ticks[SYNCED] = content
 
 

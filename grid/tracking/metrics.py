@@ -8,14 +8,16 @@ first. An evaluation logs the results shown in the report; intervals, counts and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from configs.component import digest
 from grid.ledger.ledger import Ledger, Marker
 from grid.results.columns import Column, column_of
 from grid.spec.finished import Finished
+from grid.spec.measure import is_number
 from grid.spec.stage_kind import MOST, StageName, known_kind
 from grid.tracking.names import safe, segment
 
@@ -59,7 +61,7 @@ def curve_digest(rows: Sequence[Sequence[Point]]) -> str:
 def finals(stage: Finished, finished: float) -> list[Point]:
     """The final numbers of a finished stage, named by its kind, at that time."""
     found = {"/".join(map(segment, name)): value for name, value in known_kind(stage.label.kind).logged(stage).items()}
-    return [Point(safe(key), value, milliseconds(finished), 0) for key, value in _numbers(found, frozenset())]
+    return [Point(safe(key), value, milliseconds(finished), 0) for key, value in _numbers(found)]
 
 
 def columns_logged(label: StageName, *results: Mapping[str, Any]) -> list[Column]:
@@ -79,9 +81,9 @@ def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _numbers(row: Mapping[str, Any], skipped: frozenset[str]) -> Iterator[tuple[str, float]]:
+def _numbers(row: Mapping[str, Any], skipped: Collection[str] = ()) -> Iterator[tuple[str, float]]:
     for key, value in row.items():
-        if key not in skipped and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        if key not in skipped and is_number(value) and math.isfinite(value):
             yield key, float(value)
 
 
@@ -90,6 +92,4 @@ def _timing(ledger: Ledger, marker: Marker) -> Iterator[dict[str, Any]]:
     timing = ledger.json(marker, "timing.json") if "timing.json" in marker.outputs else []
     if isinstance(timing, dict):  # columns
         timing = [dict(zip(timing, row, strict=True)) for row in zip(*timing.values(), strict=True)]
-    yield from timing
-    while True:
-        yield {}
+    return chain(timing, repeat({}))

@@ -16,14 +16,13 @@ from grid.ledger.study import CellView, Study
 from grid.spec.cell_filter import which
 from grid.spec.stage_kind import TRAIN
 from grid.tracking.answers import is_unknown_endpoint
-from grid.tracking.record import CELL, NOTE, STUDY, TAG, Record
+from grid.tracking.record import CELL, NOTE, SHA, STUDY, TAG, Record
 from grid.tracking.run import Known
-from grid.tracking.runs import Runs
+from grid.tracking.runs import Runs, every
 
 UNSUPPORTED = "this MLflow server has no logged models (they came with MLflow 3.0), so the networks are not listed there"
 FORBIDDEN = re.compile("[/:.%\"']")  # in names of models
 FACTS = {"parameters": "parameters", "training images": "images", "training classes": "classes", "epochs trained": "epochs"}
-SHA = "facegrid.checkpoint.sha256"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,9 @@ def ensure_model(runs: Runs, known: Known, wanted: Model | None, thorough: bool)
     if wanted is None or not runs.has_models or (known.model is not None and (known.mine or not thorough)):
         return None
     try:
-        found = [] if known.mine else sorted(models_of_run(runs, known), key=lambda one: (one.creation_timestamp, one.model_id))
+        query = f"source_run_id = '{known.run_id}'"
+        found = [] if known.mine else list(models_of_experiments(runs.client, [runs.experiment_id], query))
+        found.sort(key=lambda one: (one.creation_timestamp, one.model_id))
         kept = next((one for one in found if one.model_id == known.model), found[0] if found else None)
         for other in found:
             if other is not kept:
@@ -84,20 +85,9 @@ def ensure_model(runs: Runs, known: Known, wanted: Model | None, thorough: bool)
     return None
 
 
-def models_of_run(runs: Runs, known: Known) -> Iterator[Any]:
-    """The models that MLflow has of a run, except deleted ones."""
-    return models_of_experiments(runs.client, [runs.experiment_id], f"source_run_id = '{known.run_id}'")
-
-
 def models_of_experiments(client: Any, experiment_ids: list[str], query: str) -> Iterator[Any]:
     """The models that fulfill a query, except deleted ones."""
-    token = None
-    while True:
-        page = client.search_logged_models(experiment_ids, filter_string=query, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+    return every(client.search_logged_models, experiment_ids, filter_string=query)
 
 
 def _outputs(runs: Runs, known: Known) -> set[str]:

@@ -22,7 +22,7 @@ from grid.tracking.experiment import experiments_of
 from grid.tracking.models import models_of_experiments
 from grid.tracking.record import CELL, GROUP, KIND, STUDY, TRIAL
 from grid.tracking.run import Known, known_of
-from grid.tracking.runs import PAGE, delete_model
+from grid.tracking.runs import delete_model, runs_of
 from grid.tracking.uri import connect, database_file
 
 REMOVED, DELETED = "runs in MLflow of cells that are no longer in the grid", "files of deleted or replaced runs in MLflow"
@@ -88,27 +88,16 @@ def _unneeded(study: Study, client: Any) -> Iterator[UnneededRun]:
     if not experiments:
         return
     ids = [one.experiment_id for one in experiments]
-    needed, models, token = _Needed(study), _models(study, client, ids), None
-    while True:
-        page = client.search_runs(
-            ids,
-            f"tags.`{STUDY}` = '{study.id}'",
-            run_view_type=ViewType.ALL,
-            max_results=PAGE,
-            page_token=token,
-        )
-        for run in page:
-            known = known_of(run)
-            active = run.info.lifecycle_stage == "active"
-            if active and needed.has(known):
-                continue
-            size = sum(files_of(client, known).values())
-            left = tuple(models[known.run_id])
-            if active or size or left:
-                yield UnneededRun(known.run_id, known.name, size, REMOVED if active else DELETED, run.info.artifact_uri, left)
-        token = page.token
-        if not token:
-            return
+    needed, models = _Needed(study), _models(study, client, ids)
+    for run in runs_of(client, ids, study.id, run_view_type=ViewType.ALL):
+        known = known_of(run)
+        active = run.info.lifecycle_stage == "active"
+        if active and needed.has(known):
+            continue
+        size = sum(files_of(client, known).values())
+        left = tuple(models[known.run_id])
+        if active or size or left:
+            yield UnneededRun(known.run_id, known.name, size, REMOVED if active else DELETED, run.info.artifact_uri, left)
 
 
 def _models(study: Study, client: Any, experiment_ids: list[str]) -> Mapping[str, list[str]]:

@@ -26,6 +26,8 @@ MODEL = "facegrid.model"  # tag of a cell's run: id of its model in MLflow, once
 GROUP = "facegrid.group"  # tag of the run of a combination of levels, over its replicates
 NOTE, NOTED = "mlflow.note.content", "facegrid.note"  # a description, and the digest of the one that facegrid wrote
 LAYOUT, VERSION = "facegrid.layout", "2"  # version of the layout of params, metrics and files; runs with another are replaced
+WEIGHTS, SHA = "model.safetensors", "facegrid.checkpoint.sha256"  # the output of a training, and the tag with its digest
+NEW = (CELL, STUDY, KIND, LAYOUT, TRIAL, GROUP, PARENT)  # tags that a run is created with
 REPORT = "report"  # replaces a cell's id for the summary run
 PROVENANCE = ("mlflow.source.git.commit", "facegrid.revision", "facegrid.version")  # of the code that ran: never updated
 
@@ -74,6 +76,11 @@ def kind_of(label: StageName) -> StageKind:
     return known_kind(label.kind)
 
 
+def owner_of(tags: Mapping[str, str]) -> str:
+    """What a run is of, the key of ``Runs.known``: the report, a trial, a group of replicates, or a cell; empty if unknown."""
+    return REPORT if tags.get(KIND) == "summary" else tags.get(TRIAL) or tags.get(GROUP) or tags.get(CELL, "")
+
+
 def params_of(cell: CellView) -> dict[str, str]:
     """The factors, and a few settings that distinguish runs of several studies.
 
@@ -107,11 +114,9 @@ def tags_of(study: Study, cell: CellView) -> dict[str, str]:
     for key, value in flat({key: part for key, part in cell.config.items() if key not in OUTSIDE}):
         if _location(value):
             found[safe(f"facegrid.location.{key}")] = value
-    if trained := cell.markers.get(TRAIN):
-        weights = "model.safetensors"
-        if weights in trained.outputs:
-            found["facegrid.checkpoint"] = checkpoint_of(study.ledger, trained)
-            found["facegrid.checkpoint.sha256"] = trained.outputs[weights]["sha256"]
+    if (trained := cell.markers.get(TRAIN)) and WEIGHTS in trained.outputs:
+        found["facegrid.checkpoint"] = checkpoint_of(study.ledger, trained)
+        found[SHA] = trained.outputs[WEIGHTS]["sha256"]
     if cell.state == "failed":
         found[ERROR] = str(cell.reason)
     return {key: value[:TAG] for key, value in found.items() if value}
@@ -129,7 +134,7 @@ def stages_of(cell: CellView) -> dict[str, dict[str, Any]]:
 
 def checkpoint_of(ledger: Ledger, trained: Marker) -> str:
     """The path or URL of a network's weights."""
-    return ledger.store.place(f"{TRAIN.kind}/{trained.id}/{trained.attempt}/model.safetensors")
+    return ledger.store.place(f"{TRAIN.kind}/{trained.id}/{trained.attempt}/{WEIGHTS}")
 
 
 def datasets_of(ledger: Ledger, cell: CellView) -> list[Seen]:
@@ -168,9 +173,7 @@ def _began(ledger: Ledger, cell: CellView, own: Mapping[StageName, str]) -> floa
     """When the first attempt of the cell's own stages began."""
     times = [marker.started for label, marker in cell.markers.items() if label in own]
     times += [failure.time for failure in cell.failures.values()]
-    for label, id in own.items():
-        if (began := ledger.began(label.kind, id)) is not None:
-            times.append(began)
+    times += [began for label, id in own.items() if (began := ledger.began(label.kind, id)) is not None]
     return min(times, default=time.time())  # unknown, because its claims are damaged
 
 

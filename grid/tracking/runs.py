@@ -7,26 +7,12 @@ import getpass
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from grid.tracking.artifacts import FILES, copied_files, log_folder
-from grid.tracking.metrics import Point
-from grid.tracking.record import (
-    CELL,
-    ERROR,
-    GROUP,
-    HIDDEN,
-    KIND,
-    LAYOUT,
-    PARENT,
-    PROVENANCE,
-    REPORT,
-    STUDY,
-    TRIAL,
-    Record,
-    Seen,
-)
+from grid.tracking.metrics import SPEED, Point
+from grid.tracking.record import ERROR, HIDDEN, LAYOUT, NEW, PROVENANCE, STUDY, Record, Seen, owner_of
 from grid.tracking.run import Change, Known, Replace, known_of, with_note
 
 PAGE = 1000  # maximum number of runs returned by one search
@@ -52,16 +38,9 @@ class Runs:
     def unite(self) -> list[str]:
         """Reads all runs; if a cell has several, keeps the oldest, and returns messages about the deleted ones."""
         found: dict[str, list[Known]] = defaultdict(list)
-        token = None
-        while True:
-            query = f"tags.`{STUDY}` = '{self.study_id}'"
-            page = self.client.search_runs([self.experiment_id], query, max_results=PAGE, page_token=token)
-            for run in page:
-                known = known_of(run)
-                found[_owner(known.tags)].append(known)
-            token = page.token
-            if not token:
-                break
+        for run in runs_of(self.client, [self.experiment_id], self.study_id):
+            known = known_of(run)
+            found[owner_of(known.tags)].append(known)
         found.pop("", None)
         said = []
         before = {known.run_id: known for known in self.known.values()}
@@ -94,6 +73,22 @@ class Runs:
                     raise Replace(f"{key} has two values at epoch {point.step}")
         return found
 
+    def missing(self, known: Known, points: Sequence[Point]) -> list[Point]:
+        """The points that the run lacks: an interrupted pass may have written some.
+
+        Raises:
+            Replace: it has another value.
+        """
+        there = {} if known.mine else self.history(known, {point.key for point in points})
+        missing = []
+        for point in points:
+            value = there.get(point.key, {}).get(point.step)
+            if value is None:
+                missing.append(point)
+            elif value != point.value and not point.key.endswith(SPEED):
+                raise Replace(f"{point.key} is {value!r} at step {point.step} and should be {point.value!r}")
+        return missing
+
     def check(self, known: Known, record: Record) -> None:
         """Raises Replace if a param or a dataset of the run differs."""
         if known.tags.get(LAYOUT) != record.tags[LAYOUT]:
@@ -108,9 +103,21 @@ class Runs:
 
     # -- writing
 
+    def fill(self, key: str, record: Record, title: str, write: Callable[[Known], None], said: list[str]) -> None:
+        """Calls ``write`` with the run of ``key``, which is created if missing, and replaced if it contradicts the ledger."""
+        if (known := self.known.get(key)) is not None:
+            try:
+                self.check(known, record)
+                write(known)
+                return
+            except Replace as conflict:
+                self.delete(key)
+                said.append(f"{title}: the run {known.run_id} was replaced, because {conflict}")
+        write(self.create(key, record))
+
     def create(self, cell: str, record: Record) -> Known:
         tags = {
-            **{key: record.tags[key] for key in (CELL, STUDY, KIND, LAYOUT, TRIAL, GROUP, PARENT) if key in record.tags},
+            **{key: record.tags[key] for key in NEW if key in record.tags},
             "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
         }  # fmt: skip
         run = self.write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
@@ -231,9 +238,20 @@ class Runs:
         return call(*arguments, **named)
 
 
-def _owner(tags: Mapping[str, str]) -> str:
-    """What a run is of, the key of ``Runs.known``: the report, a trial, a group of replicates, or a cell; empty if unknown."""
-    return REPORT if tags.get(KIND) == "summary" else tags.get(TRIAL) or tags.get(GROUP) or tags.get(CELL, "")
+def every(search: Callable[..., Any], *arguments: Any, **named: Any) -> Iterator[Any]:
+    """All results of a search of MLflow's client, which answers page by page."""
+    token = None
+    while True:
+        page = search(*arguments, **named, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def runs_of(client: Any, experiment_ids: list[str], study_id: str, **named: Any) -> Iterator[Any]:
+    """The runs of a study in these experiments, as MLflow returns them."""
+    return every(client.search_runs, experiment_ids, f"tags.`{STUDY}` = '{study_id}'", max_results=PAGE, **named)
 
 
 def delete_model(client: Any, model_id: str) -> None:

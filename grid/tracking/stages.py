@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from configs.component import digest
+from configs.component import digest, file_digest
 from grid.ledger.attempt_log import SYSTEM
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, finished
@@ -21,9 +20,9 @@ from grid.tracking.metrics import SPEED, Point, curve, curve_digest, finals
 from grid.tracking.names import safe, stage_key
 from grid.tracking.record import KIND, LAYOUT, MODEL, NOTE, STUDY, VERSION, Record, Seen, kind_of, stages_of
 from grid.tracking.run import Change, Known, Replace
-from grid.tracking.system_metrics import missing_points, system_points
+from grid.tracking.runs import Runs
+from grid.tracking.system_metrics import system_points
 
-History = Callable[[Known, Iterable[str]], dict[str, dict[int, float]]]
 EPOCHS = " epochs "
 
 
@@ -33,7 +32,6 @@ class Gathering:
 
     Args:
         folder: an empty folder for the files.
-        history: reads points back from MLflow; used where another process may have written some.
         problems: receives descriptions of damage in the ledger; the other stages are still copied.
         lost: stages with files lost in MLflow; they are copied again.
         thorough: copied points are read back, in case they were changed.
@@ -44,17 +42,14 @@ class Gathering:
     study: Study
     cell: CellView
     known: Known
-    history: History
+    runs: Runs
     folder: Path
     problems: list[str]
-    lost: Collection[str] = ()
-    thorough: bool = False
-    datasets: Sequence[Seen] = ()
-    report: str | None = None
-    change: Change = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.change = Change(files=self.folder)
+    lost: Collection[str]
+    thorough: bool
+    datasets: Sequence[Seen]
+    report: str | None
+    change: Change = field(default_factory=Change)
 
     def gather(self) -> Change:
         """Everything that is missing.
@@ -62,6 +57,7 @@ class Gathering:
         Raises:
             Replace: the run contains something that the ledger does not.
         """
+        self.change.files = self.folder
         for label in self.cell.names:
             try:
                 self._stage(label, self.cell.stages[label], self.cell.markers.get(label))
@@ -123,7 +119,7 @@ class Gathering:
             if marker is None or kind_of(label).shared or name in self.known.verified or not self._lacks(name, marker.attempt):
                 continue
             if points := system_points(self.study.ledger, marker.kind, marker, self.known.start):
-                self.change.points += missing_points(points, self.known, self.history)
+                self.change.points += self.runs.missing(self.known, points)
                 self.change.ticks[_tick(name)] = marker.attempt
             self.known.verified.add(name)
 
@@ -132,15 +128,12 @@ class Gathering:
 
     def _put(self, label: StageName, content: str, write: Callable[[], Mapping[str, str] | None]) -> None:
         """Adds the files of a stage and the tag that marks them as copied; ``write`` returns more tags."""
-        before = set(self._files())
+        before = set(_files(self.folder))
         self.change.tags |= write() or {}
-        self.change.owners |= {name: [size, label] for name, size in self._files().items() if name not in before}
+        made = {name: path for name, path in _files(self.folder).items() if name not in before}
+        self.change.owners |= {name: [path.stat().st_size, label] for name, path in made.items()}
         if self.known.tags.get(_tick(label)) != content:
             self.change.ticks[_tick(label)] = content
-
-    def _files(self) -> dict[str, int]:
-        found = (path for path in self.folder.rglob("*") if path.is_file())
-        return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in found}
 
     def _json(self, name: str, value: Mapping[str, object]) -> None:
         (self.folder / name).write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
@@ -179,7 +172,7 @@ class Gathering:
             return
         there: dict[str, dict[int, float]] = {}
         if self.thorough or not (known.mine or label in known.compared) or (have is not None and not running):
-            there = self.history(known, {point.key for row in rows for point in row})
+            there = self.runs.history(known, {point.key for row in rows for point in row})
             values = {(point.key, point.step): point.value for row in rows for point in row if not point.key.endswith(SPEED)}
             for key, steps in there.items():
                 for step, value in steps.items():
@@ -199,7 +192,7 @@ def report_record(study: Study, report: Path, began: int | None) -> Record:
     """
     tags = {STUDY: study.id, KIND: "summary", LAYOUT: VERSION, "facegrid.state": "report"}
     tags |= {"facegrid.version": str(study.record["version"])}
-    made = round(max((path.stat().st_mtime for path in _files(report)), default=0) * 1000)
+    made = round(max((path.stat().st_mtime for path in _files(report).values()), default=0) * 1000)
     return Record("report", {}, tags, (), "FINISHED", made if began is None else min(made, began - 1000), made)
 
 
@@ -214,17 +207,18 @@ def gather_report(
     paths = _files(report)
     if not paths:
         return None
-    content = digest({path.relative_to(report).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths})
+    content = digest({name: file_digest(path) for name, path in paths.items()})
     if known.tags.get(_tick(StageName("report"))) == content and known.status == "FINISHED":
         there = files(known) if files else None
-        sizes = {f"report/{path.relative_to(report).as_posix()}": path.stat().st_size for path in paths}
+        sizes = {f"report/{name}": path.stat().st_size for name, path in paths.items()}
         if there is None or sizes.items() <= there.items():
             return None
     return Change(tags=report_files(report, folder), ticks={_tick(StageName("report")): content}, files=folder)
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+def _files(folder: Path) -> dict[str, Path]:
+    """The files in a folder and below it, by their paths relative to it."""
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
 def _dataset(label: StageName, datasets: Sequence[Seen]) -> Seen | None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 from grid.ledger.attempt_log import SYSTEM, read_log
 from grid.ledger.ledger import Ledger, Marker
 from grid.spec.measure import is_number
 from grid.tracking.metrics import Point, milliseconds
 from grid.tracking.names import safe
-from grid.tracking.run import Known
 
 POINTS = 100  # per metric and stage; of more samples, evenly spaced ones
 
@@ -30,12 +26,3 @@ def system_points(ledger: Ledger, kind: str, marker: Marker, start: int) -> list
         for key, value in row.items()
         if key != "time" and is_number(value)
     ]
-
-
-def missing_points(
-    points: Iterable[Point], known: Known, history: Callable[[Known, Iterable[str]], dict[str, dict[int, Any]]]
-) -> list[Point]:
-    """The points that a run lacks: an interrupted pass may have written some."""
-    points = list(points)
-    there = {} if known.mine else history(known, {point.key for point in points})
-    return [point for point in points if point.step not in there.get(point.key, {})]

@@ -7,6 +7,7 @@ the first one, because a run has one parent.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from grid.ledger.study import Study
@@ -33,12 +34,7 @@ def copy_trials(study: Study, runs: Runs, thorough: bool) -> list[str]:
             key = key_of(search, trial)
             wanted.add(key)
             record = record_of(study, search, trial, parent.run_id)
-            try:
-                _copy(study, runs, key, record, trial, thorough)
-            except Replace as conflict:
-                said.append(f"trial {trial.number}: the run {runs.known[key].run_id} was replaced, because {conflict}")
-                runs.delete(key)
-                _copy(study, runs, key, record, trial, thorough)
+            runs.fill(key, record, record.name, partial(_copy, study, runs, record, trial, thorough), said)
     for key, known in list(runs.known.items()):
         if known.tags.get(KIND) == "trial" and key not in wanted:
             runs.hide(key)
@@ -76,19 +72,14 @@ def record_of(study: Study, search: SearchView, trial: Trial, parent: str) -> Re
     )
 
 
-def _copy(study: Study, runs: Runs, key: str, record: Record, trial: Trial, thorough: bool) -> None:
-    known = runs.known.get(key)
-    if known is not None:
-        runs.check(known, record)
-    else:
-        known = runs.create(key, record)
+def _copy(study: Study, runs: Runs, record: Record, trial: Trial, thorough: bool, known: Known) -> None:
     change = Change()
     for tick, content, rows in _rungs(study, trial):
         have = known.tags.get(tick)
         if have is not None and have != content:
             raise Replace("it was trained again, with another result")
         if have is None or (thorough and not known.mine):
-            change.points += _missing(runs, known, rows)
+            change.points += runs.missing(known, rows)
             change.ticks[tick] = content
     runs.apply(known, change, record)
 
@@ -104,16 +95,3 @@ def _rungs(study: Study, trial: Trial) -> Iterator[tuple[str, str, list[Point]]]
             [point for row in rows for point in row if point.step > epochs],
         )
         epochs = marker.facts["epochs"]
-
-
-def _missing(runs: Runs, known: Known, points: list[Point]) -> list[Point]:
-    """The points that the run lacks; raises Replace if it has another value."""
-    there = {} if known.mine else runs.history(known, {point.key for point in points})
-    missing = []
-    for point in points:
-        value = there.get(point.key, {}).get(point.step)
-        if value is None:
-            missing.append(point)
-        elif value != point.value and not point.key.endswith("images_per_second"):
-            raise Replace(f"{point.key} is {value!r} at epoch {point.step} and should be {point.value!r}")
-    return missing

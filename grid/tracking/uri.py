@@ -86,8 +86,9 @@ def default_tracking(study: Path) -> str:
     Raises:
         BadInput: the study is not on a local disk.
     """
-    if any(part.endswith(":") for part in study.parts) or (disk := _network_disk(study)):
-        where = "an address" if any(part.endswith(":") for part in study.parts) else f"a network disk ({disk})"
+    address = any(part.endswith(":") for part in study.parts)
+    if address or (disk := _network_disk(study)):
+        where = "an address" if address else f"a network disk ({disk})"
         raise BadInput(
             f"launch.tracking: not set, and the study {study} is on {where}, where SQLite cannot be trusted; "
             "set launch.tracking to the address of an MLflow server, or launch.study to a local folder"

@@ -167,6 +167,8 @@ def test_a_bin_of_photographs_is_judged_like_a_folder_of_the_same_crops(shared: 
         (["--mean", "1"], "--mean and --std belong together"),
         (["--mean", "1,2", "--std", "1"], "--mean '1,2': one number, or three"),
         (["--mean", "1", "--std", "0"], "--std '0'"),
+        (["--mean", "nan", "--std", "1"], "--mean 'nan': one number, or three"),
+        (["--mean", "1", "--std", "1,nan,1"], "--std '1,nan,1': one number, or three"),
         (["--size", "8x8"], "--size '8x8'"),
     ],
 )

@@ -48,7 +48,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/cli/judge.py": "tests/integration/test_judge.py",
     "grid/cli/logs.py": "tests/unit/grid/results/test_logs.py",
     "grid/cli/mine.py": "tests/unit/grid/results/test_hard_impostors.py",
-    "grid/cli/main.py": "tests/unit/test_docs.py",
     "grid/cli/figures.py": "tests/unit/grid/report/plots/test_figures_command.py",
     "grid/cli/prune.py": "tests/integration/test_prune.py",
     "grid/cli/study.py": "tests/integration/test_human_study.py",

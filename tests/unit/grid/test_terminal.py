@@ -1,6 +1,7 @@
 """Names from users and data reach the terminal as text: no escape sequence, no markup, no character that cannot be printed."""
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from grid.terminal import REPLACEMENT, SafeConsole, printable, styled
+from grid.terminal import REPLACEMENT, SafeConsole, answer, printable, styled
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = {
@@ -100,3 +101,11 @@ def test_output_degrades_where_the_encoding_lacks_characters(environment: dict[s
     assert done.returncode == 0, done.stderr
     said = done.stdout if stream == "out" else done.stderr
     assert said.replace("±".encode("cp1252"), b"~").replace(b"\xb7", b"-").replace(b"\xe9", b"e") == b"report ~ - ? e ? end\n"
+
+
+def test_an_answer_is_valid_json_or_whole_lines_however_long(capsys: pytest.CaptureFixture[str]) -> None:
+    facts, lines = {"file": "a b/" * 200}, iter(["word " * 100, Text("x" * 500)])
+    answer(facts, True, lines)
+    assert json.loads(capsys.readouterr().out) == facts
+    answer(facts, False, lines)
+    assert capsys.readouterr().out.splitlines() == [("word " * 100), "x" * 500]

@@ -18,7 +18,7 @@ ROWS, SAME = np.array([0, 1]), np.array([True, False])
 
 
 def protocol(**methods: Any) -> Any:
-    return SimpleNamespace(name="mylab.pairs", task="mylab.task", **methods)
+    return SimpleNamespace(name="mylab.pairs", task="attributes", **methods)
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_right_pairs_are_returned() -> None:
 
 def test_the_input_of_a_task_has_a_digest() -> None:
     right = SimpleNamespace(digest="d")
-    assert checked_input(protocol(asked=lambda manifest: right), "asked", MANIFEST) is right
+    assert checked_input(protocol(asked=lambda manifest: right), MANIFEST) is right
     with pytest.raises(
         ContractError, match=r"^protocol 'mylab.pairs': its config has no method asked\(manifest\), which its task"
     ):
-        checked_input(protocol(), "asked", MANIFEST)
+        checked_input(protocol(), MANIFEST)
     with pytest.raises(ContractError, match=r"^protocol 'mylab.pairs': asked returned None; expected an object with a digest"):
-        checked_input(protocol(asked=lambda manifest: None), "asked", MANIFEST)
+        checked_input(protocol(asked=lambda manifest: None), MANIFEST)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_errors_in_a_component_are_one_line_that_names_it(name: str, error: Exce
 
 def test_components_are_named_wherever_a_plan_calls_them() -> None:
     with pytest.raises(ContractError, match=r"^protocol 'mylab\.pairs': KeyError: 'rows'"):
-        checked_input(protocol(asked=lambda manifest: fails(KeyError("rows"))), "asked", MANIFEST)
+        checked_input(protocol(asked=lambda manifest: fails(KeyError("rows"))), MANIFEST)
     dataset: Any = SimpleNamespace(name="mylab.table", columns=lambda manifest: fails(KeyError("age")))
     with pytest.raises(ContractError, match=r"^dataset 'mylab\.table': KeyError: 'age'"):
         checked_columns(dataset, MANIFEST)

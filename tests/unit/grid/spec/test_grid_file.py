@@ -153,6 +153,36 @@ def test_a_reference_takes_what_the_cell_has(make: Make, tmp_path: Path) -> None
     assert [str(one.root) for one in there.protocols] == ["/there", "/there/b"]
 
 
+def test_references_in_values_that_are_referred_to_are_replaced_too(make: Make) -> None:
+    data, source = {"name": "lfw", "root": "/faces"}, {"name": "source", "data": {"name": "lfw", "root": "${data.root}/more"}}
+    base = {**SMALL["base"], "data": data, "pretraining": source}
+    found = only(make(base=base, axes={}, protocols=[{"name": "lfw", "root": "${pretraining.data.root}/b"}]))
+    assert str(found.protocols[0].root) == "/faces/more/b"
+    found = only(
+        make(
+            base={**base, "pretraining": {**source, "data": "${data}"}, "data": {**data, "root": "/x${seed}"}, "seed": 7},
+            axes={},
+        )
+    )
+    assert str(found.pretraining.data.root) == "/x7"
+
+
+@pytest.mark.parametrize(
+    ("roots", "loop"),
+    [
+        (("${data.root}", "/b"), "data.root: ${data.root} refers to itself (data.root -> data.root)"),
+        (("/${pretraining.data.root}", "${data.root}/a"), "pretraining.data.root -> data.root -> pretraining.data.root"),
+        (("${data}", "/b"), "data -> data"),
+    ],
+)
+def test_references_in_a_circle_are_refused(make: Make, roots: tuple[str, str], loop: str) -> None:
+    data, other = ({"name": "lfw", "root": root} for root in roots)
+    grid = make(base={**SMALL["base"], "data": data, "pretraining": {"name": "source", "data": other}}, axes={})
+    with pytest.raises(BadInput) as refused:
+        cells(grid)
+    assert loop in str(refused.value)
+
+
 # -- overrides
 
 

@@ -49,6 +49,18 @@ BAD = [
         "name: a\nbase: {}\naxes:\n  b:\n    x: {seed: 1}\n  c:\n    y:\n      seed: 2\n",
         "grid.yaml:8: axes 'b' and 'c' both set 'seed'; which would win depends on their order",
     ),
+    (
+        "name: a\nbase: {}\naxes:\n  b:\n    x: {detector: mtcnn}\n  c:\n    y: {detector.name: none}\n",
+        "grid.yaml:7: axes 'b' and 'c' set 'detector' and 'detector.name', of which one overwrites the other; let one axis set both",
+    ),
+    (
+        "name: a\nbase: {}\naxes:\n  c:\n    y: {detector.margin: 4}\n  b:\n    x: {detector: {name: mtcnn, margin: 3}}\n",
+        "grid.yaml:7: axes 'c' and 'b' set 'detector.margin' and 'detector', of which one overwrites the other",
+    ),
+    (
+        "name: a\nbase: {}\naxes:\n  b:\n    x: {detector: mtcnn, detector.name: none}\n",
+        "grid.yaml:5: a level sets 'detector' and 'detector.name', of which one overwrites the other; leave one out",
+    ),
     ("name: a\nbase: {}\nskip:\n  - {when: {b: x}, because: y}\n", "grid.yaml:4: skip rule: unknown axis 'b'"),
     (
         "name: a\nbase: {}\naxes: {b: {x: {}}}\nskip:\n  - {when: {b: [y]}, because: z}\n",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from grid.spec.yaml_source import deep_set, flat, get, overlaps, read_yaml
+from grid.spec.yaml_source import clash, deep_set, flat, get, overlaps, read_yaml
 
 TEXT = """\
 name: demo
@@ -131,3 +131,32 @@ def test_flat_has_every_value_under_its_dotted_key() -> None:
     tree = {"a": {"b": 1, "c": {}}, "d": [{"e": 2}], "f": None}
     assert dict(flat(tree)) == {"a.b": 1, "a.c": {}, "d": [{"e": 2}], "f": None}
     assert all(get(tree, key) == value for key, value in flat(tree))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wanted"),
+    [
+        (("seed", 1), ("seed", 2), True),
+        (("detector", "mtcnn"), ("detector.name", "none"), True),
+        (("detector", "mtcnn"), ("detector.margin", 3), False),
+        (("detector.name", "mtcnn"), ("detector.margin", 3), False),
+        (("detector", {"name": "mtcnn", "margin": 8}), ("detector.margin", 3), True),
+        (("detector", {"name": "mtcnn", "margin": 8}), ("detector.alignment", "none"), False),
+        (("detector", {"margin": 8}), ("detector.name", "mtcnn"), True),
+        (("pretraining", {"name": "source", "recipe": {"epochs": 3}}), ("pretraining.recipe.name", "plateau"), True),
+        (("pretraining", {"name": "source", "recipe": "plateau"}), ("pretraining.recipe.epochs", 3), False),
+        (("search", None), ("search.trials", 4), True),
+        (("search.rungs", [1, 2]), ("search.rungs.0", 2), True),
+        (("recipe.lr", 1), ("recipe.lrs", 2), False),
+    ],
+)
+def test_settings_clash_if_one_overwrites_a_part_of_the_other(one: Any, other: Any, wanted: bool) -> None:
+    assert clash([("a", *one), ("b", *other)]) == clash([("a", *other), ("b", *one)]) == ((0, 1) if wanted else None)
+    assert clash([("a", *one), ("a", *other)]) is None
+    first, second = sorted((one, other), key=lambda item: (item[0].count(".") - item[0].endswith(".name"), item[0]))
+    alone, both = deep_set({}, *first), deep_set(deep_set({}, *first), *second)
+    assert wanted == (not leaves(alone).items() <= leaves(both).items()), "the naive way: set both, and see what is lost"
+
+
+def leaves(tree: Any) -> dict[str, Any]:
+    return {f"{key.removesuffix('.name')}.name" if isinstance(part, str) else key: part for key, part in flat(tree)}

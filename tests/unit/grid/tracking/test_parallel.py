@@ -55,13 +55,13 @@ def test_after_an_error_no_other_call_begins_and_those_that_began_have_ended() -
 def test_a_server_has_after_a_parallel_pass_what_sqlite_has_after_one_by_one(new_study: Make, tmp_path, monkeypatch) -> None:
     study = new_study(axes={"backbone": ["a", "b", "c"], "loss": ["x", "y"]}, explainers=(), pairs=20)
     threads: list[str] = []
-    cell = syncing.MlflowSync._cell
+    cell = syncing._Pass._cell
 
-    def noted(self: syncing.MlflowSync, *words: object) -> None:
+    def noted(self: syncing._Pass, *words: object) -> None:
         threads.append(threading.current_thread().name)
         cell(self, *words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(syncing.MlflowSync, "_cell", noted)
+    monkeypatch.setattr(syncing._Pass, "_cell", noted)
     local = sync_pass(study.path)
     assert set(threads) == {threading.current_thread().name}
     folder = tmp_path / "server"
@@ -89,12 +89,10 @@ def test_each_problem_is_told_in_the_order_of_the_cells(new_study: Make, tmp_pat
     study = new_study(axes={"backbone": ["a", "b", "c", "d"]}, explainers=(), pairs=20)
     titles = [cell.title for cell in study.cells]
 
-    def fails(
-        self: syncing.MlflowSync, study: object, cell: object, record: object, problems: list[str], said: list[str]
-    ) -> None:
+    def fails(self: syncing._Pass, cell: object, record: object, problems: list[str], said: list[str]) -> None:
         time.sleep(0.05 * (4 - titles.index(cell.title)))  # type: ignore[attr-defined]
         problems.append(f"{cell.title}: no")  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(syncing.MlflowSync, "_cell", fails)
+    monkeypatch.setattr(syncing._Pass, "_cell", fails)
     monkeypatch.setattr(syncing, "threads_for", lambda tracking: 4)
     assert sync_pass(study.path).problems == [f"{title}: no" for title in titles]
