@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from configs.component import file_digest
+from grid.human_study.answers import why_kept
 from grid.human_study.design import ANSWERS, DESIGN, PUBLIC, TEXTS, Design, Inclusion, Pair
 from grid.human_study.pair_maps import GroupMaps
 from grid.human_study.texts import as_json, default_texts, write_texts
@@ -25,13 +26,13 @@ QUALITY = 92  # of JPEG
 
 
 def check_target(to: Path) -> None:
-    """Refuses a folder that holds something else, or a bundle that has answers or edited texts.
+    """Refuses a folder that holds something else, or a bundle that has participants, a running collector or edited texts.
 
     Raises:
         BadInput: see above.
     """
-    if (to / ANSWERS).exists():
-        raise BadInput(f"{to}: this bundle has answers; give another --to, so that they keep their pairs")
+    if (to / ANSWERS).exists() and (why := why_kept(to / ANSWERS)):
+        raise BadInput(f"{to}: {why}")
     if to.exists() and (not to.is_dir() or (any(to.iterdir()) and not (to / DESIGN).is_file())):
         raise BadInput(f"{to}: it exists and is no bundle; give another --to")
     if _edited(to):
