@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from grid.analysis import words
+from grid.analysis.records import uncertainty
 from grid.analysis.result_changes import SAME, ResultChange
 from grid.analysis.setup_changes import Change
 from grid.results.columns import Column
@@ -94,9 +95,7 @@ def changes_json(names: tuple[str, str], setup: Sequence[Change], results: Seque
                 "levels": dict(change.levels),
                 "first": change.first,
                 "second": change.second,
-                "low": change.estimate.low if change.estimate else None,
-                "high": change.estimate.high if change.estimate else None,
-                "p": change.estimate.p if change.estimate else None,
+                **uncertainty(change.estimate),
                 "adjusted": change.adjusted,
                 "method": change.method,
                 "seeds": change.seeds,
