@@ -39,12 +39,13 @@ from grid.report.pictured import BUDGET, Pictured
 from grid.report.stage_pictures import BUDGET as PICTURES
 from grid.report.stage_pictures import galleries
 from grid.report.stage_times import times
-from grid.report.templates import environment, png_url
+from grid.report.templates import data_url, environment
 from grid.report.training_curves import training_curves
 from grid.report.view import View
 from grid.results import columns
 from grid.results.columns import CROSS_VALIDATED
 from grid.results.combinations import grouped
+from grid.results.heatmap import colored, jpeg
 from grid.results.rows import Row, Table
 from grid.spec.levels import other_levels
 from grid.spec.yaml_source import flat
@@ -72,7 +73,7 @@ def templates() -> jinja2.Environment:
         "duration": _duration,
         "image": _image,
         "ramp": _ramp,
-        "png": png_url,
+        "png": data_url,
         "photographs": _photographs,
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "three": lambda x: f"{x:.3g}",
@@ -85,7 +86,7 @@ def _photographs(data: bytes) -> str:
     import cv2
 
     pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return "data:image/jpeg;base64," + sheets.jpeg(pixels[..., ::-1], 85)
+    return data_url(jpeg(pixels[..., ::-1], 85), "jpeg")
 
 
 def page(
@@ -213,10 +214,10 @@ def _duration(seconds: float) -> str:
 
 
 def _image(tile: np.ndarray) -> str:
-    return "data:image/jpeg;base64," + sheets.jpeg(tile)
+    return data_url(jpeg(tile), "jpeg")
 
 
 def _ramp(signed: bool) -> str:
     """The color map as a CSS gradient, bottom to top."""
-    colors = np.rint(sheets.colored(np.linspace(0, 1, 17), signed)).astype(int)
+    colors = np.rint(colored(np.linspace(0, 1, 17), signed)).astype(int)
     return "linear-gradient(to top, " + ", ".join(f"rgb({r} {g} {b})" for r, g, b in colors) + ")"
