@@ -62,6 +62,11 @@ class Row:
         """None if the protocol was not evaluated, or has no such metric."""
         return self._by_column.get((column.protocol, column.key))
 
+    def number(self, column: Column) -> float | None:
+        """Its value; None where ``value`` is None or has none."""
+        found = self.value(column)
+        return None if found is None else found.value
+
     @cached_property
     def _by_column(self) -> dict[tuple[str, str], Result]:
         return {(one.heading, one.metric): one for one in self.results if one.heading is not None}
@@ -88,6 +93,10 @@ class Table:
     @property
     def protocols(self) -> list[str]:
         return list(dict.fromkeys(column.protocol for column in self.columns))
+
+    def under(self, protocol: str) -> list[Column]:
+        """The columns of a protocol."""
+        return [column for column in self.columns if column.protocol == protocol]
 
     @property
     def every_column(self) -> tuple[Column, ...]:
