@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from grid.analysis.records import cell_name
 from grid.ledger.study import Study
 from grid.report.charts import DASHES, Stroke
 from grid.report.curves import pair_scores
@@ -76,12 +77,7 @@ def chart_data(
 
 def _cell(row: Row, stroke: Stroke) -> dict[str, Any]:
     levels = dict(row.cell.levels)
-    return {
-        "name": ", ".join(levels.values()) or "the only cell",
-        "levels": levels,
-        "hue": stroke.hue,
-        "dash": DASHES.index(stroke.dash),
-    }
+    return {"name": cell_name(levels), "levels": levels, "hue": stroke.hue, "dash": DASHES.index(stroke.dash)}
 
 
 def _metrics(table: Table) -> list[dict[str, Any]]:
