@@ -148,7 +148,7 @@ def _plot(name: str, frame: Frame, scale: Scale, rows: History, kept: int | None
         points = [(epoch / max(length - 1, 1), scale.place(value)) for epoch, value in known.items()]
         if points:
             lines[kind] = frame.points(np.array(points * 2 if len(points) == 1 else points, float))  # draws a dot
-        if kind == "validation" and kept in known:
+        if kind == "validation" and kept is not None and kept in known:
             ring = round(frame.left + kept / max(length - 1, 1) * frame.width, 1), height(known[kept])
     quantity, _, target = name.partition("_")
     percent = quantity == "accuracy"

@@ -9,7 +9,7 @@ from typing import Any
 
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, accepted_of, finished
-from grid.results.columns import VERIFICATION, Column, column_of
+from grid.results.columns import VERIFICATION, Column
 from grid.results.measured import results_of
 from grid.results.result import Result
 from grid.results.sweeps import Sweep, separated, sweeps_of
@@ -148,7 +148,7 @@ class Table:
 
 def table(study: Study) -> Table:
     """Reads every shown cell of a study; never raises for damaged outputs."""
-    shown = [cell for cell in study.cells if not cell.hidden]
+    shown = study.shown
     rows = tuple(_row(study, cell) for cell in shown)
     factors = tuple(_factor(axis, levels) for axis, levels in study.axes.items())
     columns, left_out = [], []
@@ -211,4 +211,4 @@ def _columns(rows: Sequence[Row]) -> Iterable[Column]:
     for heading, name in headings.items():
         kind, found = known_kind(name), [row.metrics[heading] for row in rows if heading in row.metrics]
         for measure in kind.measures(found):
-            yield column_of(heading, measure, kind.group(found))
+            yield Column(heading, task=kind.group(found), **vars(measure))
