@@ -67,6 +67,12 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(REPLACEMENT, text)
 
 
+def one_line(text: str, most: int = 160) -> str:
+    """``text`` with each run of white space as one blank, and an ellipsis for what is beyond ``most`` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def styled(template: str, *values: object) -> Text:
     """``styled("[red]failed[/] {}: {}", title, error)``: rich markup is interpreted in the template but not in the values."""
     text = Text.from_markup(template, emoji=False)

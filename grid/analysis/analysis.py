@@ -46,7 +46,7 @@ class ProtocolAnalysis:
         replicates: number of distinct replicates of each cell.
         copies: replicates left out because they repeat another one.
         missing: combinations of levels without results, as (levels, state).
-        bootstrap: number of test subjects and how they were resampled; None without scored pairs.
+        units: number of test subjects, or of pairs if the subjects are unknown; None without scored pairs.
         unknown: why the subjects of the pairs are unknown; empty if they are known, or there are no pairs.
         sequential: results decided how many replicates each cell has.
         negligible: the grid file states that two-way interactions are negligible.
@@ -60,7 +60,6 @@ class ProtocolAnalysis:
     missing: tuple[tuple[Mapping[str, str], str], ...]
     metrics: tuple[MetricAnalysis, ...]
     units: int | None
-    method: str | None
     pairs: int | None
     left_out: int
     unknown: str
@@ -97,7 +96,7 @@ def _protocol(
     groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for number, one in enumerate(seen):
         groups.setdefault(tuple(one.levels.items()), []).append(number)
-    columns = [column for column in table.columns if column.protocol == protocol and has_everywhere(column, seen)]
+    columns = [column for column in table.under(protocol) if has_everywhere(column, seen)]
     if len(groups) < 2 or not columns:
         return None
     axes = {factor.axis: factor.levels for factor in table.factors if factor.axis != REPLICATE}
@@ -124,7 +123,6 @@ def _protocol(
         missing=tuple((dict(levels), state) for levels, state in missing.items()),
         metrics=metrics,
         units=drawn.units if drawn else None,
-        method=drawn.method if drawn else None,
         pairs=len(scored.same) if scored else None,
         left_out=scored.left_out if scored else 0,
         unknown=scored.unknown if scored else "",
@@ -193,18 +191,11 @@ def values_of(column: Column, seen: Sequence[Observation], scored: Items | None,
     """The metric of each observation; on the pairs that all of them have, where some dropped others."""
     if scored and scored.left_out and drawn and column.key in drawn.drawn:
         return [pair_value(column.key, scores, scored.same, scored.folds) for scores in scored.scores]
-    return [value_of(one, column) for one in seen]
-
-
-def value_of(one: Observation, column: Column) -> float:
-    """The metric of an observation that has it."""
-    found = one.row.value(column)
-    assert found is not None, column
-    assert found.value is not None, column
-    return found.value
+    found = [one.row.number(column) for one in seen]
+    assert None not in found, column  # see ``has_everywhere``
+    return [value for value in found if value is not None]
 
 
 def has_everywhere(column: Column, seen: Sequence[Observation]) -> bool:
     """Whether every observation has this number; others are in the table alone."""
-    found = [one.row.value(column) for one in seen]
-    return bool(found) and all(value is not None and value.value is not None for value in found)
+    return bool(seen) and all(one.row.number(column) is not None for one in seen)

@@ -25,6 +25,7 @@ from grid.spec.levels import cell_title, selects
 from modules.metrics.paired_tests import Estimate, holm
 
 Verdict = Literal["supported", "contradicted", "not resolved"]
+NOTHING = "there are no results to compare: at least two cells are needed"
 
 
 class Contrasts(Protocol):
@@ -99,7 +100,10 @@ def judge(claims: Claims, evidence: Sequence[Evidence]) -> list[Judged]:
     Raises:
         BadInput: a claim names an unknown metric, protocol, axis or level, or selects no cell.
     """
-    found = [one for claim in claims.claims for one in _judged(claim, _about(claim, evidence))]
+    found: list[Judged] = []
+    for claim in claims.claims:
+        about = _about(claim, evidence)
+        found += [_one(claim, one) for one in about] or [Judged(claim, None, why=NOTHING)]
     tested = [one for one in found if one.p is not None]
     adjusted = dict(zip(map(id, tested), holm([one.p for one in tested if one.p is not None]), strict=True))
     return [replace(one, adjusted=adjusted.get(id(one))) for one in found]
@@ -119,12 +123,6 @@ def _about(claim: Claim, evidence: Sequence[Evidence]) -> list[Evidence]:
     if claim.metric not in metrics:
         raise BadInput(f"claim {claim.claim!r}: no metric {claim.metric!r}; there are {', '.join(metrics) or 'none'}")
     return [one for one in chosen if one.column.key == claim.metric]
-
-
-def _judged(claim: Claim, about: Sequence[Evidence]) -> list[Judged]:
-    if not about:
-        return [Judged(claim, None, why="there are no results to compare: at least two cells are needed")]
-    return [_one(claim, one) for one in about]
 
 
 def _one(claim: Claim, evidence: Evidence) -> Judged:

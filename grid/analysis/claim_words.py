@@ -7,6 +7,7 @@ from typing import Any
 
 from grid.analysis import words
 from grid.analysis.claim_verdicts import Judged, Step, one_sided
+from grid.analysis.records import uncertainty
 
 
 def reasons(one: Judged) -> str:
@@ -68,16 +69,7 @@ def claim_records(found: Sequence[Judged]) -> list[dict[str, Any]]:
             "adjusted": one.adjusted,
             "holds_for": one.evidence.basis if one.evidence else "",
             "why": one.why,
-            "steps": [
-                {
-                    "step": step.name,
-                    "value": step.value,
-                    "low": step.estimate.low if step.estimate else None,
-                    "high": step.estimate.high if step.estimate else None,
-                    "p": step.estimate.p if step.estimate else None,
-                }
-                for step in one.steps
-            ],
+            "steps": [{"step": step.name, "value": step.value, **uncertainty(step.estimate)} for step in one.steps],
         }
         for one in found
     ]

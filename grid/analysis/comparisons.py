@@ -58,9 +58,6 @@ class Comparisons:
         values: the metric of each cell, by number; the mean over its replicates.
         pairs: of any two compared cells; ``first`` is the better one.
         margin: of equivalence, in the unit of the metric.
-        units: number of test subjects, or of pairs if the subjects are unknown.
-        method: of the bootstrap.
-        seeds: whether the variance between seeds is in the intervals.
         asked: cells that are compared because they were asked for, and are not among the best.
     """
 
@@ -68,9 +65,6 @@ class Comparisons:
     values: tuple[float, ...]
     pairs: tuple[Comparison, ...]
     margin: float
-    units: int
-    method: str
-    seeds: bool
     asked: tuple[int, ...] = ()
 
     @cached_property
@@ -149,11 +143,9 @@ def comparisons(
         weights[one], weights[other] = 1, -1
         moments = cells.moments(weights)
         assert moments is not None, metric
-        variance, degrees = moments
         value = means[one] - means[other]
-        estimate = student(value, variance, degrees, drawn.units)
-        equal.append(equivalence(value, variance, degrees, margin))
-        found.append(Comparison(one, other, estimate, 1.0, 1.0, check(one, other)))
+        equal.append(equivalence(value, *moments, margin))
+        found.append(Comparison(one, other, student(value, *moments, drawn.units), 1.0, 1.0, check(one, other)))
     adjusted, equivalent = holm([pair.difference.p for pair in found]), holm(equal)
     tested = [pair.check for pair in found if pair.check]  # of all pairs or of none: the metric decides
     corrected = [replace(one, adjusted=p) for one, p in zip(tested, holm([one.p for one in tested]), strict=True)]
@@ -162,5 +154,4 @@ def comparisons(
         replace(pair, adjusted=p, equivalent=q, check=checked)
         for pair, p, q, checked in zip(found, adjusted, equivalent, checks, strict=True)
     )
-    seeds = any(len(group) > 1 for group in groups)
-    return Comparisons(tuple(order), tuple(means), pairs, margin, drawn.units, drawn.method, seeds, more)
+    return Comparisons(tuple(order), tuple(means), pairs, margin, more)

@@ -76,9 +76,7 @@ def _comparisons(protocol: ProtocolAnalysis) -> Iterator[dict[str, Any]]:
                 "better": cell_name(protocol.cells[pair.first]),
                 "other": cell_name(protocol.cells[pair.second]),
                 "difference": pair.difference.value,
-                "low": pair.difference.low,
-                "high": pair.difference.high,
-                "p": pair.difference.p,
+                **uncertainty(pair.difference),
                 "adjusted": pair.adjusted,
                 "margin": found.margin,
                 "equivalent": pair.equivalent,
@@ -107,6 +105,11 @@ def _matrix(protocol: ProtocolAnalysis, metric: str, found: Comparisons) -> dict
         "equivalent": [[pair and pair.equivalent for pair in row] for row in pairs],
         "tied": [[names[cell] for cell in run] for run in found.tied],
     }
+
+
+def uncertainty(found: Estimate | None) -> dict[str, float | None]:
+    """The interval and p of an estimate; None where there is none."""
+    return {key: getattr(found, key, None) for key in ("low", "high", "p")}
 
 
 def _interval(name: str, found: Estimate | None) -> dict[str, float | None]:

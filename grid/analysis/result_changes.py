@@ -95,10 +95,8 @@ def _of_protocol(
         for levels in shared:
             places.append(list(range(len(seen), len(seen) + len(side[levels]))))
             seen += side[levels]
-    keys = {column.key for column in other.columns if column.protocol == protocol}
-    columns = [
-        column for column in one.columns if column.protocol == protocol and column.key in keys and has_everywhere(column, seen)
-    ]
+    keys = {column.key for column in other.under(protocol)}
+    columns = [column for column in one.under(protocol) if column.key in keys and has_everywhere(column, seen)]
     scored = items(first, protocol, seen)
     enough = scored is not None and len(scored.same) >= COMMON * (len(scored.same) + scored.left_out)
     drawn = drawn_metrics(scored, columns) if scored and enough else None

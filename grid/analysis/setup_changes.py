@@ -34,9 +34,8 @@ def shared_cells(first: Study, second: Study) -> dict[tuple[tuple[str, str], ...
     sides = []
     for study in (first, second):
         own: dict[tuple[tuple[str, str], ...], list[CellView]] = {}
-        for cell in study.cells:
-            if not cell.hidden:
-                own.setdefault(tuple((axis, cell.levels[axis]) for axis in axes), []).append(cell)
+        for cell in study.shown:
+            own.setdefault(tuple((axis, cell.levels[axis]) for axis in axes), []).append(cell)
         sides.append({key: cells[0] for key, cells in own.items() if len(cells) == 1})
     return {key: (cell, sides[1][key]) for key, cell in sides[0].items() if key in sides[1]}
 
@@ -62,7 +61,7 @@ def _cells(first: Study, second: Study, shared: Cells) -> Iterable[Change]:
         one, other = (study.axes.get(axis, []) for study in (first, second))
         if one != other:
             yield Change("cells", f"levels of {axis}", ", ".join(one) or "no such axis", ", ".join(other) or "no such axis")
-    counts = [sum(not cell.hidden for cell in study.cells) for study in (first, second)]
+    counts = [len(study.shown) for study in (first, second)]
     if counts[0] != counts[1] or len(shared) != counts[0]:
         yield Change("cells", f"cells ({len(shared)} in both)", str(counts[0]), str(counts[1]))
 

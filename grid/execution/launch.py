@@ -143,9 +143,9 @@ def grown_plan(plan: Plan, where: CellFilter | None) -> Plan | None:
 def look_words(plan: Plan) -> str:
     """``replicates: 2 of 4 cells need no more; 2 go on to 5 replicates``."""
     states = list(plan.grid.granted.values())
-    going = [one.count for one in states if not one.final]
+    going = [one.count for one in states if not one.final]  # those that wait for the results of another cell have fewer
     closed = f"{len(states) - len(going)} of {counted(len(states), 'cell')} need no more"
-    return f"replicates: {closed}; {len(going)} go on to {counted(max(going), 'replicate')}"
+    return f"replicates: {closed}; {going.count(max(going))} go on to {counted(max(going), 'replicate')}"
 
 
 def whole_queue(plan: Plan, known: Mapping[str, str] | None = None) -> WorkQueue:

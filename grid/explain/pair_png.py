@@ -11,7 +11,7 @@ import numpy as np
 
 from grid.report.fonts import length, write
 from grid.report.panel import FAINT, INK, png, ramp, wrapped
-from grid.report.sheets import overlaid
+from grid.results.heatmap import overlaid
 
 SIDE = 224  # longer side of a tile in pixels
 EDGE, GAP, LABEL, BAR, LINE = 20, 10, 190, 80, 18

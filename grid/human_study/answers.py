@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,6 +181,19 @@ class Answers:
                 self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
+
+
+def why_kept(file: Path) -> str:
+    """Why a file of answers must stay with its design, with what to do; empty if nobody has joined and nobody can."""
+    try:
+        with closing(sqlite3.connect(file, isolation_level=None, timeout=1)) as database:
+            begun = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'participants'").fetchone()
+            if begun and database.execute("SELECT 1 FROM participants").fetchone():
+                return "this bundle has participants; give another --to, so that their answers keep their pairs"
+            database.execute("PRAGMA journal_mode=DELETE")  # an error as long as another process has the file open
+    except sqlite3.DatabaseError as error:
+        return f"its answers are in use or unreadable ({error}); stop its collector, or give another --to"
+    return ""
 
 
 def _digest(token: str) -> bytes:

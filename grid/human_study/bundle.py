@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from configs.component import file_digest
+from grid.human_study.answers import why_kept
 from grid.human_study.design import ANSWERS, DESIGN, PUBLIC, TEXTS, Design, Inclusion, Pair
 from grid.human_study.pair_maps import GroupMaps
 from grid.human_study.texts import as_json, default_texts, write_texts
-from grid.results.heatmap import colored, overlaid, resized
+from grid.results.heatmap import colored, jpeg, overlaid, resized
 from grid.spec.grid_file import BadInput
 
 WEB = Path(__file__).parent / "web"
@@ -25,13 +26,13 @@ QUALITY = 92  # of JPEG
 
 
 def check_target(to: Path) -> None:
-    """Refuses a folder that holds something else, or a bundle that has answers or edited texts.
+    """Refuses a folder that holds something else, or a bundle that has participants, a running collector or edited texts.
 
     Raises:
         BadInput: see above.
     """
-    if (to / ANSWERS).exists():
-        raise BadInput(f"{to}: this bundle has answers; give another --to, so that they keep their pairs")
+    if (to / ANSWERS).exists() and (why := why_kept(to / ANSWERS)):
+        raise BadInput(f"{to}: {why}")
     if to.exists() and (not to.is_dir() or (any(to.iterdir()) and not (to / DESIGN).is_file())):
         raise BadInput(f"{to}: it exists and is no bundle; give another --to")
     if _edited(to):
@@ -78,14 +79,14 @@ def write_bundle(
         shutil.copyfile(WEB / name, public / name)
     for number, pair in enumerate(listed):
         for side, title in enumerate(SIDES):
-            _write(public / face_path(pair.id, title), resized(groups[0].crops[number, side], SIDE))
+            _write(public / f"faces/{pair.id}-{title}.jpg", resized(groups[0].crops[number, side], SIDE))
             for one in groups:
                 picture = resized(one.crops[number, side], SIDE)
-                drawn = overlaid(picture, one.maps[number, side], one.scale.low, one.scale.high)
-                _write(public / map_path(one.group.letter, pair.id, title), drawn)
+                drawn = overlaid(picture, one.maps[number, side], one.group.low, one.group.high)
+                _write(public / f"maps/{one.group.letter}/{pair.id}-{title}.jpg", drawn)
     for one in groups:
         ramp = np.rint(colored(np.linspace(0, 1, 240)[None].repeat(14, 0), one.group.signed)).astype(np.uint8)
-        _write(public / scale_path(one.group.letter), ramp)
+        _write(public / f"maps/{one.group.letter}/scale.jpg", ramp)
     files = sorted(file for file in public.rglob("*") if file.is_file())
     design = Design(
         **about,
@@ -103,22 +104,6 @@ def write_bundle(
     return design
 
 
-def face_path(pair: str, side: str) -> str:
-    return f"faces/{pair}-{side}.jpg"
-
-
-def map_path(letter: str, pair: str, side: str) -> str:
-    return f"maps/{letter}/{pair}-{side}.jpg"
-
-
-def scale_path(letter: str) -> str:
-    return f"maps/{letter}/scale.jpg"
-
-
 def _write(file: Path, picture: np.ndarray) -> None:
-    import cv2
-
     file.parent.mkdir(parents=True, exist_ok=True)
-    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    assert done
-    file.write_bytes(data.tobytes())
+    file.write_bytes(jpeg(picture, QUALITY))

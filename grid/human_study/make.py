@@ -42,10 +42,10 @@ def make(
     check_target(to)
     pool = read_pool(study, where, protocol)
     try:
-        selected = select(pool.scores, pool.same, pool.threshold if threshold is None else threshold, **rule)
+        rows, selection = select(pool.scores, pool.same, pool.threshold if threshold is None else threshold, **rule)
     except ValueError as error:
         raise BadInput(f"protocol {protocol}: {error}") from error
-    keys = [pool.keys[row] for row in selected.rows]
+    keys = [pool.keys[row] for row in rows]
     maps = explain_pairs(study, where, groups, keys, protocol, console)
     about = {
         "name": f"{study.name}, {protocol}",
@@ -54,16 +54,14 @@ def make(
         "protocol": protocol,
         "checkpoint": pool.checkpoint,
     }
-    pairs = [
-        (*pair, bool(pool.same[row]), float(pool.scores[row])) for pair, row in zip(keys, selected.rows.tolist(), strict=True)
-    ]
-    rule_made = {**selected.rule, "threshold_from": "the most accurate threshold" if threshold is None else "--threshold"}
+    pairs = [(*pair, bool(pool.same[row]), float(pool.scores[row])) for pair, row in zip(keys, rows.tolist(), strict=True)]
+    rule_made = {**selection, "threshold_from": "the most accurate threshold" if threshold is None else "--threshold"}
     design = write_bundle(to, about, rule_made, inclusion or Inclusion(), pairs, maps)
     return {
         "bundle": str(to),
         "pairs": len(design.pairs),
-        "network_accuracy": selected.rule["network_accuracy"],
-        "selected": selected.rule["selected"],
+        "network_accuracy": selection["network_accuracy"],
+        "selected": selection["selected"],
         "groups": {group.letter: group.title for group in design.groups},
         "inclusion": design.inclusion.words,
         "files": len(design.files),

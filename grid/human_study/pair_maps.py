@@ -15,7 +15,6 @@ from grid.explain.options import Look, methods
 from grid.human_study.design import Group
 from grid.ledger.study import Study
 from grid.results.explanation_reader import Explained, read
-from grid.results.heatmap import Scale
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import EXPLAIN, StageName
 
@@ -36,10 +35,6 @@ class GroupMaps:
     group: Group
     crops: np.ndarray
     maps: np.ndarray
-
-    @property
-    def scale(self) -> Scale:
-        return Scale(self.group.low, self.group.high, self.group.signed)
 
 
 def explain_pairs(

@@ -55,9 +55,6 @@ class Client:
         found: dict[str, Any] = self.ask("api/session")
         return found
 
-    def answer(self, number: int, pair: str, choice: int, milliseconds: int) -> None:
-        self.ask("api/answer", {"pass": number, "pair": pair, "choice": choice, "milliseconds": milliseconds})
-
 
 def rehearse(bundle: Path, url: str, participants: int, gain: float, people: Raters, seed: int) -> dict[str, Any]:
     """Lets simulated participants answer everything, 30 at a time; the first group gains. Returns facts as JSON values.
@@ -79,9 +76,8 @@ def rehearse(bundle: Path, url: str, participants: int, gain: float, people: Rat
 def _answer_all(client: Client, session: dict[str, Any], choices: np.ndarray, design: Design) -> int:
     place = {pair.id: number for number, pair in enumerate(design.pairs)}
     orders: Sequence[Sequence[str]] = session["orders"]
-    count = 0
     for number, order in enumerate(orders):
         for pair in order:
-            client.answer(number + 1, pair, int(choices[number, place[pair]]), 1500)
-            count += 1
-    return count
+            choice = int(choices[number, place[pair]])
+            client.ask("api/answer", {"pass": number + 1, "pair": pair, "choice": choice, "milliseconds": 1500})
+    return sum(map(len, orders))

@@ -12,7 +12,7 @@ from grid.human_study.analysis import Analysis, Line, Sample, analyze
 from grid.human_study.benefit import Contrast
 from grid.human_study.export import open_answers
 from grid.human_study.figures import bars, curves, scatter
-from grid.report.templates import environment, png_url
+from grid.report.templates import data_url, environment
 from grid.report.text import visible
 from modules.metrics.paired_tests import Estimate
 
@@ -55,8 +55,8 @@ def html(found: Analysis) -> str:
     pictures = {}
     for sample in found.samples:
         if sample.lines:
-            pictures[sample.title] = [png_url(bars(found, sample)), png_url(scatter(found, sample))]
-            pictures[sample.title] += [png_url(curves(found, sample))] if both else []
+            drawn = (bars, scatter, curves) if both else (bars, scatter)
+            pictures[sample.title] = [data_url(draw(found, sample)) for draw in drawn]
     text: str = (
         environment(HERE)
         .get_template("report.html")

@@ -7,25 +7,11 @@ outcome.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from modules.metrics.decision_outcomes import OUTCOMES, outcomes
-
-
-@dataclass(frozen=True, eq=False)
-class Selected:
-    """The selected pairs.
-
-    Attributes:
-        rows: int64 (N,), in random order, so that a position says nothing about an outcome
-        rule: how they were selected, as JSON values
-    """
-
-    rows: np.ndarray
-    rule: dict[str, Any]
 
 
 def select(
@@ -37,7 +23,7 @@ def select(
     accuracy: float = 0.75,
     balanced: bool = True,
     seed: int = 0,
-) -> Selected:
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Draws pairs of which the network decides the wished share correctly.
 
     Args:
@@ -49,6 +35,10 @@ def select(
         balanced: correct decisions are half true accepts and half true rejects, wrong ones half false accepts and half false
             rejects. False: correct and wrong decisions are drawn from all such pairs
         seed: of the draw
+
+    Returns:
+        rows: int64 (N,), in random order, so that a position says nothing about an outcome
+        rule: how they were selected, as JSON values
 
     Raises:
         ValueError: a number is out of range, or there are too few pairs of an outcome; says how many pairs are possible.
@@ -83,7 +73,7 @@ def select(
         "selected": taken,
         "network_accuracy": (taken["true accept"] + taken["true reject"]) / pairs,
     }
-    return Selected(rows.astype(np.int64), rule)
+    return rows.astype(np.int64), rule
 
 
 def _wanted(pairs: int, accuracy: float, balanced: bool) -> list[tuple[tuple[int, ...], int]]:

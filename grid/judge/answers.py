@@ -77,10 +77,8 @@ def thresholds(study: Study, fmr: float) -> list[Threshold]:
 
 
 def _finished(study: Study) -> Iterator[tuple[str, ProtocolConfig, Marker]]:
-    for view in study.cells:
-        if view.hidden or not view.config:
-            continue
-        for protocol in Cell.model_validate(view.config).protocols:
+    for view in study.shown:
+        for protocol in Cell.model_validate(view.config).protocols if view.config else ():
             marker = view.markers.get(StageName(EVALUATE, protocol.title))
             if marker is not None:
                 yield view.title, protocol, marker

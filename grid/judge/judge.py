@@ -91,13 +91,10 @@ def judge(request: Request, console: Console) -> tuple[Study, dict[str, list[Fin
             plan = checked_plan(grid, None, console)
         record = {title: [asdict(one) for one in found] for title, found in findings.items()}
         (study / FINDINGS).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        write_plan(plan, grid)
         done = _run(plan, grid, lock, console)
         if done and request.explained:
             grid = _explaining(request, networks, more, Study(study), console)
-            plan = checked_plan(grid, None, console)
-            write_plan(plan, grid)
-            done = _run(plan, grid, lock, console)
+            done = _run(checked_plan(grid, None, console), grid, lock, console)
         build(Study(study))
     return Study(study), findings, done
 
@@ -157,7 +154,8 @@ def _explaining(
 
 
 def _run(plan: Plan, grid: Grid, lock: Lock, console: Console) -> bool:
-    """Runs the open stages of a plan in this process; returns whether none failed."""
+    """Writes the study's record and runs the open stages of a plan in this process; returns whether none failed."""
+    write_plan(plan, grid)
     ledger = Ledger(store_of(grid))
     void_changed(plan, ledger)
     queue = whole_queue(plan)

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from grid.export.package import WEIGHTS, is_package, read_package
+from grid.export.package import WEIGHTS, Package, is_package, read_package
 from grid.judge.preprocessing import FACES, SIZES, Preprocessing
 from grid.results.model_loader import find
 from grid.spec.grid_file import BadInput
+from grid.spec.training import Training
 from modules.backbones.external import ExternalConfig
 from modules.backbones.scored import read_scores
 from modules.backbones.stored import read_embeddings
@@ -115,9 +116,7 @@ def titled(networks: Sequence[Judged]) -> list[Judged]:
 
 def _of_package(folder: Path) -> Judged:
     package = read_package(folder)
-    parts = {kind: getattr(package, kind).model_dump(mode="json") for kind in ("backbone", "head", "detector")}
-    pretraining = {"name": "checkpoint", "path": str(package.weights), "head": True}
-    return Judged(folder.name, folder, {**parts, "pretraining": pretraining}, package.size, None, "as it was exported")
+    return Judged(folder.name, folder, _own(package, package.weights), package.size, None, "as it was exported")
 
 
 def _of_training(path: Path) -> Judged:
@@ -130,11 +129,15 @@ def _of_training(path: Path) -> Judged:
     training = found.training
     if isinstance(training.backbone, ExternalConfig) or training.backbone.stored:
         raise BadInput(f"{path}: its network is the file {training.backbone.path}; judge that file")
-    parts = {kind: getattr(training, kind).model_dump(mode="json") for kind in ("backbone", "head", "detector")}
     pixels = training.input.pixels
     size = (pixels, pixels) if isinstance(pixels, int) else pixels
-    pretraining = {"name": "checkpoint", "path": str(found.path), "head": True}
-    return Judged(found.title, path, {**parts, "pretraining": pretraining}, size, None, "as its study trained it")
+    return Judged(found.title, path, _own(training, found.path), size, None, "as its study trained it")
+
+
+def _own(parts: Package | Training, weights: Path) -> dict[str, Any]:
+    """The settings of a network of facegrid."""
+    found = {kind: getattr(parts, kind).model_dump(mode="json") for kind in ("backbone", "head", "detector")}
+    return {**found, "pretraining": {"name": "checkpoint", "path": str(weights), "head": True}}
 
 
 def _of_embeddings(path: Path) -> Judged:
@@ -154,7 +157,7 @@ def _of_scores(path: Path) -> Judged:
 def _of_onnx(path: Path, start: Preprocessing, size: Size | None, output: str | None) -> Judged:
     file = inspect(path)
     given = file.size
-    if size is not None and any(side not in (None, ours) for side, ours in zip(given, size, strict=True)):
+    if size is not None and not _fits(size, given):
         raise BadInput(f"{path}: its images are {given[0]} x {given[1]} pixels; --size {size[0]}x{size[1]} does not fit")
     batch = file.shape[0] or 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,9 +51,9 @@ class Sample:
         self._keys = list(subset.keys)
         self._detected: list[Any] | None = None
 
-    def crops(self, faces: str, size: int | tuple[int, int], detectors: Mapping[str, Any] = FACES) -> np.ndarray:
+    def crops(self, faces: str, size: int | tuple[int, int]) -> np.ndarray:
         """uint8 (images, height, width, 3); ``faces`` is a key of ``FACES``."""
-        config: Any = resolve("detector", detectors[faces])
+        config: Any = resolve("detector", FACES[faces])
         detector = config.build()
         if config.trivial:
             found = detector.detect(self.images)

@@ -182,6 +182,11 @@ class Study:
             *(self._view(cell, kinds, seen, hidden=True) for cell in self.record["hidden"]),
         ]
 
+    @cached_property
+    def shown(self) -> Sequence[CellView]:
+        """The cells that are in the grid file."""
+        return [cell for cell in self.cells if not cell.hidden]
+
     def only(self, where: Mapping[str, Sequence[str]], task: str) -> CellView:
         """The one cell that ``where`` selects; ``task`` is what needs it, such as "mine takes".
 
@@ -189,7 +194,7 @@ class Study:
             BadInput: there is no such axis or level, or not exactly one cell is selected.
         """
         check_cell_filter(where, self.axes)
-        found = [cell for cell in self.cells if not cell.hidden and selects(where, cell.levels)]
+        found = [cell for cell in self.shown if selects(where, cell.levels)]
         if len(found) != 1:
             such = f"; choose one, such as {which(found[0].levels)}" if found else ""
             raise BadInput(f"--where selects {len(found)} cells of {self.path}, and {task} one cell{such}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from grid.analysis import words
@@ -11,7 +11,6 @@ from grid.analysis.comparisons import LEVEL, Comparison, Comparisons
 from grid.analysis.records import cell_name, comparison_records, component_records, effect_records, matrix_records
 from grid.report.latex import latex_file, latex_lines
 from grid.report.markdown import pipe_table, plain
-from grid.report.text import records_csv
 from grid.results.columns import Column
 from modules.metrics.paired_tests import Estimate
 
@@ -27,21 +26,6 @@ def analysis_json(found: Sequence[ProtocolAnalysis]) -> dict[str, Any]:
         "matrices": matrix_records(found),
         "limits": {one.protocol: list(words.limits(one)) for one in found},
     }
-
-
-def effects_csv(found: Sequence[ProtocolAnalysis]) -> str:
-    """A line per level and combination of two levels."""
-    return _csv(effect_records(found))
-
-
-def comparisons_csv(found: Sequence[ProtocolAnalysis]) -> str:
-    """A line per metric and pair of cells."""
-    return _csv(comparison_records(found))
-
-
-def components_csv(found: Sequence[ProtocolAnalysis]) -> str:
-    """A line per metric and source of variation; standard deviations as fractions."""
-    return _csv(component_records(found))
 
 
 def components_latex(found: Sequence[ProtocolAnalysis], name: str) -> str:
@@ -159,7 +143,3 @@ def interval(column: Column, found: Estimate | None) -> str:
 def _compared(metric: MetricAnalysis) -> Comparisons:
     assert metric.comparisons is not None, metric.column
     return metric.comparisons
-
-
-def _csv(records: Sequence[Mapping[str, Any]]) -> str:
-    return records_csv(list(records[0]), records) if records else ""

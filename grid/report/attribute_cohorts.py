@@ -74,17 +74,16 @@ def cohort_tables(board: Board) -> list[CohortTable]:
 
 def uncounted(board: Board, grouping: str) -> list[str]:
     """Sentences on images without a cohort and cohorts that are too small, of the cells where there are any."""
-    found: dict[str, None] = {}
+    found = []
     for row in board.rows:
         one = board.of(row).get("cohorts", {}).get(grouping)
         if one and one["unknown"]:
-            found[f"{one['unknown']} of {board.of(row)['images']} images have no known {grouping} and do not count here."] = (
-                None
-            )
+            images = board.of(row)["images"]
+            found.append(f"{one['unknown']} of {images} images have no known {grouping} and do not count here.")
         if one and one["left_out"]:
             names = ", ".join(f"{name} ({count})" for name, count in one["left_out"].items())
-            found[f"Left out, because they have a single subject or image (number of images): {names}."] = None
-    return list(found)
+            found.append(f"Left out, because they have a single subject or image (number of images): {names}.")
+    return list(dict.fromkeys(found))
 
 
 def class_gaps(board: Board, grouping: str) -> list[tuple[Row, str, list[tuple[str, str]]]]:

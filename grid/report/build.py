@@ -12,30 +12,25 @@ from pathlib import Path
 from grid.analysis.analysis import analyze
 from grid.analysis.claim_words import claim_records
 from grid.analysis.comparisons import MARGIN
+from grid.analysis.records import comparison_records, component_records, effect_records
 from grid.ledger.study import Study
 from grid.report import scores
-from grid.report.analysis_files import (
-    analysis_json,
-    analysis_markdown,
-    comparisons_csv,
-    components_csv,
-    components_latex,
-    effects_csv,
-)
+from grid.report.analysis_files import analysis_json, analysis_markdown, components_latex
 from grid.report.attribute_cohorts import cohorts_markdown
 from grid.report.attributes import attributes_markdown
 from grid.report.attributes import boards as attribute_boards
-from grid.report.claims_files import Verdicts, claims_markdown, judged_claims
+from grid.report.claims_files import claims_markdown, judged_claims
 from grid.report.cluster_sheets import cluster_sheets
 from grid.report.ensembles import with_ensembles
 from grid.report.figures import KINDS, figures, file_name
+from grid.report.hard_pair_faces import hard_pair_faces
 from grid.report.hard_pairs import boards as hard_pair_boards
 from grid.report.hard_pairs import hard_pair_records, hard_pairs_csv
 from grid.report.latex import latex
 from grid.report.markdown import markdown
 from grid.report.modes import boards, modes_markdown
 from grid.report.operating import boards as operating_boards
-from grid.report.operating import operating_csv, operating_latex, operating_markdown, operating_records
+from grid.report.operating import operating_latex, operating_markdown, operating_records
 from grid.report.page import page
 from grid.report.pictured import pictured
 from grid.report.plots.of_study import plots
@@ -51,6 +46,7 @@ from grid.report.sheets import sheets
 from grid.report.sweeps import sweeps_markdown
 from grid.report.table_csv import results_csv, table_csv
 from grid.report.table_json import table_json
+from grid.report.text import records_csv
 from grid.report.trend_png import trend_png
 from grid.report.view import view
 from grid.results import rows
@@ -62,30 +58,8 @@ from grid.results.results import of_rows
 from grid.results.score_outcomes import score_outcomes
 from grid.results.score_trust import score_trust
 from grid.results.searches import searches
-from grid.results.trends import Trend, trends
+from grid.results.trends import trends
 from grid.spec.grid_file import BadInput, check_level
-
-OPTIONAL = (
-    "modes.md",
-    "operating_points.md",
-    "operating_points.csv",
-    "operating_points.tex",
-    "components.csv",
-    "components.tex",
-    "hard_pairs.csv",
-    "attributes.md",
-    "sweeps.md",
-    "searches.md",
-    "replication.md",
-    "analysis.md",
-    "effects.csv",
-    "comparisons.csv",
-    "claims.md",
-    "score_trust.md",
-    "score_trust.csv",
-    "score_outcomes.md",
-    "score_outcomes.csv",
-)
 
 
 def build(
@@ -128,13 +102,13 @@ def build(
         why = f"{folder}: the report cannot be written here ({error.strerror})"
         raise BadInput(f"{why}; `facegrid report {study.path} --to FOLDER` writes it elsewhere") from error
     try:
-        _write(study, made, margin, claims, asked or {})
+        absent = _write(study, made, margin, claims, asked or {})
         names = sorted(path.name for path in made.iterdir())
         before = (folder / "report.json").exists()  # without an earlier report, files with these names are somebody else's
         for name in [*(name for name in names if name != "index.html"), "index.html"]:
             os.replace(made / name, folder / name)
         old_files = [path for kind in KINDS for path in folder.glob(f"{kind}-*.png")]
-        for old in (*old_files, *folder.glob("explanations.*"), *(folder / name for name in OPTIONAL)):
+        for old in (*old_files, *(folder / name for name in absent)):
             if (before or out is None) and old.name not in names:
                 old.unlink(missing_ok=True)
     finally:
@@ -142,99 +116,93 @@ def build(
     return folder / "index.html"
 
 
-def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked: Mapping[str, Collection[str]]) -> None:
+def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked: Mapping[str, Collection[str]]) -> list[str]:
+    """Writes the files; returns the names of those that a report may have, and this one has not."""
+    name, axes = study.name, list(study.axes)
     table = with_ensembles(study, rows.table(study))
     analyses = analyze(study, table, margin, asked)
-    source, judged = judged_claims(study, analyses, claims)
+    verdicts = judged_claims(study, analyses, claims)
     shown, printed = pictured(table, asked), combined(table)
     found = sheets(study, table.rows, shown)
     pictures: dict[str, bytes] = {}
     for sheet in found:
-        pictures[file_name("sheet", plain(sheet.title), pictures)] = sheet_png(sheet, study.name)
-    scored = explanation_scores(study, table.rows)
-    tables, named = scores.tables(scored), boards(table)
-    compared, decided = score_trust(study, scored), score_outcomes(study, scored)
-    trusted, by_decision = trust_boards(compared), outcome_boards(decided)
-    generated, without = figures(study, table.rows)
-    drawn: list[tuple[Trend, bytes]] = [(trend, trend_png(trend, study.name)) for trend in trends(table)]
+        pictures[file_name("sheet", plain(sheet.title), pictures)] = sheet_png(sheet, name)
+    drawn = [(trend, trend_png(trend, name)) for trend in trends(table)]
     for trend, data in drawn:
         pictures[file_name("trend", trend.title, pictures)] = data
+    generated, without = figures(study, table.rows)
     clusters = cluster_sheets(study, table.rows)
-    for name, data in {**pictures, **generated, **clusters.files}.items():
-        (folder / name).write_bytes(data)
+    for file, data in {**pictures, **generated, **clusters.files}.items():
+        (folder / file).write_bytes(data)
+    scored = explanation_scores(study, table.rows)
+    compared, decided = score_trust(study, scored), score_outcomes(study, scored)
+    tables, trusted, by_decision = scores.tables(scored), trust_boards(compared), outcome_boards(decided)
+    definitions, points, recognized = boards(table), operating_boards(table), attribute_boards(table)
     hard = hard_pair_boards(study, table)
     searched, repeated = searches(study), replicates(study, table)
     content = {**table_json(study, table), **analysis_json(analyses), "explanations": scores_json(scored)}
     content |= {"hard_pairs": hard_pair_records(hard)} if hard else {}
-    content |= {"claims": claim_records(judged)} if judged else {}
-    content |= {"searches": searches_json(searched)} if searched else {}
-    content |= {"score_trust": trust_json(compared)} if compared else {}
-    content |= {"score_outcomes": outcomes_json(decided)} if decided else {}
-    content |= {"replication": replication_json(repeated)} if repeated else {}
-    texts = {
-        "table.md": markdown(printed, study.name),
-        "table.csv": table_csv(printed),
-        "table.tex": latex(printed, study.name),
-        "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), study.axes)),
-        "report.json": json.dumps(content, indent=1) + "\n",
-        "index.html": page(
-            study,
-            table,
-            found,
-            tables,
-            named,
-            view(study, shown.rows, list(generated), without),
-            drawn,
-            clusters,
-            analyses,
-            Verdicts(source, judged),
-            plots(study, table, analyses),
-            trusted,
-            by_decision,
-            shown,
-            hard,
-        ),
+    optional = {
+        "claims": claim_records(verdicts.judged),
+        "searches": searches_json(searched),
+        "score_trust": trust_json(compared),
+        "score_outcomes": outcomes_json(decided),
+        "replication": repeated and replication_json(repeated),
     }
-    if scored:
-        texts |= {
-            "explanations.md": scores_markdown(tables, study.name),
-            "explanations.csv": scores_csv(scored, list(study.axes)),
-        }
-    if decided:
-        texts |= {
-            "score_outcomes.md": outcomes_markdown(by_decision, study.name),
-            "score_outcomes.csv": outcomes_csv(decided, list(study.axes)),
-        }
-    if trusted:
-        texts |= {
-            "score_trust.md": trust_markdown(trusted, study.name),
-            "score_trust.csv": trust_csv(compared, list(study.axes)),
-        }
-    if analyses:
-        texts["analysis.md"] = analysis_markdown(analyses, study.name)
-        texts["components.csv"] = components_csv(analyses)
-        texts["components.tex"] = components_latex(analyses, study.name)
-    if any(metric.effects.terms for one in analyses for metric in one.metrics):
-        texts["effects.csv"] = effects_csv(analyses)
-    if points := operating_boards(table):
-        texts["operating_points.md"] = operating_markdown(points, study.name)
-        texts["operating_points.csv"] = operating_csv(operating_records(table))
-        texts["operating_points.tex"] = operating_latex(points, study.name)
-    if hard:
-        texts["hard_pairs.csv"] = hard_pairs_csv(hard)
-    if judged:
-        texts["claims.md"] = claims_markdown(judged, study.name, source)
-    if any(one.units for one in analyses):
-        texts["comparisons.csv"] = comparisons_csv(analyses)
-    if named:
-        texts["modes.md"] = modes_markdown(named, study.name)
-    if recognized := attribute_boards(table):
-        texts["attributes.md"] = attributes_markdown(recognized, study.name) + cohorts_markdown(recognized)
-    if searched:
-        texts["searches.md"] = searches_markdown(searched, study.name)
-    if repeated:
-        texts["replication.md"] = replication_markdown(repeated, study.name)
-    if table.sweeps:
-        texts["sweeps.md"] = sweeps_markdown(table, study.name)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+    content |= {key: value for key, value in optional.items() if value}
+    html = page(
+        study,
+        table,
+        found,
+        shown,
+        analyses,
+        view(study, shown.rows, list(generated), without),
+        printed=printed,
+        figures=drawn,
+        clusters=clusters,
+        verdicts=verdicts,
+        plots=plots(study, table, analyses),
+        scored=tables,
+        trusted=trusted,
+        outcome_boards=by_decision,
+        modes=definitions,
+        operating=points,
+        attributes=recognized,
+        hard_pairs=hard,
+        hard_pair_faces=hard_pair_faces(study, table, hard),
+        searches=searched,
+        replicates=repeated,
+    )
+    texts = {
+        "index.html": html,
+        "report.json": json.dumps(content, indent=1) + "\n",
+        "results.csv": results_csv(of_rows((one for row in table.rows for one in row.results), axes)),
+        "table.md": markdown(printed, name),
+        "table.csv": table_csv(printed),
+        "table.tex": latex(printed, name),
+        "analysis.md": analysis_markdown(analyses, name) if analyses else "",
+        "effects.csv": records_csv(effect_records(analyses)),
+        "comparisons.csv": records_csv(comparison_records(analyses)),
+        "components.csv": records_csv(component_records(analyses)),
+        "components.tex": components_latex(analyses, name) if analyses else "",
+        "claims.md": claims_markdown(verdicts.judged, name, verdicts.source) if verdicts.judged else "",
+        "operating_points.md": operating_markdown(points, name) if points else "",
+        "operating_points.csv": records_csv(operating_records(table)),
+        "operating_points.tex": operating_latex(points, name) if points else "",
+        "hard_pairs.csv": hard_pairs_csv(hard) if hard else "",
+        "modes.md": modes_markdown(definitions, name) if definitions else "",
+        "attributes.md": attributes_markdown(recognized, name) + cohorts_markdown(recognized) if recognized else "",
+        "explanations.md": scores_markdown(tables, name) if scored else "",
+        "explanations.csv": scores_csv(scored, axes) if scored else "",
+        "score_outcomes.md": outcomes_markdown(by_decision, name) if decided else "",
+        "score_outcomes.csv": outcomes_csv(decided, axes) if decided else "",
+        "score_trust.md": trust_markdown(trusted, name) if trusted else "",
+        "score_trust.csv": trust_csv(compared, axes) if trusted else "",
+        "searches.md": searches_markdown(searched, name) if searched else "",
+        "replication.md": replication_markdown(repeated, name) if repeated else "",
+        "sweeps.md": sweeps_markdown(table, name) if table.sweeps else "",
+    }  # without what it is about, a file is empty, and not written
+    for file, text in texts.items():
+        if text:
+            (folder / file).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+    return [file for file, text in texts.items() if not text]

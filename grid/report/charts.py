@@ -86,7 +86,7 @@ class Forest:
 
 def forest(table: Table, protocol: str) -> Forest | None:
     """The intervals of cross-validated accuracy under a protocol; None if it has none, or nothing was evaluated."""
-    column = next((c for c in table.columns if c.protocol == protocol and c.key == CROSS_VALIDATED), None)
+    column = next((one for one in table.under(protocol) if one.key == CROSS_VALIDATED), None)
     if column is None:
         return None
     found = {}

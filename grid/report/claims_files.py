@@ -32,8 +32,8 @@ class Verdicts:
     judged: Sequence[Judged] = ()
 
 
-def judged_claims(study: Study, analyses: Sequence[ProtocolAnalysis], file: Path | None) -> tuple[str, list[Judged]]:
-    """The source of the claims, and the verdicts on them; nothing without a file of claims.
+def judged_claims(study: Study, analyses: Sequence[ProtocolAnalysis], file: Path | None) -> Verdicts:
+    """The verdicts on the claims about a study; none without a file of claims.
 
     Args:
         file: of claims; None: ``launch.claims`` of the grid file, of which mistakes are logged, since they must not end a
@@ -45,14 +45,14 @@ def judged_claims(study: Study, analyses: Sequence[ProtocolAnalysis], file: Path
     known = study.record.get("launch", {}).get("claims")
     try:
         if file is None and known is None:
-            return "", []
+            return Verdicts()
         claims = read_claims(Path(file or known))
-        return claims.source, judge(claims, study_evidence(analyses))
+        return Verdicts(claims.source, judge(claims, study_evidence(analyses)))
     except BadInput as error:
         if file is not None:
             raise
         logging.getLogger("facegrid").warning("launch.claims: %s", error)
-        return "", []
+        return Verdicts()
 
 
 def claim_rows(found: Sequence[Judged]) -> list[list[str]]:

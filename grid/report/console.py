@@ -17,6 +17,7 @@ from grid.results.fitting_table import FittingTable
 from grid.results.result import Result
 from grid.results.searches import SearchView, searches
 from grid.results.sweeps import Sweep
+from grid.terminal import one_line
 
 COLORS = {
     "done": "green",
@@ -129,15 +130,10 @@ def _caption(found: rows.Table, replicated: bool, without: frozenset[str]) -> Te
         )
     said += [f"{units_note(found.columns)}; {noise}"]
     reasons = [row for row in found.lines if row.reason and row.state not in {"done", *without}]
-    why = [_short(f"{row.state}: {row.title}: {row.reason}") for row in reasons]
+    why = [one_line(f"{row.state}: {row.title}: {row.reason}") for row in reasons]
     lost = [
-        _short(f"added, and failed: {row.title}: {label}: {why_not}")
+        one_line(f"added, and failed: {row.title}: {label}: {why_not}")
         for row in found.rows
         for label, why_not in row.lost.items()
     ]
     return Text("\n".join(["; ".join(said), *why, *lost]))
-
-
-def _short(text: str, most: int = 160) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,8 @@ def with_ensembles(study: Study, table: Table) -> Table:
     overs = {ensemble["over"] for ensemble in study.record.get("ensembles", ())}
     factors = tuple(dataclasses.replace(one, tick=None) if one.axis in overs else one for one in table.factors)
     made: list[Row] = []
-    subjects = _Subjects(study)
+    read = cache(lambda config: identities(study, json.loads(config)))  # each dataset once
+    subjects = partial(known_subjects, lambda config: read(json.dumps(config, sort_keys=True)))
     for ensemble in study.record.get("ensembles", ()):
         over = ensemble["over"]
         levels = ensemble["levels"] or study.axes[over]
@@ -54,26 +55,13 @@ def with_ensembles(study: Study, table: Table) -> Table:
     return dataclasses.replace(table, factors=factors, ensembles=tuple(made))
 
 
-class _Subjects:
-    """The subjects of pairs; each dataset is read once."""
-
-    def __init__(self, study: Study) -> None:
-        self._read: Callable[[str], dict[str, str]] = cache(lambda config: identities(study, json.loads(config)))
-
-    def of(
-        self, row: Row, protocol: str, keys: Sequence[tuple[str, str]], same: np.ndarray
-    ) -> tuple[tuple[np.ndarray, np.ndarray] | None, str]:
-        """See ``known_subjects``."""
-        return known_subjects(lambda config: self._read(json.dumps(config, sort_keys=True)), protocol, row, keys, same)
-
-
 def _row(
     study: Study,
     ensemble: Mapping[str, Any],
     levels: Sequence[str],
     group: Mapping[str, Row],
     protocols: Sequence[str],
-    subjects: _Subjects,
+    subjects: Callable[..., tuple[tuple[np.ndarray, np.ndarray] | None, str]],
 ) -> Row:
     over, fit, formed = ensemble["over"], ensemble.get("fit"), ensemble.get("pairs") == "formed"
     members = [group[level] for level in levels]
@@ -91,7 +79,7 @@ def _row(
             continue
         pairs = _common(study, markers, SCORES)
         more = _common(study, markers, FORMED) if formed else None
-        who, unknown = subjects.of(members[0], protocol, pairs.keys, pairs.same)
+        who, unknown = subjects(protocol, members[0], pairs.keys, pairs.same)
         found = _evaluated(pairs, more, fit, ensemble.get("c", 1.0), who)
         metrics[protocol] = {**found, "subjects": {"reason": unknown}} if unknown else found
     reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not (metrics or unfit) else "; ".join(unfit) or None

@@ -10,7 +10,8 @@ import numpy as np
 from grid.analysis.observations import protocol_config, protocol_data
 from grid.ledger.study import Study
 from grid.report.hard_pairs import SHOWN, Board
-from grid.report.sheets import jpeg
+from grid.report.templates import data_url
+from grid.results.heatmap import jpeg
 from grid.results.rows import Table
 from grid.spec.stage_name import EVALUATE, StageName
 
@@ -19,7 +20,7 @@ SIDE = 80  # pixels
 
 @dataclass(frozen=True)
 class Faces:
-    """Pictures for one board: image key -> JPEG in base64; ``why`` there are none, empty if there are."""
+    """Pictures for one board: image key -> JPEG as a ``data:`` URL; ``why`` there are none, empty if there are."""
 
     pictures: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
@@ -40,7 +41,7 @@ def _faces(study: Study, table: Table, board: Board) -> Faces:
         data, manifest = protocol_data(study, protocol_config(row, board.protocol))
         place, images = {key: n for n, key in enumerate(manifest.keys)}, data.build(manifest)
         keys = dict.fromkeys(key for pair in pairs for key in (pair.left, pair.right))
-        return Faces({key: jpeg(square(images.image(place[key]))) for key in keys})
+        return Faces({key: data_url(jpeg(square(images.image(place[key]))), "jpeg") for key in keys})
     except (ValueError, KeyError, OSError) as error:
         return Faces(why=" ".join(str(error).split()) or type(error).__name__)
 

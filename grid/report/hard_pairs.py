@@ -140,7 +140,7 @@ def hard_pair_records(found: Sequence[Board]) -> list[dict[str, Any]]:
 
 def hard_pairs_csv(found: Sequence[Board]) -> str:
     """A line per record; scores at full precision."""
-    return records_csv([*BEFORE, *(one.name for one in dataclass_fields(HardPair))], hard_pair_records(found))
+    return records_csv(hard_pair_records(found), [*BEFORE, *(one.name for one in dataclass_fields(HardPair))])
 
 
 def fields(pair: HardPair) -> tuple[str, str, str, str]:

@@ -60,7 +60,7 @@ def reason(headline: Headline, analyses: Sequence[ProtocolAnalysis]) -> str:
 
 
 def _headline(table: Table, protocol: str) -> Headline | None:
-    columns = {column.key: column for column in table.columns if column.protocol == protocol}
+    columns = {column.key: column for column in table.under(protocol)}
     deciding = columns.get(CROSS_VALIDATED) or columns.get(BEST_THRESHOLD)
     if deciding is None:
         return None
@@ -74,8 +74,7 @@ def _headline(table: Table, protocol: str) -> Headline | None:
 
 
 def _values(rows: list[Row], column: Column) -> list[float]:
-    found = (row.value(column) for row in rows)
-    return [value.value for value in found if value is not None and value.value is not None]
+    return [value for row in rows if (value := row.number(column)) is not None]
 
 
 def _mean(rows: list[Row], column: Column) -> float | None:

@@ -33,18 +33,13 @@ NEEDS = "% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs,amssymb}"
 def latex(table: Table, name: str) -> str:
     """A ``table`` environment. A level of the first factor is printed once per group of rows, as in the paper."""
     count, several = len(table.columns), len(table.protocols) > 1
-    lines = [
-        NEEDS, CHARACTER,
-        "\\begin{table}", "  \\centering", f"  \\caption{{{_caption(table, name)}}}",
-        f"  \\begin{{tabular}}{{{'l' * min(1, len(table.factors))}{'c' * (len(table.factors) - 1)}{'r' * count}}}",
-        "    \\toprule",
-    ]  # fmt: skip
+    lines = []
     if several:
         spans = Counter(column.protocol for column in table.columns)
         groups = [f"\\multicolumn{{{span}}}{{c}}{{{escape(protocol)}}}" for protocol, span in spans.items()]
-        lines.append("    " + " & ".join([""] * len(table.factors) + groups) + " \\\\")
+        lines.append(_line([""] * len(table.factors) + groups))
     head = [factor.title for factor in table.factors] + [column.heading for column in table.columns]
-    lines += ["    " + " & ".join(escape(text) for text in head) + " \\\\", "    \\midrule"]
+    lines += [_line(map(escape, head)), "\\midrule"]
     before = None
     for row in table.lines:
         fields = []
@@ -56,26 +51,32 @@ def latex(table: Table, name: str) -> str:
                 fields.append("" if place == 0 and level == before else escape(level))
         first = row.cell.levels.get(table.factors[0].axis) if table.factors else None
         if before is not None and first != before:
-            lines.append("    \\addlinespace")
+            lines.append("\\addlinespace")
         before = first
         if count and all(row.value(column) is None for column in table.columns):
             fields.append(f"\\multicolumn{{{count}}}{{l}}{{\\emph{{{escape(row.state)}}}}}")
         else:
             fields += [_value(column, row.value(column)) for column in table.columns]
-        lines.append("    " + " & ".join(fields) + " \\\\")
-    return "\n".join([*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}"]) + "\n"
+        lines.append(_line(fields))
+    aligned = "l" * min(1, len(table.factors)) + "c" * (len(table.factors) - 1) + "r" * count
+    return latex_file([_environment(_caption(table, name), aligned, lines)])
 
 
 def latex_lines(caption: str, head: Sequence[str], lines: Sequence[Sequence[str]], numbers: int) -> list[str]:
     """A ``table`` environment from plain texts, which are escaped; the last ``numbers`` columns are aligned to the right."""
-    left = "l" * (len(head) - numbers)
-    rows = [" & ".join(escape(text) for text in line) + " \\\\" for line in (head, *lines)]
+    first, *rows = [_line(map(escape, line)) for line in (head, *lines)]
+    return _environment(escape(caption), "l" * (len(head) - numbers) + "r" * numbers, [first, "\\midrule", *rows])
+
+
+def _environment(caption: str, aligned: str, lines: Iterable[str]) -> list[str]:
     return [
-        "\\begin{table}", "  \\centering", f"  \\caption{{{escape(caption)}}}",
-        f"  \\begin{{tabular}}{{{left}{'r' * numbers}}}",
-        "    \\toprule", f"    {rows[0]}", "    \\midrule", *(f"    {row}" for row in rows[1:]), "    \\bottomrule",
-        "  \\end{tabular}", "\\end{table}",
+        "\\begin{table}", "  \\centering", f"  \\caption{{{caption}}}", f"  \\begin{{tabular}}{{{aligned}}}",
+        *(f"    {line}" for line in ("\\toprule", *lines, "\\bottomrule")), "  \\end{tabular}", "\\end{table}",
     ]  # fmt: skip
+
+
+def _line(fields: Iterable[str]) -> str:
+    return " & ".join(fields) + " \\\\"
 
 
 def latex_file(tables: Iterable[Sequence[str]]) -> str:

@@ -84,15 +84,6 @@ class Board:
 Replicates = list[tuple[Row, dict[str, Reading]]]  # with the readings of one number
 
 
-def modes_of(row: Row, protocol: str) -> dict[str, Result]:
-    """The accuracies of a cell under a protocol, by the name of their definition."""
-    return {
-        one.metric.removeprefix(MODES): one
-        for one in row.results
-        if one.heading == protocol and one.metric.startswith(MODES) and one.value is not None
-    }
-
-
 def boards(table: Table) -> list[Board]:
     """One per protocol and number for which some cell has several definitions.
 
@@ -102,21 +93,17 @@ def boards(table: Table) -> list[Board]:
     for protocol in table.protocols:
         numbers: dict[str, tuple[Mapping[str, str], list[Line]]] = {}
         for group in grouped(table.rows):
-            for number, (reasons, replicates) in _of_group(group, protocol).items():
-                numbers.setdefault(number, (reasons, []))[1].append(_line(replicates, protocol))
+            own: dict[str, Replicates] = {}
+            for row in group:
+                for number, reasons, readings in _readings(row, protocol):
+                    numbers.setdefault(number, (reasons, []))
+                    own.setdefault(number, []).append((row, readings))
+            for number, replicates in own.items():
+                numbers[number][1].append(_line(replicates, protocol))
         for number, (reasons, lines) in numbers.items():
             there = {name for line in lines for name in line.readings}
             names = tuple(name for name in reasons if name in there)
             found.append(Board(protocol, number, names, reasons, tuple(lines)))
-    return found
-
-
-def _of_group(group: Sequence[Row], protocol: str) -> dict[str, tuple[Mapping[str, str], Replicates]]:
-    """Number -> why its definitions differ, and the replicates that have it."""
-    found: dict[str, tuple[Mapping[str, str], Replicates]] = {}
-    for row in group:
-        for number, reasons, readings in _readings(row, protocol):
-            found.setdefault(number, (reasons, []))[1].append((row, readings))
     return found
 
 
@@ -138,8 +125,9 @@ def _mean(found: Sequence[Reading]) -> Reading:
 
 def _readings(row: Row, protocol: str) -> Iterator[tuple[str, Mapping[str, str], dict[str, Reading]]]:
     """(number, reasons, readings) of a cell."""
-    if modes := modes_of(row, protocol):
-        yield "Accuracy", ACCURACY, {name: _accuracy(one) for name, one in modes.items()}
+    modes = (one for one in row.results if one.heading == protocol and one.metric.startswith(MODES) and one.value is not None)
+    if accuracies := {one.metric.removeprefix(MODES): _accuracy(one) for one in modes}:
+        yield "Accuracy", ACCURACY, accuracies
     metrics = row.metrics.get(protocol, {})
     yield from _vals(metrics)
     if metrics.get("task") == "templates":

@@ -9,7 +9,6 @@ from typing import Any
 
 from grid.report.latex import latex_file, latex_lines
 from grid.report.markdown import joined, pipe_table, plain
-from grid.report.text import records_csv
 from grid.results.combinations import Combination, distinct, grouped, mean_entry
 from grid.results.rows import Row, Table
 from grid.spec.measure import in_percent
@@ -107,11 +106,6 @@ def operating_records(table: Table) -> list[dict[str, Any]]:
                     record |= ends
                 found.append(record)
     return sorted(found, key=lambda one: (table.compared.index(one["protocol"]), -one["target_fmr"]))
-
-
-def operating_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """A line per record."""
-    return records_csv(list(records[0]), records)
 
 
 def operating_latex(found: Sequence[Board], name: str) -> str:

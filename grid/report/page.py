@@ -33,25 +33,20 @@ from grid.report import (
     sheets,
     sweeps,
 )
-from grid.report.claims_files import Verdicts
-from grid.report.cluster_sheets import ClusterSheets
-from grid.report.hard_pair_faces import hard_pair_faces
 from grid.report.headline import headlines, reason
 from grid.report.interactive.chart_data import chart_data
-from grid.report.pictured import BUDGET, Pictured, pictured
-from grid.report.plots.canvas import Plot
+from grid.report.pictured import BUDGET, Pictured
 from grid.report.stage_pictures import BUDGET as PICTURES
 from grid.report.stage_pictures import galleries
 from grid.report.stage_times import times
-from grid.report.templates import environment, png_url
+from grid.report.templates import data_url, environment
 from grid.report.training_curves import training_curves
 from grid.report.view import View
-from grid.results.columns import CROSS_VALIDATED, intervals_note, units_note
-from grid.results.combinations import combined, grouped
-from grid.results.replication import replicates
+from grid.results import columns
+from grid.results.columns import CROSS_VALIDATED
+from grid.results.combinations import grouped
+from grid.results.heatmap import colored, jpeg
 from grid.results.rows import Row, Table
-from grid.results.searches import searches as searches_of
-from grid.results.trends import Trend
 from grid.spec.levels import other_levels
 from grid.spec.yaml_source import flat
 
@@ -63,7 +58,7 @@ HERE = Path(__file__).parent
 TABLES = {  # whose titles, notes and fields the templates take
     "analysis": analysis_files, "claims": claims_files, "cohorts": attribute_cohorts, "attributes": attributes, "modes": modes,
     "operating": operating, "outcomes": score_outcomes, "pairs": hard_pairs, "replication": replication, "scores": scores,
-    "searches": searches, "sweeps": sweeps, "trust": score_trust,
+    "searches": searches, "sweeps": sweeps, "trust": score_trust, "charts": charts, "columns": columns,
 }  # fmt: skip
 CHARTS = ("cells", "drawing", "error_rates", "score_rates", "accuracy_cost", "parallel", "learning_curves", "interactions")
 
@@ -78,7 +73,8 @@ def templates() -> jinja2.Environment:
         "duration": _duration,
         "image": _image,
         "ramp": _ramp,
-        "units_note": units_note,
+        "png": data_url,
+        "photographs": _photographs,
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "three": lambda x: f"{x:.3g}",
     }
@@ -90,86 +86,55 @@ def _photographs(data: bytes) -> str:
     import cv2
 
     pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return "data:image/jpeg;base64," + sheets.jpeg(pixels[..., ::-1], 85)
+    return data_url(jpeg(pixels[..., ::-1], 85), "jpeg")
 
 
 def page(
     study: Study,
     table: Table,
     found: Sequence[sheets.Sheet],
-    scored: Sequence[scores.Table] = (),
-    by_definition: Sequence[modes.Board] = (),
-    view: View | None = None,
-    drawn: Sequence[tuple[Trend, bytes]] = (),
-    clusters: ClusterSheets | None = None,
-    analyses: Sequence[ProtocolAnalysis] = (),
-    verdicts: Verdicts | None = None,
-    plots: Sequence[Plot] = (),
-    trusted: Sequence[score_trust.Board] = (),
-    by_decision: Sequence[score_outcomes.Board] = (),
-    pictures_of: Pictured | None = None,
-    hard: Sequence[hard_pairs.Board] = (),
+    shown: Pictured,
+    analyses: Sequence[ProtocolAnalysis],
+    view: View | None,
+    **sections: Any,
 ) -> str:
-    """The HTML. All text from grid files, datasets or errors is escaped."""
-    from markupsafe import Markup
+    """The HTML. All text from grid files, datasets or errors is escaped.
 
-    printed = combined(table)
-    repeated, whose = replicates(study, table), pictures_of or pictured(table)
+    Args:
+        found: the contact sheets.
+        shown: the cells whose pictures are in the page.
+        sections: what the other sections show, by the names in the templates.
+    """
     histories = [curves.history(study, row) for row in table.rows]
     strokes, places = charts.strokes(table), {id(row): number for number, row in enumerate(table.rows)}
     numbers = chart_data(study, table, strokes, histories)
     css, js = parts(numbers is not None, view is not None)
-    clusters = clusters or ClusterSheets()
     text: str = (
         templates()
         .get_template("page.html")
         .render(
+            sections,
             study=study,
             record=study.record,
             environments=environments(marker for row in table.rows for marker in row.markers.values()),
             table=table,
-            printed=printed,
-            printed_strokes=charts.strokes(printed),
-            printed_forests={protocol: charts.forest(printed, protocol) for protocol in table.protocols},
-            several_replicates=printed.replicated,
             levels_of=cells_of(table),
-            intervals_note=intervals_note,
             number_of=lambda row: places.get(id(row)),
-            css=Markup(css),
-            js=Markup(js),
+            css=css,
+            js=js,
             charted=numbers,
-            chart_data=numbers and Markup(numbers.text.replace("<", "\\u003c")),
             view=view,
-            figures=[(trend, png_url(data)) for trend, data in drawn],
-            clusters=[_photographs(data) for data in clusters.files.values()],
-            cells_without_clusters=clusters.left_out,
             strokes=strokes,
-            forests={protocol: charts.forest(table, protocol) for protocol in table.protocols},
             headlines=headlines(table),
             reason=lambda top: reason(top, analyses),
             sheets=found,
-            scored=scored,
-            outcome_boards=by_decision,
-            trusted=trusted,
-            galleries=galleries(study, whose.rows, left_for_pictures(found, view)),
-            more_pictures=whose.words(study.path.name, len(whose.rows), str(study.store)),
-            modes=by_definition,
-            attributes=attributes.boards(table),
-            operating=operating.boards(table),
-            hard_pairs=hard,
-            hard_pair_faces=hard_pair_faces(study, table, hard),
-            replicates=repeated,
-            searches=searches_of(study),
+            galleries=galleries(study, shown.rows, left_for_pictures(found, view)),
+            more_pictures=shown.words(study.path.name, len(shown.rows), str(study.store)),
             training=training_curves(table, histories),
             common=common([row.cell.config for row in table.rows if row.cell.config]),
-            scope=" and ".join(study.record["replicate_scope"]),
             times=times(table),
-            design=study.record.get("design"),
             folds=_folds(table),
             analyses=analyses,
-            plots=plots,
-            inline=lambda plot: Markup(plot.inline),
-            verdicts=verdicts or Verdicts(),
             words=words,
             tables=TABLES,
         )
@@ -249,10 +214,10 @@ def _duration(seconds: float) -> str:
 
 
 def _image(tile: np.ndarray) -> str:
-    return "data:image/jpeg;base64," + sheets.jpeg(tile)
+    return data_url(jpeg(tile), "jpeg")
 
 
 def _ramp(signed: bool) -> str:
     """The color map as a CSS gradient, bottom to top."""
-    colors = np.rint(sheets.colored(np.linspace(0, 1, 17), signed)).astype(int)
+    colors = np.rint(colored(np.linspace(0, 1, 17), signed)).astype(int)
     return "linear-gradient(to top, " + ", ".join(f"rgb({r} {g} {b})" for r, g, b in colors) + ")"

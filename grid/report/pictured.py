@@ -67,7 +67,7 @@ def pictured(table: Table, asked: Mapping[str, Collection[str]] | None = None) -
 
 def _worth(row: Row, column: Column | None) -> float:
     """Lower is better; cells without a number come last."""
-    found = row.value(column) if column else None
-    if found is None or found.value is None:
+    value = None if column is None else row.number(column)
+    if column is None or value is None:
         return float("inf")
-    return found.value if column and column.lower_is_better else -found.value
+    return value if column.lower_is_better else -value

@@ -11,6 +11,10 @@ from modules.metrics.sequential_replication import Judged
 
 CELLS_HEAD = ["Cell", "Replicates", "Why no more"]
 SHOWN = 200  # differences that are printed; report.json has all
+PROVISIONAL = (
+    " All of this is provisional: some cells have too few results yet, and the scatter of theirs will count in every interval. "
+    "A difference that is closed now may be open again then."
+)
 STATES = {
     "differs": "significant",
     "narrow": "narrow enough",
@@ -23,12 +27,13 @@ def note(found: Replicates) -> str:
     """What the intervals mean."""
     until = found.rule.until
     what = "the means" if until.of == "means" else "the differences"
-    return (
+    text = (
         f"{found.rule.at_least} to {found.rule.at_most} replicates of each cell, by {until.metric} on {found.protocol}. All "
         f"intervals of {what} hold together with 95 %, at every number of replicates, so they stay right "
         "although results decided when to stop (group-sequential design, repeated confidence intervals). They are about other "
         "seeds, on these test items. Each is the interval after the replicates that closed it, or after the last ones."
     )
+    return text + PROVISIONAL if found.found.provisional else text
 
 
 def cell_rows(found: Replicates) -> list[list[str]]:
@@ -97,6 +102,7 @@ def replication_json(found: Replicates) -> dict[str, Any]:
     return {
         **found.rule.model_dump(mode="json"),
         "protocol": found.protocol,
+        "provisional": found.found.provisional,
         "cells": [
             {
                 "levels": dict(levels),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from grid.results.by_cell import grouped_by_cell
 from grid.results.explanation_scores import Scored
 from grid.results.rows import Row
 
@@ -89,11 +90,8 @@ def tables(found: Sequence[Scored]) -> list[Table]:
     kinds = dict.fromkeys(one.of for one in found)
     for of in sorted(kinds, key=lambda kind: ("images", "pairs", kind).index(kind)):
         some = [one for one in found if one.of == of]
-        if some:
-            headings = _headings(some)
-            rows = list({id(one.row): one.row for one in some}.values())
-            groups = [Group(row, tuple(_lines([one for one in some if one.row is row]))) for row in rows]
-            made.append(Table(of, headings, tuple(groups)))
+        groups = grouped_by_cell(some, lambda _: None)
+        made.append(Table(of, _headings(some), tuple(Group(own[0].row, tuple(_lines(own))) for own in groups)))
     return made
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,11 +13,9 @@ from grid.report.panel import TILE
 from grid.report.pictured import Pictured
 from grid.results import explanation_reader, heatmap
 from grid.results.explanation_reader import Column, Explained
-from grid.results.heatmap import Scale, colored, overlaid
+from grid.results.heatmap import Scale
 from grid.results.rows import Row
 from grid.spec.stage_name import EXPLAIN, StageName
-
-__all__ = ["TILE", "Inputs", "Sheet", "Strip", "colored", "overlaid", "sheets"]
 
 MOST = 10  # images per row
 
@@ -177,15 +174,6 @@ def cosines_of(one: Explained, columns: Sequence[Column]) -> tuple[float | None,
     return tuple(
         images[key].get("cosine") if key in images else None for key in columns if key[2] == explanation_reader.SIDES[0]
     )
-
-
-def jpeg(tile: np.ndarray, quality: int = 90) -> str:
-    """A tile (h, w, 3) uint8 as JPEG in base64, for the page."""
-    import cv2
-
-    good, data = cv2.imencode(".jpg", tile[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert good
-    return base64.b64encode(data.tobytes()).decode("ascii")
 
 
 def _shared(study: Study, owners: Sequence[Row], among: Sequence[Row]) -> str:

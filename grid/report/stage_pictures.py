@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grid.ledger.study import Study, finished
+from grid.report.templates import data_url
 from grid.results.rows import Row
 from grid.spec.stage_kind import StageName, known_kind
 
 BUDGET = 25_000_000  # maximum number of bytes of pictures inside the page
-TYPES = {".png": "image/png", ".gif": "image/gif"}
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,8 @@ def galleries(study: Study, rows: Sequence[Row], budget: int = BUDGET) -> list[G
                     left_out += 1
                     continue
                 budget -= len(data)
-                ending = name[-4:]
-                text = base64.b64encode(data).decode("ascii")
-                title = name.removesuffix(ending) + (", animated" if ending == ".gif" else "")
-                pictures.append(Picture(title, f"data:{TYPES[ending]};base64,{text}"))
+                title, _, kind = name.rpartition(".")
+                pictures.append(Picture(title + (", animated" if kind == "gif" else ""), data_url(data, kind)))
             if pictures:
                 cells.append((row, tuple(pictures)))
         if cells or left_out:

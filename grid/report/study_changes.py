@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from grid.analysis import words
+from grid.analysis.records import cell_name, uncertainty
 from grid.analysis.result_changes import SAME, ResultChange
 from grid.analysis.setup_changes import Change
 from grid.results.columns import Column
@@ -71,8 +72,7 @@ def _results(own: Sequence[ResultChange]) -> list[str]:
 
 def change_line(change: ResultChange) -> str:
     """``resnet34, mtcnn: 91.20 -> 93.10, +1.90 points [+0.80, +3.00], p 0.004``."""
-    name = ", ".join(level for _, level in change.levels) or "the only cell"
-    column = change.column
+    name, column = cell_name(dict(change.levels)), change.column
     value = words.difference(column, change.second - change.first) + words.unit(column)
     text = f"{name}: {column.text(change.first)} -> {column.text(change.second)}, {value}"
     if change.estimate is None or change.adjusted is None:
@@ -94,9 +94,7 @@ def changes_json(names: tuple[str, str], setup: Sequence[Change], results: Seque
                 "levels": dict(change.levels),
                 "first": change.first,
                 "second": change.second,
-                "low": change.estimate.low if change.estimate else None,
-                "high": change.estimate.high if change.estimate else None,
-                "p": change.estimate.p if change.estimate else None,
+                **uncertainty(change.estimate),
                 "adjusted": change.adjusted,
                 "method": change.method,
                 "seeds": change.seeds,

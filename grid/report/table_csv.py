@@ -45,4 +45,4 @@ def _name(column: Column, field: str, table: Table) -> str:
 
 def results_csv(results: Results) -> str:
     """The long table: a line per number, with the columns of ``Results``."""
-    return records_csv(results.columns, results.records())
+    return records_csv(results.records(), results.columns)

@@ -27,6 +27,6 @@ def environment(folder: Path) -> jinja2.Environment:
     )
 
 
-def png_url(data: bytes) -> str:
-    """A PNG file as a ``data:`` URL."""
-    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+def data_url(data: bytes, kind: str = "png") -> str:
+    """A file of an image, such as ``png`` or ``jpeg``, as a ``data:`` URL."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

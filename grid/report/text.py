@@ -34,9 +34,11 @@ def spreadsheet(text: str) -> str:
     return "'" + text if text[:1] and text[0] in FORMULA else text
 
 
-def records_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> str:
-    """A line per record, with these of its values; None is an empty field. See ``csv_text``."""
-    return csv_text([map(spreadsheet, columns), *([csv_field(record[name]) for name in columns] for record in records)])
+def records_csv(records: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """A line per record, with these of its values, or all; None is an empty field. Empty without both. See ``csv_text``."""
+    columns = columns or list(records[0] if records else ())
+    lines = ([csv_field(record[name]) for name in columns] for record in records)
+    return csv_text([map(spreadsheet, columns), *lines]) if columns else ""
 
 
 def csv_text(lines: Iterable[Iterable[str]]) -> str:

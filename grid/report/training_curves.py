@@ -139,30 +139,20 @@ def _curves(row: Row, number: int, rows: History, loss: Scale, length: int, lowe
 
 
 def _plot(name: str, frame: Frame, scale: Scale, rows: History, kept: int | None, length: int) -> Plot:
+    def height(value: float) -> float:
+        return round(frame.top + (1 - scale.place(value)) * frame.height, 1)
+
     lines, ring = {}, None
     for kind in KINDS:
-        key = f"{kind}_{name}"
-        points = [
-            (one["epoch"] / max(length - 1, 1), scale.place(one[key]), one["epoch"]) for one in rows if _finite(one.get(key))
-        ]
+        known = {one["epoch"]: one[f"{kind}_{name}"] for one in rows if _finite(one.get(f"{kind}_{name}"))}
+        points = [(epoch / max(length - 1, 1), scale.place(value)) for epoch, value in known.items()]
         if points:
-            drawn = np.array([point[:2] for point in (points * 2 if len(points) == 1 else points)], float)  # draws a dot
-            lines[kind] = frame.points(drawn)
-        if kind == "validation":
-            ring = next(
-                (
-                    (round(frame.left + x * frame.width, 1), round(frame.top + (1 - y) * frame.height, 1))
-                    for x, y, epoch in points
-                    if epoch == kept
-                ),
-                None,
-            )
+            lines[kind] = frame.points(np.array(points * 2 if len(points) == 1 else points, float))  # draws a dot
+        if kind == "validation" and kept is not None and kept in known:
+            ring = round(frame.left + kept / max(length - 1, 1) * frame.width, 1), height(known[kept])
     quantity, _, target = name.partition("_")
     percent = quantity == "accuracy"
-    ticks = tuple(
-        (round(frame.top + (1 - scale.place(tick)) * frame.height, 1), f"{100 * tick:.0f} %" if percent else f"{tick:g}")
-        for tick in scale.ticks
-    )
+    ticks = tuple((height(tick), f"{100 * tick:.0f} %" if percent else f"{tick:g}") for tick in scale.ticks)
     return Plot(name, frame, ticks, lines, ring, f"{target}, {WORDS.get(quantity, quantity)}" if target else "")
 
 

@@ -16,10 +16,9 @@ import numpy as np
 
 from grid.ledger.study import Study
 from grid.report.cell_sheets import of_cell
-from grid.report.sheets import jpeg
 from grid.results import explanation_reader
 from grid.results.explanation_reader import Column, Explained
-from grid.results.heatmap import colored
+from grid.results.heatmap import colored, jpeg
 from grid.results.rows import Row
 
 BUDGET = 25_000_000  # maximum number of characters that maps and crops add to the page
@@ -121,7 +120,7 @@ def _entry(packed: _Packed, cell: int, one: Explained, name: str) -> dict[str, A
     for image, crop, raw in zip(one.images, crops, maps, strict=True):
         key = explanation_reader.column(image)
         if key[1] not in refused:
-            entry["maps"][key] = packed.add(jpeg(crop, JPEG), key), packed.add(pack(raw, peak), key)
+            entry["maps"][key] = packed.add(_text(jpeg(crop, JPEG)), key), packed.add(pack(raw, peak), key)
     shape = {"size": list(crops.shape[1:3]), "shape": list(maps.shape[1:])}
     pairs = {str(image["pair"]): image.get("cosine") for image in one.images if image.get("pair") is not None}
     if one.painted:
@@ -134,7 +133,7 @@ def _entry(packed: _Packed, cell: int, one: Explained, name: str) -> dict[str, A
 def pack(raw: np.ndarray, peak: float) -> str:
     """float16 of raw / peak, little endian, base64."""
     unit = raw / peak if peak > 0 else raw
-    return base64.b64encode(unit.astype("<f2").tobytes()).decode("ascii")
+    return _text(unit.astype("<f2").tobytes())
 
 
 def _image(image: dict[str, Any]) -> dict[str, Any]:
@@ -143,4 +142,8 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
 
 def _colors(signed: bool) -> str:
     """256 colors, RGB bytes, base64."""
-    return base64.b64encode(np.rint(colored(np.linspace(0, 1, 256), signed)).astype(np.uint8).tobytes()).decode("ascii")
+    return _text(np.rint(colored(np.linspace(0, 1, 256), signed)).astype(np.uint8).tobytes())
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

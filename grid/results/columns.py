@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grid.results.result import Result
-from grid.spec.measure import Measure
 
 CROSS_VALIDATED, BEST_THRESHOLD = "ten_fold", "best_threshold"  # the two accuracies, as metrics.json names them
 VERIFICATION = "verification"  # the task of protocols with pairs of images
@@ -45,11 +44,9 @@ class Column:
 
     def spread(self, value: Result) -> str:
         """The 95 % interval; empty if there is none."""
-        return (
-            ""
-            if value.value is None or value.low is None or value.high is None
-            else f"[{self.text(value.low)}, {self.text(value.high)}]"
-        )
+        if value.value is None or value.low is None or value.high is None:
+            return ""
+        return f"[{self.text(value.low)}, {self.text(value.high)}]"
 
     def seeds(self, value: Result) -> str:
         """Of a mean over replicates, its 95 % interval over replicates, such as ``seeds [84.1, 86.0]``; empty without."""
@@ -79,7 +76,3 @@ def units_note(columns: Iterable[Column]) -> str:
     """The unit of the numbers of a table, such as "in %, except AUC"."""
     others = dict.fromkeys(column.title for column in columns if not column.percent)
     return f"in %, except {', '.join(others)}" if others else "in %"
-
-
-def column_of(heading: str, measure: Measure, task: str) -> Column:
-    return Column(protocol=heading, task=task, **vars(measure))

@@ -52,6 +52,15 @@ def tile(crop: np.ndarray, raw: np.ndarray | None, scale: Scale, side: int) -> n
     return found
 
 
+def jpeg(picture: np.ndarray, quality: int = 90) -> bytes:
+    """A picture (h, w, 3) uint8 as a JPEG file."""
+    import cv2
+
+    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert done
+    return data.tobytes()
+
+
 def from_unit(generated: np.ndarray) -> np.ndarray:
     """Converts (N, 3, H, W) in [-1, 1], the network input, to (N, H, W, 3) uint8."""
     found: np.ndarray = np.rint(np.clip((generated.transpose(0, 2, 3, 1) + 1) * 127.5, 0, 255)).astype(np.uint8)

@@ -44,7 +44,8 @@ class LogFollower:
             self._final.clear()
         self._looks += 1
         begun = [one for one in self._begun() if one.id not in self._final]
-        alive = launch_of(self.study) is not None or any(map(self._leased, begun)) or any(map(self._in_parts, self._stages))
+        leased = (held(self.study, one.name.kind, one.id) for one in begun)
+        alive = launch_of(self.study) is not None or any(leased) or any(map(self._in_parts, self._stages))
         rows = []
         for one in begun:
             ended = self._ended(one)  # before its lines are read, so that none is missed
@@ -72,9 +73,6 @@ class LogFollower:
         """The stages with anything in the ledger: one listing per kind."""
         known = {kind: frozenset(self.study.ledger.done_ids(kind)) for kind in {one.name.kind for one in self._stages}}
         return [one for one in self._stages if one.id in known[one.name.kind]]
-
-    def _leased(self, stage: LoggedStage) -> bool:
-        return held(self.study, stage.name.kind, stage.id)
 
     def _in_parts(self, stage: LoggedStage) -> bool:
         """Whether a process computes a part of it, such as a shard of a detection, which itself has not begun."""

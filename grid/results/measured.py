@@ -22,9 +22,11 @@ def results_of(ledger: Ledger, cell: CellView, markers: Mapping[str, Marker]) ->
     """
     for name in cell.names:
         if marker := markers.get(name):
-            start = started(cell, name, marker)
+            start, kind = started(cell, name, marker), known_kind(name.kind)
+            headed = dataclasses.replace(start, heading=kind.heading(name))
             try:
-                yield from _of_stage(ledger, name, marker, start)
+                for one in kind.measured(finished(ledger, name, marker)):
+                    yield _filled(headed, one)
             except Damaged:
                 continue  # damaged since it was checked
             yield dataclasses.replace(start, metric="seconds", value=marker.finished - marker.started)
@@ -50,13 +52,6 @@ def started(cell: CellView, name: StageName, marker: Marker | None = None) -> Re
 def measured(result: Mapping[str, Any], start: Result) -> Iterator[Result]:
     """One row per entry of a JSON value that has a ``value``, such as ``metrics.json``; the metric is the path to the entry."""
     for one in measured_in(result):
-        yield _filled(start, one)
-
-
-def _of_stage(ledger: Ledger, name: StageName, marker: Marker, start: Result) -> Iterator[Result]:
-    kind = known_kind(name.kind)
-    start = dataclasses.replace(start, heading=kind.heading(name))
-    for one in kind.measured(finished(ledger, name, marker)):
         yield _filled(start, one)
 
 

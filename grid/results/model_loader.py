@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,9 @@ class Trained:
         titles = {self.view.stages[name]: name.about for name in self.view.names} if self.view else {}
         place = {id: number for number, id in enumerate(titles)}
         found: list[tuple[int, Evaluated]] = []
-        for id, identity in self._evaluations():
-            marker = self.ledger.marker(EVALUATE, id)
+        for id in self.ledger.done_ids(EVALUATE):
+            identity = self.ledger.identity(EVALUATE, id)
+            marker = self.ledger.marker(EVALUATE, id) if identity.get(TRAIN) == self.marker.id else None
             if marker is None or "metrics.json" not in marker.outputs:
                 continue
             try:
@@ -81,12 +82,6 @@ class Trained:
                 one = Evaluated(titles.get(id, f"evaluation {id[:SHOWN_ID]}"), metrics, *views)
                 found.append((place.get(id, len(place)), one))
         return [one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].title))]
-
-    def _evaluations(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for id in self.ledger.done_ids(EVALUATE):
-            identity = self.ledger.identity(EVALUATE, id)
-            if identity.get(TRAIN) == self.marker.id:
-                yield id, identity
 
 
 def find(target: Path, where: Mapping[str, Sequence[str]]) -> Trained:

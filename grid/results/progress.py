@@ -58,7 +58,7 @@ def progress(study: Study, now: float | None = None, spending: SpendingReader | 
     """
     now = time.time() if now is None else now
     launch = launch_of(study)
-    cells = [cell for cell in study.cells if not cell.hidden]
+    cells = study.shown
     at_work: dict[str, tuple[Running, list[str]]] = {}
     states: Counter[str] = Counter()
     parts: dict[str, int | None] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, accepted_of, finished
-from grid.results.columns import VERIFICATION, Column, column_of
+from grid.results.columns import VERIFICATION, Column
 from grid.results.measured import results_of
 from grid.results.result import Result
 from grid.results.sweeps import Sweep, separated, sweeps_of
@@ -62,6 +62,11 @@ class Row:
         """None if the protocol was not evaluated, or has no such metric."""
         return self._by_column.get((column.protocol, column.key))
 
+    def number(self, column: Column) -> float | None:
+        """Its value; None where ``value`` is None or has none."""
+        found = self.value(column)
+        return None if found is None else found.value
+
     @cached_property
     def _by_column(self) -> dict[tuple[str, str], Result]:
         return {(one.heading, one.metric): one for one in self.results if one.heading is not None}
@@ -88,6 +93,10 @@ class Table:
     @property
     def protocols(self) -> list[str]:
         return list(dict.fromkeys(column.protocol for column in self.columns))
+
+    def under(self, protocol: str) -> list[Column]:
+        """The columns of a protocol."""
+        return [column for column in self.columns if column.protocol == protocol]
 
     @property
     def every_column(self) -> tuple[Column, ...]:
@@ -139,7 +148,7 @@ class Table:
 
 def table(study: Study) -> Table:
     """Reads every shown cell of a study; never raises for damaged outputs."""
-    shown = [cell for cell in study.cells if not cell.hidden]
+    shown = study.shown
     rows = tuple(_row(study, cell) for cell in shown)
     factors = tuple(_factor(axis, levels) for axis, levels in study.axes.items())
     columns, left_out = [], []
@@ -202,4 +211,4 @@ def _columns(rows: Sequence[Row]) -> Iterable[Column]:
     for heading, name in headings.items():
         kind, found = known_kind(name), [row.metrics[heading] for row in rows if heading in row.metrics]
         for measure in kind.measures(found):
-            yield column_of(heading, measure, kind.group(found))
+            yield Column(heading, task=kind.group(found), **vars(measure))

@@ -120,8 +120,8 @@ class SearchView:
 def searches(study: Study) -> list[SearchView]:
     """The searches of all cells of the grid file, each once."""
     owners: dict[str, list[CellView]] = {}
-    for cell in study.cells:
-        if not cell.hidden and SEARCH in cell.stages:
+    for cell in study.shown:
+        if SEARCH in cell.stages:
             owners.setdefault(cell.stages[SEARCH], []).append(cell)
     return [view for id, cells in owners.items() if (view := _view(id, cells)) is not None]
 

@@ -46,5 +46,5 @@ def note_stop(study: Path, stop: Stop | None) -> None:
 def stop_of(study: Study) -> Stop | None:
     """What ended the last launch or worker; None if that was no limit, or if all cells of the grid are done since."""
     found = study.record.get(KEY)
-    left = any(cell.state == "run" for cell in study.cells if not cell.hidden)
+    left = any(cell.state == "run" for cell in study.shown)
     return Stop(**found) if found and left else None

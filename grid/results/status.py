@@ -22,7 +22,7 @@ from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title
 from grid.spec.measure import CROSS_VALIDATED_TITLE
 from grid.spec.stage_name import SHOWN_ID
-from grid.terminal import counted
+from grid.terminal import counted, one_line
 
 COLORS = {"done": "green", "running": "cyan", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
 WORDS = {"run": "to run"}
@@ -43,9 +43,7 @@ def status(study: Study) -> dict[str, Any]:
     cells = []
     launch = launch_of(study)
     parts: dict[str, int | None] = {}
-    for cell in study.cells:
-        if cell.hidden:
-            continue
+    for cell in study.shown:
         state, error = _state(cell)
         at_work = running(study, cell, parts=parts)
         cells.append(
@@ -59,12 +57,10 @@ def status(study: Study) -> dict[str, Any]:
                 "error": error,
             }
         )
-    shown = [cell for cell in study.cells if not cell.hidden]
-    accepted = accepted_of(shown)
     stop = None if launch else stop_of(study)
-    where = environments(marker for cell in shown for marker in cell.markers.values())
+    where = environments(marker for cell in study.shown for marker in cell.markers.values())
     return {
-        "study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study), "accepted": accepted,
+        "study": study.name, "launch": launch, "cells": cells, "mlflow": _sync(study), "accepted": accepted_of(study.shown),
         "environments": where, "spent": dataclasses.asdict(SpendingReader(study).spent()),
         "stopped": stop and {**dataclasses.asdict(stop), "text": stop.text},
     }  # fmt: skip
@@ -106,7 +102,7 @@ def show(study: Study) -> FittingTable:
     found = status(study)
     states = [cell["state"] for cell in found["cells"]]
     counts = ", ".join(f"{states.count(state)} {WORDS.get(state, state)}" for state in COLORS if state in states)
-    hidden = sum(cell.hidden for cell in study.cells)
+    hidden = len(study.cells) - len(study.shown)
     lines = [counts + (f"; {hidden} left the grid file" if hidden else "")]
     if found["mlflow"]["experiment"] is not None:
         lines[0] += f"; {counted(len(found['mlflow']['runs']), 'run')} in MLflow"
@@ -121,12 +117,10 @@ def show(study: Study) -> FittingTable:
         since = time.strftime("%H:%M", time.localtime(launch["since"])) if launch["since"] else "an unknown time"
         lines.append(f"{launch['purpose']} is alive: {launch['user']}@{launch['host']}, process {launch['pid']}, since {since}")
         lines += _running_lines(found["cells"])
-    views = [cell for cell in study.cells if not cell.hidden]
-    for cell, view in zip(found["cells"], views, strict=True):
+    for cell, view in zip(found["cells"], study.shown, strict=True):
         accuracy = [f"{facts['ten_fold'] * 100:.2f} %" for facts in cell["metrics"].values() if "ten_fold" in facts]
         if reason := cell["error"] or (view.reason if cell["state"] == "skipped" else None):
-            line = " ".join(f"{cell['state']}: {view.title}: {reason}".split())
-            lines.append(line if len(line) <= 160 else line[:159] + "…")
+            lines.append(one_line(f"{cell['state']}: {view.title}: {reason}"))
         out.add_row(
             (cell["id"] or "")[:SHOWN_ID],
             *(Text(cell["levels"].get(axis, "")) for axis in study.axes),
@@ -140,9 +134,9 @@ def show(study: Study) -> FittingTable:
     if found["stopped"]:
         lines.append(found["stopped"]["text"])
     lines += found["accepted"]
-    lines += mixed_devices(devices_of(marker for view in views for marker in view.markers.values()))
+    lines += mixed_devices(devices_of(marker for view in study.shown for marker in view.markers.values()))
     lines += [search.text for search in searches(study)]
-    if any(view.lost for view in views):
+    if any(view.lost for view in study.shown):
         lines.append("run it again with `facegrid explain`, or remove it with --drop")
     out.caption = Text("\n".join(lines))
     return FittingTable(out)

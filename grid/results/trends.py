@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,11 @@ class Line:
     name: str
     points: tuple[Point, ...]
 
+    @classmethod
+    def of(cls, name: str, points: Iterable[Point]) -> Line:
+        """From points in any order."""
+        return cls(name, tuple(sorted(points, key=lambda one: one.x)))
+
 
 @dataclass(frozen=True)
 class Trend:
@@ -58,7 +63,7 @@ def trends(table: Table) -> list[Trend]:
     """The trends of a study: its sweeps, its numeric axes, and its networks by their number of operations."""
     found = [trend for sweep in table.sweeps if (trend := _sweep(table, sweep))]
     for protocol in table.protocols:
-        if column := main_column([one for one in table.columns if one.protocol == protocol], table.rows):
+        if column := main_column(table.under(protocol), table.rows):
             axes = [trend for axis in numeric_axes(table) if (trend := _axis(table, axis, column))]
             found += [*axes, *([trend] if (trend := _operations(table, column)) else [])]
     return found
@@ -68,8 +73,8 @@ def main_column(columns: Sequence[Column], rows: Sequence[Row]) -> Column | None
     """The column to draw: VAL at the smallest FAR that every evaluated cell can show; without VAL, the first headline."""
     rates = sorted((one for one in columns if one.key.startswith("val:")), key=lambda one: float(one.key.split(":")[1]))
     for column in rates:
-        values = [value for row in rows if (value := row.value(column))]
-        if values and all(value.value is not None for value in values):
+        values = [row.number(column) for row in rows if row.value(column)]
+        if values and None not in values:
             return column
     return next((one for one in columns if one.headline), None)
 
@@ -81,12 +86,6 @@ def numeric_axes(table: Table) -> list[str]:
         for one in table.factors
         if one.axis != REPLICATE and len(one.levels) > 1 and all(_number(level) is not None for level in one.levels)
     ]
-
-
-def operations(config: Mapping[str, Any]) -> int | None:
-    """Floating-point operations of backbone and head for one image; None if unknown."""
-    found = complexity(config)
-    return None if found is None else found.flops
 
 
 def complexity(config: Mapping[str, Any]) -> Count | None:
@@ -109,9 +108,8 @@ def _sweep(table: Table, sweep: Any) -> Trend | None:
         lines = []
         for row in table.lines:
             values = [(x, sweep.value(row, protocol, column)) for x, protocol in shown]
-            points = [Point(x, f"{x:g}", value) for x, value in values if value and value.value is not None]
-            if points:
-                lines.append(Line(_levels(row.cell.levels), tuple(sorted(points, key=lambda one: one.x))))
+            if points := [Point(x, f"{x:g}", value) for x, value in values if value and value.value is not None]:
+                lines.append(Line.of(_levels(row.cell.levels), points))
         if lines and (column in headline or all(len(line.points) == len(shown) for line in lines)):
             return Trend(sweep.title, sweep.setting, column, tuple(lines), logarithmic=_wide(sweep.protocols))
     return None
@@ -124,7 +122,7 @@ def _axis(table: Table, axis: str, column: Column) -> Trend | None:
         if value and value.value is not None:
             rest = {other: text for other, text in row.cell.levels.items() if other != axis}
             groups.setdefault(_levels(rest), []).append(Point(float(level), level, value))
-    lines = tuple(Line(name, tuple(sorted(points, key=lambda one: one.x))) for name, points in groups.items())
+    lines = tuple(Line.of(name, points) for name, points in groups.items())
     if not any(len(line.points) > 1 for line in lines):
         return None
     title = next(factor.title for factor in table.factors if factor.axis == axis)
@@ -136,11 +134,11 @@ def _operations(table: Table, column: Column) -> Trend | None:
     groups: dict[str, list[Point]] = {}
     for row in table.rows:
         value = row.value(column)
-        if value is None or value.value is None or (flops := operations(row.cell.config)) is None:
+        if value is None or value.value is None or (network := complexity(row.cell.config)) is None:
             continue
-        name = f"{row.cell.config['backbone']['name']}, {row.cell.config['input']['size']} px"
-        groups.setdefault(name, []).append(Point(flops / 1e6, f"{flops / 1e6:,.0f}", value))
-    lines = tuple(Line(name, tuple(sorted(points, key=lambda one: one.x))) for name, points in groups.items())
+        name, millions = f"{row.cell.config['backbone']['name']}, {row.cell.config['input']['size']} px", network.flops / 1e6
+        groups.setdefault(name, []).append(Point(millions, f"{millions:,.0f}", value))
+    lines = tuple(Line.of(name, points) for name, points in groups.items())
     xs = {point.x for line in lines for point in line.points}
     if len(xs) < 2:
         return None

@@ -15,7 +15,7 @@ from typing import Any
 
 from configs.component import digest
 from grid.ledger.ledger import Ledger, Marker
-from grid.results.columns import Column, column_of
+from grid.results.columns import Column
 from grid.spec.finished import Finished
 from grid.spec.measure import is_number
 from grid.spec.stage_kind import MOST, StageName, known_kind
@@ -68,7 +68,7 @@ def columns_logged(label: StageName, *results: Mapping[str, Any]) -> list[Column
     """The columns of a stage that are logged; headlines first."""
     kind = known_kind(label.kind)
     measures = kind.measures(results) if results else []
-    columns = [column_of(kind.heading(label), one, kind.group(results)) for one in measures]
+    columns = [Column(kind.heading(label), task=kind.group(results), **vars(one)) for one in measures]
     return sorted(columns, key=lambda column: not column.headline)[:MOST]
 
 

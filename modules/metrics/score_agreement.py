@@ -46,10 +46,12 @@ class Units:
 
     @staticmethod
     def of(left: Any, right: Any) -> Units:
-        """Units of the subjects (n,) of the pairs' first and second images.
+        """What is drawn for pairs whose first and second images are of these subjects, (n,) each.
 
-        Groups are drawn where there are at least ``GROUPS``, such as a subject and its look-alikes; pairs of different groups
-        are independent. Otherwise subjects are drawn as in ``subject_bootstrap``, and intervals can be too wide.
+        Subjects that pairs link, directly or through others, are a group, such as a subject and its look-alikes. Each pair
+        belongs to one group, so the groups are independent, and they are drawn if there are at least ``GROUPS``. Otherwise
+        subjects are drawn, and a pair of two subjects counts as often as the product of both says (the pigeonhole bootstrap:
+        Owen, AoAS 1, 2007). Then intervals can be too wide; nothing corrects for it, as ``subject_bootstrap`` does.
         """
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import connected_components

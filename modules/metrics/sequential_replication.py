@@ -47,11 +47,14 @@ class Replicated:
     Attributes:
         contrasts: each with its state.
         counts: replicates that each cell needs: those it has and, if a contrast is open, one more.
-        final: whether each cell needs no more than these, whatever they give.
+        provisional: some cell has too few values for the first look, and its scatter will count in every difference; so even a
+            closed one may change.
+        final: whether each cell needs no more than ``counts``, whatever other values there will be.
     """
 
     contrasts: tuple[Judged, ...]
     counts: tuple[int, ...]
+    provisional: bool
     final: tuple[bool, ...]
 
 
@@ -74,12 +77,14 @@ def replicated(
     started = [one[: looks[0]] for one in known if len(one) >= looks[0]]
     common = common_variance(np.stack(started)) if started else None
     found = tuple(_followed(known, contrast, looks, levels, width, common) for contrast in contrasts)
+    differences = any(other is not None for _, other in contrasts)
+    provisional = differences and len(values) > 2 and len(started) < len(values)  # of two cells, both must have values anyway
     counts, final = [looks[0]] * len(values), [True] * len(values)
     for judged in found:
         for cell in (cell for cell in judged.contrast if cell is not None):
             counts[cell] = max(counts[cell], judged.wanted)
-            final[cell] &= judged.closed or judged.replicates == looks[-1]
-    return Replicated(found, tuple(counts), tuple(final))
+            final[cell] &= (judged.closed and not provisional) or judged.replicates == looks[-1]
+    return Replicated(found, tuple(counts), provisional, tuple(final))
 
 
 def _followed(

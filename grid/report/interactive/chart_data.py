@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from grid.analysis.records import cell_name
 from grid.ledger.study import Study
 from grid.report.charts import DASHES, Stroke
 from grid.report.curves import pair_scores
 from grid.report.interactive.costs import costs
 from grid.report.interactive.curve_points import curve_points, rounded
 from grid.report.plots.score_histograms import common_edges
-from grid.results.result import Result
 from grid.results.rows import Row, Table
 from grid.spec.levels import REPLICATE
 from modules.metrics.roc import Curve
@@ -66,7 +66,7 @@ def chart_data(
         "dashes": [[int(part) for part in dash.split()] for dash in DASHES],
         "factors": [{"axis": one.axis, "title": one.title, "levels": list(one.levels)} for one in varied],
         "metrics": metrics,
-        "costs": [{"title": one.title, "values": _numbers(one.values)} for one in prices],
+        "costs": [{"title": title, "values": _numbers(values)} for title, values in prices.items()],
         "curves": curves,
         "histories": epochs,
     }
@@ -77,23 +77,14 @@ def chart_data(
 
 def _cell(row: Row, stroke: Stroke) -> dict[str, Any]:
     levels = dict(row.cell.levels)
-    return {
-        "name": ", ".join(levels.values()) or "the only cell",
-        "levels": levels,
-        "hue": stroke.hue,
-        "dash": DASHES.index(stroke.dash),
-    }
+    return {"name": cell_name(levels), "levels": levels, "hue": stroke.hue, "dash": DASHES.index(stroke.dash)}
 
 
 def _metrics(table: Table) -> list[dict[str, Any]]:
     """Every column with a number, by row: value and ends of the 95 % interval. ``main`` orders the cells of a protocol."""
     found = []
     for protocol in table.protocols:
-        columns = [
-            one
-            for one in table.columns
-            if one.protocol == protocol and any(_field(row.value(one), "value") is not None for row in table.rows)
-        ]
+        columns = [one for one in table.under(protocol) if any(row.number(one) is not None for row in table.rows)]
         if not columns:
             continue
         main = next((one for one in columns if one.headline), columns[0])
@@ -107,17 +98,12 @@ def _metrics(table: Table) -> list[dict[str, Any]]:
                     "digits": column.digits,
                     "lower": column.lower_is_better,
                     "main": column is main,
-                    "values": _numbers([_field(one, "value") for one in results]),
-                    "low": _numbers([_field(one, "low") for one in results]),
-                    "high": _numbers([_field(one, "high") for one in results]),
+                    "values": _numbers([getattr(one, "value", None) for one in results]),
+                    "low": _numbers([getattr(one, "low", None) for one in results]),
+                    "high": _numbers([getattr(one, "high", None) for one in results]),
                 }
             )
     return found
-
-
-def _field(result: Result | None, name: str) -> float | None:
-    value: float | None = None if result is None else getattr(result, name)
-    return value
 
 
 def _curves(study: Study, table: Table) -> dict[str, Any]:

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from grid.report.stage_times import training_seconds
 from grid.results.rows import Table
 from grid.results.trends import complexity
 
 
-@dataclass(frozen=True)
-class Cost:
-    """One quantity.
+def costs(table: Table) -> dict[str, list[float | None]]:
+    """The quantities that any cell has: title with unit -> value by row of the table, None if unknown.
 
-    Attributes:
-        title: with its unit.
-        values: by row of the table; None if unknown.
+    Parameters and operations are those of backbone and head, which is what is used at test time; training is the duration of
+    that stage on the machine that ran it.
     """
-
-    title: str
-    values: tuple[float | None, ...]
-
-
-def costs(table: Table) -> list[Cost]:
-    """The quantities that any cell has. Parameters and operations are those of backbone and head, which is what is used at
-    test time; training is the duration of that stage on the machine that ran it."""
     counts = [complexity(row.cell.config) for row in table.rows]
-    found = [
-        Cost("Parameters [million]", tuple(None if one is None else one.parameters / 1e6 for one in counts)),
-        Cost("Operations per image [MFLOPs]", tuple(None if one is None else one.flops / 1e6 for one in counts)),
-        Cost("Training [s]", tuple(training_seconds(row) for row in table.rows)),
-    ]
-    return [one for one in found if any(value is not None for value in one.values)]
+    found = {
+        "Parameters [million]": [None if one is None else one.parameters / 1e6 for one in counts],
+        "Operations per image [MFLOPs]": [None if one is None else one.flops / 1e6 for one in counts],
+        "Training [s]": [training_seconds(row) for row in table.rows],
+    }
+    return {title: values for title, values in found.items() if any(value is not None for value in values)}

@@ -12,6 +12,7 @@ from modules.metrics.operating_points import FEW
 from modules.metrics.roc import Curve
 
 RATES = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5)  # ticks of the DET curve
+HIGHEST = 0.6  # rate at the end of its axes
 
 
 def roc_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
@@ -45,7 +46,7 @@ def det_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
         x, y = (ndtri(np.clip(rate, least, 1 - least)) for rate in (curve.far, 1 - curve.tar))
         axes.plot(*thinned(x, y), **stroke(number), label=text(one.title))
     ticks = [rate for rate in RATES if rate >= lowest]
-    ends = ndtri([lowest, 0.6])
+    ends = ndtri([lowest, HIGHEST])
     for rate in ticks:
         axes.axhline(ndtri(rate), color=LINE, lw=0.6, zorder=0)
         axes.axvline(ndtri(rate), color=LINE, lw=0.6, zorder=0)
@@ -53,12 +54,13 @@ def det_curves(found: Sequence[Scored], more: int, protocol: str) -> Plot:
     axes.set_xticks(ndtri(ticks), names)
     axes.set_yticks(ndtri(ticks), names)
     axes.set(xlim=ends, ylim=ends, xlabel="FMR (FAR) [%]", ylabel="FNMR (FRR) [%]", aspect="equal")
-    if FEW / fewest < 0.5:
-        limit = ndtri(FEW / fewest)
-        axes.axvspan(ends[0], limit, color=SOFT, alpha=0.12, lw=0, zorder=0)
+    where = "Everywhere here"
+    if FEW / fewest < HIGHEST:
+        axes.axvspan(ends[0], ndtri(FEW / fewest), color=SOFT, alpha=0.12, lw=0, zorder=0)
+        where = "In the shaded part"
     legend(figure, axes, [one.title for one in found])
     words = (
-        f"The lower left is better. In the shaded part, fewer than {FEW} of {fewest:,} impostor pairs are accepted: the curves "
+        f"The lower left is better. {where}, fewer than {FEW} of {fewest:,} impostor pairs are accepted: the curves "
         f"are not reliable there.{left_out(more)}"
     )
     return finish(figure, f"det {protocol}", f"DET curves on {protocol}", words, protocol)

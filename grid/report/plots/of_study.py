@@ -35,8 +35,7 @@ def plots(study: Study, table: Table, analyses: Sequence[ProtocolAnalysis]) -> l
             found += [draw(cells, more, protocol) for draw in (roc_curves, det_curves, rate_curves, score_histograms)]
     found.append(learning_curves(table.rows, [curves.history(study, row) for row in table.rows]))
     for protocol in table.protocols:
-        column = next(one for one in table.columns if one.protocol == protocol)
-        found += [accuracy_cost(table, column), parallel(table, protocol)]
+        found += [accuracy_cost(table, table.under(protocol)[0]), parallel(table, protocol)]
     found += hiding_games(explanation_scores(study, table.rows))
     return distinct([one for one in found if one])
 

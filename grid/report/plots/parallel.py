@@ -30,16 +30,16 @@ class Axis:
 
 def parallel(table: Table, protocol: str) -> Plot | None:
     """The cells of one protocol, the best first; of replicates the first. None with fewer than two cells or three axes."""
-    columns = [one for one in table.columns if one.protocol == protocol]
+    columns = table.under(protocol)
     main = next((one for one in columns if one.headline), columns[0])
     rows = list({name_of(row): row for row in reversed(table.rows) if protocol in row.metrics}.values())
     sign = 1 if main.lower_is_better else -1
-    rows.sort(key=lambda row: sign * value.value if (value := row.value(main)) and value.value is not None else float("inf"))
+    rows.sort(key=lambda row: float("inf") if (value := row.number(main)) is None else sign * value)
     shown = rows[:MOST]
     axes = [_factor(one.title, one.levels, [row.cell.levels.get(one.axis) for row in shown])
             for one in table.factors if len(one.levels) > 1 and one.axis != REPLICATE]  # fmt: skip
     for column in columns:
-        values = [value.value if (value := row.value(column)) else None for row in shown]
+        values = [row.number(column) for row in shown]
         axes.append(number_axis(column.heading, values, column.lower_is_better, column.text))
     axes.append(number_axis("Training [s]", [training_seconds(row) for row in shown], True, lambda value: f"{value:.3g}"))
     axes = [one for one in axes if any(place is not None for place in one.places)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grid.analysis.records import cell_name
 from grid.ledger.study import Study
 from grid.report.curves import has_scores, pair_scores, thin
 from grid.results.rows import Row, Table
@@ -51,7 +52,7 @@ def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def name_of(row: Row) -> str:
     """``resnet34, mtcnn``: the levels of a cell without the replicate."""
-    return ", ".join(other_levels(row.cell.levels).values()) or "the only cell"
+    return cell_name(other_levels(row.cell.levels))
 
 
 def left_out(more: int) -> str:

@@ -6,7 +6,7 @@ from scipy import stats
 
 from grid.analysis.comparisons import Comparison, Comparisons, comparisons
 from modules.metrics.auc_jackknife import AUCJackknife
-from modules.metrics.paired_bootstrap import PairedBootstrap, paired_bootstrap
+from modules.metrics.paired_bootstrap import paired_bootstrap
 from modules.metrics.paired_tests import Estimate, equivalence, holm, student
 from modules.metrics.roc import Curve
 from modules.metrics.verification import ten_fold_accuracy
@@ -81,7 +81,6 @@ def test_replicates_add_the_variance_between_seeds():
     assert (pair.difference.low, pair.difference.high, pair.difference.p) == pytest.approx((known.low, known.high, known.p))
     assert pair.equivalent == pytest.approx(equivalence(value, sum(parts), degrees, 0.01))
     assert pair.check.test == "DeLong, subjects"
-    assert found.seeds
 
 
 def test_lower_is_better_orders_from_the_lowest():
@@ -102,11 +101,9 @@ def test_tied_sets_are_the_largest_runs_without_a_difference():
 
     differs = {(0, 3), (0, 2), (1, 3)}
     pairs = [pair(a, b, 0.01 if (a, b) in differs else 0.5) for a in range(4) for b in range(a + 1, 4)]
-    found = Comparisons((0, 1, 2, 3), (4.0, 3.0, 2.0, 1.0), tuple(pairs), 0.01, 50, PairedBootstrap.__name__, False)
+    found = Comparisons((0, 1, 2, 3), (4.0, 3.0, 2.0, 1.0), tuple(pairs), 0.01)
     assert found.tied == [(0, 1), (1, 2), (2, 3)]
-    every = Comparisons(
-        (0, 1, 2, 3), found.values, tuple(pair(a, b, 0.01) for a in range(4) for b in range(a + 1, 4)), 0.01, 50, "", False
-    )
+    every = Comparisons((0, 1, 2, 3), found.values, tuple(pair(a, b, 0.01) for a in range(4) for b in range(a + 1, 4)), 0.01)
     assert every.tied == [(0,), (1,), (2,), (3,)]
 
 
@@ -140,7 +137,7 @@ def test_tied_sets_of_random_differences_are_those_written_out():
         every = [(a, b) for a in range(count) for b in range(a + 1, count)]
         differ = {pair for pair in every if rng.random() < 0.08 * (pair[1] - pair[0])}
         pairs = [Comparison(a, b, Estimate(0.1, 0, 0.2, 0.5), 0.01 if (a, b) in differ else 0.5, 1.0, None) for a, b in every]
-        found = Comparisons(tuple(range(count)), tuple(range(count, 0, -1)), tuple(pairs), 0.01, 50, "", False)
+        found = Comparisons(tuple(range(count)), tuple(range(count, 0, -1)), tuple(pairs), 0.01)
         assert found.tied == runs_written_out(found.order, differ)
 
 

@@ -7,6 +7,7 @@ import pytest
 from human_studies import bundle
 
 from configs.component import file_digest
+from grid.human_study.answers import Answers
 from grid.human_study.bundle import PAGES, WEB, check_target
 from grid.human_study.design import ANSWERS, PUBLIC, TEXTS, read_design
 from grid.results.heatmap import overlaid, resized
@@ -57,17 +58,37 @@ def test_edited_texts_are_not_overwritten(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == edited
 
 
-def test_a_bundle_with_answers_and_other_folders_are_not_overwritten(tmp_path: Path) -> None:
-    bundle(tmp_path / "bundle")
-    bundle(tmp_path / "bundle")  # without answers it may be made again
-    (tmp_path / "bundle" / ANSWERS).touch()
-    with pytest.raises(BadInput, match="has answers"):
+def test_a_bundle_with_participants_and_other_folders_are_not_overwritten(tmp_path: Path) -> None:
+    design = bundle(tmp_path / "bundle")
+    answers = Answers(tmp_path / "bundle", design)
+    answers.join()
+    answers.close()
+    with pytest.raises(BadInput, match="has participants; give another --to"):
         bundle(tmp_path / "bundle")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").touch()
     with pytest.raises(BadInput, match="is no bundle"):
         check_target(tmp_path / "other")
-    assert read_design(tmp_path / "bundle").name == "invented"
+    assert read_design(tmp_path / "bundle") == design
+
+
+def test_a_bundle_whose_collector_ran_without_participants_may_be_made_again(tmp_path: Path) -> None:
+    first = bundle(tmp_path / "bundle")
+    Answers(tmp_path / "bundle", first).close()
+    assert bundle(tmp_path / "bundle") != first
+    assert not (tmp_path / "bundle" / ANSWERS).exists(), "it would belong to the design before"
+
+
+def test_a_bundle_is_not_replaced_under_a_running_collector_nor_with_answers_that_cannot_be_read(tmp_path: Path) -> None:
+    """Who joined afterwards would write into a file that is gone."""
+    answers = Answers(tmp_path / "bundle", bundle(tmp_path / "bundle"))
+    with pytest.raises(BadInput, match=r"in use or unreadable \(database is locked\); stop its collector"):
+        bundle(tmp_path / "bundle")
+    answers.join()
+    answers.close()
+    (tmp_path / "bundle" / ANSWERS).write_text("no database at all, but long enough to be read as one" * 20)
+    with pytest.raises(BadInput, match=r"in use or unreadable \(file is not a database\)"):
+        bundle(tmp_path / "bundle")
 
 
 def test_the_pages_name_no_other_host_and_the_vendored_library_has_its_license_and_version() -> None:

@@ -13,26 +13,26 @@ SCORES = np.where(SAME, 0.5, 0.0) + GENERATOR.normal(size=4000) * 0.3
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 200), st.floats(0, 1), st.booleans(), st.integers(0, 5))
 def test_the_network_decides_the_wished_share_correctly(pairs: int, accuracy: float, balanced: bool, seed: int) -> None:
-    found = select(SCORES, SAME, 0.25, pairs=pairs, accuracy=accuracy, balanced=balanced, seed=seed)
-    assert len(set(found.rows.tolist())) == pairs
-    correct = (SCORES[found.rows] >= 0.25) == SAME[found.rows]
+    rows, rule = select(SCORES, SAME, 0.25, pairs=pairs, accuracy=accuracy, balanced=balanced, seed=seed)
+    assert len(set(rows.tolist())) == pairs
+    correct = (SCORES[rows] >= 0.25) == SAME[rows]
     assert abs(correct.sum() - pairs * accuracy) <= 0.5
-    assert found.rule["network_accuracy"] == correct.mean()
-    counts = found.rule["selected"]
+    assert rule["network_accuracy"] == correct.mean()
+    counts = rule["selected"]
     assert sum(counts.values()) == pairs
     if balanced:
         assert abs(counts["true accept"] - counts["true reject"]) <= 1
         assert abs(counts["false accept"] - counts["false reject"]) <= 1
-        assert abs(SAME[found.rows].sum() - pairs / 2) <= 1
+        assert abs(SAME[rows].sum() - pairs / 2) <= 1
 
 
 def test_the_200_pairs_of_the_paper_are_75_75_25_and_25() -> None:
-    found = select(SCORES, SAME, 0.25)
-    assert found.rule["selected"] == {"true accept": 75, "false reject": 25, "true reject": 75, "false accept": 25}
+    _, rule = select(SCORES, SAME, 0.25)
+    assert rule["selected"] == {"true accept": 75, "false reject": 25, "true reject": 75, "false accept": 25}
 
 
 def test_the_position_says_nothing_and_the_seed_decides() -> None:
-    first, again, other = (select(SCORES, SAME, 0.25, seed=seed).rows for seed in (0, 0, 1))
+    first, again, other = (select(SCORES, SAME, 0.25, seed=seed)[0] for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(np.sort(first), np.sort(other))
     assert 20 < SAME[first][:75].sum() < 55  # not sorted by kind
@@ -50,5 +50,5 @@ def test_too_few_pairs_of_an_outcome_are_named_with_what_is_possible() -> None:
         select(scores, same, 0.5, pairs=1)
     with pytest.raises(ValueError, match="from 0 to 1"):
         select(scores, same, 0.5, accuracy=75)
-    found = select(scores, same, 0.5, pairs=26, accuracy=0.75)
-    assert found.rule["available"] == {"true accept": 37, "false reject": 3, "true reject": 37, "false accept": 3}
+    _, rule = select(scores, same, 0.5, pairs=26, accuracy=0.75)
+    assert rule["available"] == {"true accept": 37, "false reject": 3, "true reject": 37, "false accept": 3}

@@ -169,7 +169,7 @@ def test_an_error_leaves_the_earlier_report_as_it_was(make_study, monkeypatch):
     folder = build(study).parent
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def broken(*_):
+    def broken(*_, **_more):
         raise RuntimeError("no ink")
 
     monkeypatch.setattr(building, "page", broken)

@@ -13,8 +13,9 @@ from configs.lookup import resolve
 from grid.report.build import build
 from grid.report.hard_pair_faces import SIDE, hard_pair_faces, square
 from grid.report.hard_pairs import SHOWN, boards
-from grid.report.sheets import jpeg
+from grid.report.templates import data_url
 from grid.results import rows
+from grid.results.heatmap import jpeg
 
 PROTOCOL = "lfw view 2"
 DRAWN = {"name": "drawn", "subjects": 30, "first": 1000, "shots": 2, "pairs_per_fold": 4, "folds": 2, "label": PROTOCOL}
@@ -53,7 +54,7 @@ def test_the_pictures_are_the_datasets_own(study, images):
     assert found.why == ""
     assert found.pictures.keys() == keys
     for key, text in found.pictures.items():
-        shown = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        shown = cv2.imdecode(np.frombuffer(base64.b64decode(text.partition(",")[2]), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         assert np.abs(shown.astype(int) - square(images[key])).mean() < 8  # JPEG
 
 
@@ -67,7 +68,7 @@ def test_the_page_has_them_and_a_report_without_faces_has_none(study, images):
         everything = "".join(
             path.read_text(encoding="utf-8", errors="replace") for path in page.parent.iterdir() if path.suffix != ".png"
         )
-        known = [jpeg(square(image)) for image in images.values()]
+        known = [data_url(jpeg(square(image)), "jpeg") for image in images.values()]
         assert any(one in everything for one in known) is faces
     assert texts[0].count("<img") == texts[0].count('class="faces"') * 2 > 0
     assert "<img" not in texts[1]

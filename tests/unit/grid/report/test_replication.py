@@ -56,6 +56,15 @@ def test_a_cell_whose_partner_failed_says_so():
     ]
 
 
+def test_results_are_provisional_until_all_cells_have_those_of_the_first_look():
+    waiting = found([VALUES[0], VALUES[2], [0.7, None]])
+    assert cell_rows(waiting)[0][2].endswith("1 significant, 1 too few results")
+    assert note(waiting).endswith("A difference that is closed now may be open again then.")
+    assert replication_json(waiting)["provisional"] is True
+    assert "provisional" not in note(found())
+    assert replication_json(found())["provisional"] is False
+
+
 def test_differences_have_their_interval_and_state():
     rows = contrast_rows(found())
     one = found().found.contrasts[1]

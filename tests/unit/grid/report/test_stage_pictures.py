@@ -1,12 +1,13 @@
 """Pictures of stages on the page: all of them with faces, only anonymous ones without, and none beyond the budget."""
 
 import base64
+import json
 from dataclasses import replace
 
 import pytest
 
 from grid.ledger.study import Study
-from grid.report.page import page
+from grid.report.build import build
 from grid.report.stage_pictures import galleries
 from grid.results import rows
 from grid.spec.stage_kind import StageName
@@ -61,10 +62,13 @@ def test_pictures_beyond_the_budget_are_counted(pictured):
 
 
 def test_the_page_shows_them_under_a_heading_of_their_own(pictured):
-    study, table = pictured
-    text = page(study, table, [])
+    study, _ = pictured
+    assert "Pictures:" not in build(study).read_text(encoding="utf-8")
+    record = json.loads((study.path / "plan.json").read_text())
+    record["cells"][0]["stages"][str(LATENT)] = "a" * 32
+    record["stages"].append({"id": "a" * 32, "stage": "latent", "label": str(LATENT), "cells": [record["cells"][0]["id"]]})
+    (study.path / "plan.json").write_text(json.dumps(record))
+    text = build(Study(study.path)).read_text(encoding="utf-8")
     assert "Pictures: latent:near" in text
     assert base64.b64encode(b"scatter").decode() in text
     assert 'href="#pictures-1"' in text
-    plain = page(study, rows.table(study), [])
-    assert "Pictures:" not in plain

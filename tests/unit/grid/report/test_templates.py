@@ -5,7 +5,7 @@ import jinja2
 import pytest
 from markupsafe import Markup
 
-from grid.report.templates import environment, png_url
+from grid.report.templates import data_url, environment
 
 
 def test_text_is_escaped_and_control_characters_are_visible_but_markup_is_kept(tmp_path: Path) -> None:
@@ -21,6 +21,6 @@ def test_a_missing_value_raises(tmp_path: Path) -> None:
 
 
 def test_a_picture_is_read_back_from_its_url() -> None:
-    head, _, body = png_url(b"\x89PNG\x00\xff").partition(",")
+    head, _, body = data_url(b"\x89PNG\x00\xff").partition(",")
     assert head == "data:image/png;base64"
     assert base64.b64decode(body) == b"\x89PNG\x00\xff"

@@ -132,12 +132,10 @@ def test_the_metrics_of_an_unknown_task_are_lines_too(make_study):
 def test_a_training_on_several_targets_has_a_line_for_each_number_of_classes(study):
     from dataclasses import replace
 
-    from grid.results.measured import _of_stage, started
-    from grid.spec.stage_kind import StageName
+    from grid.results.measured import results_of
 
     cell = study.cells[0]
     marker = replace(cell.markers["train"], facts={**cell.markers["train"].facts, "classes": {"identity": 6, "gender": 2}})
-    name = StageName("train")
-    lines = {line.metric: line.value for line in _of_stage(study.ledger, name, marker, started(cell, name))}
+    lines = {line.metric: line.value for line in results_of(study.ledger, cell, {"train": marker})}
     assert (lines["classes_identity"], lines["classes_gender"]) == (6, 2)
     assert "classes" not in lines

@@ -7,7 +7,7 @@ import pytest
 
 from grid.ledger.study import Study
 from grid.results import rows
-from grid.results.trends import main_column, numeric_axes, operations, trends
+from grid.results.trends import complexity, main_column, numeric_axes, trends
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def test_operations_are_those_of_the_network_and_unknown_without_its_module(size
 
     config = rows.table(sizes).rows[0].cell.config
     parts = [resolve(kind, config[kind]) for kind in ("backbone", "head", "loss")]
-    assert operations(config) == count(*parts, 500, 96).flops
-    assert operations({**config, "backbone": {"name": "nowhere.net"}}) is None
-    assert operations({}) is None
+    assert complexity(config).flops == count(*parts, 500, 96).flops
+    assert complexity({**config, "backbone": {"name": "nowhere.net"}}) is None
+    assert complexity({}) is None
 
 
 def test_the_main_column_is_val_at_the_smallest_far_that_every_cell_shows(sizes):

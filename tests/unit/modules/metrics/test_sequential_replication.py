@@ -70,6 +70,31 @@ def test_a_missing_value_holds_up_its_own_cell_alone():
     assert (found.counts, found.final) == ((3, 4, 4), (False, False, False))
 
 
+def test_a_closed_difference_is_provisional_until_every_cell_counts_in_the_common_variance():
+    """The third cell scatters so much that the difference of the others, closed without it, is open with it."""
+    pairs = tuple(itertools.combinations(range(3), 2))
+    values = [[0.0, 0.1, -0.1], [0.9, 1.0, 0.8], []]
+    before = replicated(values, pairs, LOOKS, 0.001)
+    assert [one.state for one in before.contrasts] == ["differs", "waiting", "waiting"]
+    assert before.provisional
+    assert before.final == (False, False, False)
+    after = replicated([*values[:2], [-9.0, 0.0, 9.0]], pairs, LOOKS, 0.001)
+    assert after.contrasts[0].state == "open"
+    assert not after.provisional
+
+
+def test_no_cell_is_provisional_where_no_other_counts():
+    means = replicated([[9.0, 9.1, 8.9], [9.0]], ((0, None), (1, None)), LOOKS, 1.0)
+    assert (means.provisional, means.final) == (False, (True, False))
+    pair = replicated([[0.0, 0.1, -0.1], [0.9]], ((0, 1),), LOOKS, 1.0)
+    assert (pair.provisional, pair.final) == (False, (False, False))
+
+
+def test_a_cell_with_all_replicates_needs_no_more_even_provisionally():
+    found = replicated([[0.0] * 6, [0.0] * 6, []], ((0, 1),), LOOKS, 0.001)
+    assert (found.provisional, found.final) == (True, (True, True, True))
+
+
 def test_two_cells_alone_have_welch_s_interval():
     values = [[0.0, 0.1, -0.1, 0.3], [0.05, 0.9, 0.02, -0.5]]
     (one,) = replicated(values, ((0, 1),), LOOKS, 0.001).contrasts

@@ -6,11 +6,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from grid.analysis.analysis import analyze
+from grid.report.build import build
 from grid.report.charts import strokes
 from grid.report.curves import history
 from grid.report.interactive.chart_data import chart_data
-from grid.report.page import page
 from grid.results import rows
 
 LFW = "lfw view 2"
@@ -101,4 +100,4 @@ def test_interactions_need_two_factors_that_vary(make_study, levels, crossed):
     found = chart_data(study, table, strokes(table), [()] * len(table.rows))
     assert found is not None
     assert found.crossed is crossed
-    assert ("Interactions." in page(study, table, [], analyses=analyze(study, table))) is crossed
+    assert ("<b>Interactions.</b>" in build(study).read_text(encoding="utf-8")) is crossed

@@ -11,9 +11,10 @@ from grid.analysis.analysis import analyze
 from grid.report.build import build
 from grid.report.plots.canvas import COLORS, finish, new, stroke
 from grid.report.plots.critical_differences import critical_differences
+from grid.report.plots.error_curves import det_curves
 from grid.report.plots.of_study import distinct, plots
 from grid.report.plots.parallel import number_axis
-from grid.report.plots.scores import scored, thinned
+from grid.report.plots.scores import Scored, scored, thinned
 from grid.results.rows import table
 
 AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "replicate": ["0", "1"]}
@@ -42,6 +43,17 @@ def test_every_kind_is_drawn_as_svg_and_pdf(drawn):
     assert "TAR [%]" in texts(drawn[2])
     assert "FNMR (FRR) [%]" in texts(drawn[3])
     assert [one.protocol for one in drawn] == ["lfw view 2"] * 6 + ["", "lfw view 2", "lfw view 2"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"), [(17, "In the shaded part, fewer than 10 of 17"), (16, "Everywhere here, fewer than 10 of 16")]
+)
+def test_the_det_curve_speaks_of_a_shaded_part_only_where_one_is_drawn(pairs, words):
+    same = np.arange(2 * pairs) < pairs
+    plot = det_curves([Scored("one", np.where(same, 0.6, 0.4) + 0.01 * np.arange(2 * pairs), same)], 0, "p")
+    shaded = [one for one in plot.figure.axes[0].patches if one.get_alpha() == 0.12]
+    assert words in plot.words
+    assert len(shaded) == words.startswith("In")
 
 
 def test_cells_stand_with_their_values_and_tied_runs_in_words(study, drawn):
