@@ -44,7 +44,7 @@ def class_values(logits: Callable[[np.ndarray], Any], labels: np.ndarray) -> Val
 
 
 CLASS_NAMES = ("accuracy", "score", "probability")  # of ``class_values``
-SHARES = ("accuracy", "probability")  # those in [0, 1]
+RANGES = {"accuracy": (0.0, 1.0), "probability": (0.0, 1.0), "cosine": (-1.0, 1.0), "distance": (0.0, 2.0)}  # others have none
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,11 @@ class ImageGame:
                         value: {
                             "course": one[:, :, place].mean(axis=1).tolist(),
                             "auc": {
-                                **self._interval(areas[name][:, place], share=value in SHARES),
+                                **self._interval(areas[name][:, place], value),
                                 "each": areas[name][:, place].tolist(),
                             },
                             "above": {
-                                ground: self._interval(areas[name][:, place] - areas[ground][:, place])
+                                ground: self._interval(areas[name][:, place] - areas[ground][:, place], value, True)
                                 for ground in grounds
                                 if ground != name
                             },
@@ -127,6 +127,9 @@ class ImageGame:
             },
         }
 
-    def _interval(self, values: np.ndarray, share: bool = False) -> dict[str, Any]:
-        strata = np.zeros(len(values))
-        return mean_interval(values, strata, self.settings.resamples, self.settings.seed, share=share)
+    def _interval(self, values: np.ndarray, name: str, difference: bool = False) -> dict[str, Any]:
+        """Of a number, or of its difference to a baseline."""
+        ends, strata = RANGES.get(name), np.zeros(len(values))
+        share = ends == (0, 1) and not difference
+        most = None if ends is None else ends[1] - ends[0] if difference else ends[1]
+        return mean_interval(values, strata, self.settings.resamples, self.settings.seed, share=share, most=most)

@@ -97,3 +97,26 @@ def test_a_number_that_is_none_is_named():
 def test_baselines_keep_their_names():
     with pytest.raises(ValueError, match="baseline"):
         game("hiding").compare({"random": oracle()})
+
+
+def test_one_image_gives_an_interval_only_to_numbers_with_a_range():
+    """Its resamples all agree: a logit may be anything, a probability may not."""
+    one = ImageGame(class_values(logits, LABELS[:1]), CLASS_NAMES, images()[:1], "insertion", Settings(resamples=50))
+    entry = one.compare({"oracle": oracle()[:1]})["methods"]["oracle"]
+    assert (entry["score"]["auc"]["low"], entry["score"]["above"]["center"]["high"]) == (None, None)
+    assert 0 <= entry["probability"]["auc"]["low"] < entry["probability"]["auc"]["high"] <= 1
+    assert entry["probability"]["above"]["center"]["low"] < entry["probability"]["above"]["center"]["high"]
+
+
+def test_differences_of_cosines_reach_twice_as_far_as_cosines():
+    def cosines(given, rows):
+        return np.full((len(rows), 1), 0.5)
+
+    def compared(name):
+        return ImageGame(cosines, (name,), images(), "deletion", Settings(resamples=50)).compare({"oracle": oracle()})
+
+    entry = compared("cosine")["methods"]["oracle"]["cosine"]
+    half = entry["above"]["center"]["high"]
+    assert (entry["auc"]["low"], entry["auc"]["high"]) == pytest.approx((0.5 - half / 2, 0.5 + half / 2))
+    away = compared("distance")["methods"]["oracle"]["distance"]
+    assert (away["auc"]["high"], away["above"]["center"]["high"]) == pytest.approx((0.5 + half, half))
