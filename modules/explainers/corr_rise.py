@@ -83,10 +83,7 @@ class CorrRise(PairExplainer[CorrRISEConfig]):
             "constant_scores": constant,
             "fill": [round(float(value), 6) for value in fill.flatten()],
         }
-        maps = {
-            "S+": np.maximum(correlations, 0).astype(np.float32),
-            "S-": np.maximum(-correlations, 0).astype(np.float32),
-        }
+        maps = {"S+": np.maximum(correlations, 0).astype(np.float32), "S-": np.maximum(-correlations, 0).astype(np.float32)}
         return PairAttribution(maps, cosines.astype(np.float32), "cosine of the two images", notes=notes)
 
     def draw(self, shape: tuple[int, int], device: torch.device | str = "cpu") -> Tensor:

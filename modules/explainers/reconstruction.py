@@ -131,11 +131,7 @@ class Reconstruction(PairExplainer[ReconstructionConfig]):
                 cosines.append(cosine)
                 biases.append([side.bias for side in sides])
         total = np.stack(maps)
-        notes = {
-            "threshold": threshold,
-            "dead_channels": dead,
-            "decode": "full" if way == "full" else "incremental",
-        }
+        notes = {"threshold": threshold, "dead_channels": dead, "decode": "full" if way == "full" else "incremental"}
         if self.config.head == "linear":
             notes["bias"] = biases
         found_maps = {"S": np.abs(total), "S+": np.maximum(total, 0), "S-": np.maximum(-total, 0)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,20 @@ def mean_interval(
     value = float(values.mean())
     ends = mean_or_none(low, high, value, len(values), share=share, most=most)
     return {"value": value, "low": ends[0], "high": ends[1]}
+
+
+def against(
+    values: Mapping[str, np.ndarray],
+    name: str,
+    baselines: Iterable[str],
+    interval: Callable[[np.ndarray, bool], dict[str, Any]],
+) -> dict[str, Any]:
+    """The interval of a method's values, as ``each`` the values, and ``above``: that of the differences to each baseline.
+
+    Args:
+        values: float (N,) of each method and baseline
+        interval: that of values (N,), and whether they are differences
+    """
+    own = values[name]
+    above = {other: interval(own - values[other], True) for other in baselines if other != name}
+    return {**interval(own, False), "each": own.tolist(), "above": above}

@@ -20,12 +20,7 @@ PAIRS = 256  # pairs per block: two blocks of 512-D float32 fit into a core's ca
 
 
 def aggregate(
-    features: np.ndarray,
-    templates: np.ndarray,
-    media: np.ndarray,
-    *,
-    norm: bool = False,
-    detector: np.ndarray | None = None,
+    features: np.ndarray, templates: np.ndarray, media: np.ndarray, *, norm: bool = False, detector: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns (template numbers, increasing; their embeddings (T, D), of unit length, in the features' dtype).
 
