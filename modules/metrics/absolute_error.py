@@ -43,8 +43,15 @@ def absolute_error(truth: np.ndarray, predicted: np.ndarray, tolerance: float, d
     if high - low <= 1e-12 * max(high, 1.0):
         mae |= {"low": None, "high": None}
     low, high = draws.share_interval(inside.sum(), len(inside), shares)
-    score = {"value": float(inside.mean()), "low": low, "high": high, "n": len(inside), "tolerance": tolerance}
-    score["method"] = "Wilson" if draws.subjects is None else draws.method
+    method = "Wilson" if draws.subjects is None else draws.method
+    score = {
+        "value": float(inside.mean()),
+        "low": low,
+        "high": high,
+        "n": len(inside),
+        "tolerance": tolerance,
+        "method": method,
+    }
     return {"mae": mae, "cumulative_score": score}
 
 
