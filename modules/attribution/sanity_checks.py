@@ -21,12 +21,13 @@ from modules.attribution.pair_utilities import embed_rows
 from modules.attribution.targets import ClassLogit, Cosine, Target
 from modules.attribution.weight_randomization import layers, randomized
 from modules.metrics.ranking import spearman
+from modules.shape_inference import Size
 
 Maps = Mapping[str, np.ndarray]  # name -> (N, ...): map i is of image or pair i
 
 
 def check_images(
-    explainer: Explainer, network: Any, images: Tensor, target: Target, size: int | tuple[int, int], settings: Any
+    explainer: Explainer, network: Any, images: Tensor, target: Target, size: Size, settings: Any
 ) -> dict[str, Any]:
     """Checks a method's maps of images (N, 3, H, W); returns JSON values, see ``check``.
 
@@ -48,7 +49,7 @@ def check_pairs(
     network: Any,
     left: Tensor,
     right: Tensor,
-    size: int | tuple[int, int],
+    size: Size,
     reference: Reference | None = None,
     *,
     settings: Any,

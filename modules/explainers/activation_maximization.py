@@ -23,6 +23,7 @@ from modules.attribution.checks import check_images
 from modules.attribution.explainer import Attribution, Explainer, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.targets import Cosine, Target
+from modules.shape_inference import Size, sides
 
 
 class ActivationMaximizationConfig(ExplainerConfig):
@@ -58,7 +59,7 @@ class ActivationMaximizationConfig(ExplainerConfig):
 class ActivationMaximization(Explainer[ActivationMaximizationConfig]):
     """Costs two forward passes and one backward pass per step and image; images are processed one by one."""
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``. A map is the mean over colors of |image - start|, at the size of the images.
 
         ``generated`` holds the images, ``notes`` their initial and final scores. Images whose score did not increase are listed
@@ -100,7 +101,7 @@ class Maximized:
 def maximize(
     network: Any,
     target: Target,
-    size: int | tuple[int, int],
+    size: Size,
     config: ActivationMaximizationConfig,
     starts: Tensor | None = None,
 ) -> Maximized:
@@ -118,7 +119,6 @@ def maximize(
     Raises:
         Refused: ``no_gradient``: the score does not depend on the image; ``not_finite``: it is NaN or infinite.
     """
-    high, wide = (size, size) if isinstance(size, int) else size
     if isinstance(target, Cosine):  # ascent needs the gradient of the score itself, including the norm
         target = replace(target, detach_norm=False)
     weight = next(network.parameters())
@@ -126,7 +126,7 @@ def maximize(
     with torch.inference_mode(False), evaluating(network):
         for row in range(len(target)):
             generator = torch.Generator().manual_seed(config.seed)
-            noise = torch.rand((1, 3, high, wide), generator=generator, dtype=torch.float64) * 0.2 - 0.1
+            noise = torch.rand((1, 3, *sides(size)), generator=generator, dtype=torch.float64) * 0.2 - 0.1
             start = (noise if starts is None else starts[row : row + 1].detach()).to(weight)
             one = target.take([row]).to(weight.device)  # otherwise the CPU would wait for a GPU at each step
             canvas, course = _ascend(network, one, start.clone(), generator, config)

@@ -21,8 +21,9 @@ from configs.explainers import PairExplainerConfig
 from modules.attribution.batch_size import batch_size
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import check_pairs, cosine_shares, threshold_of
+from modules.attribution.pair_utilities import check_pairs, cosine_shares, positive_and_negative, threshold_of
 from modules.attribution.progress import announced
+from modules.shape_inference import Size
 
 BATCH = 32  # on a CPU. A batch holds copies of one image only, so that no map depends on other images
 
@@ -54,7 +55,7 @@ class FGGB(PairExplainer[FGGBConfig]):
     """Costs as many forward and backward passes per image as the embedding has components."""
 
     def explain(
-        self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+        self, network: Any, left: Tensor, right: Tensor, size: Size, reference: Reference | None = None
     ) -> PairAttribution:
         """Maps ``S+`` and ``S-``, (H, W).
 
@@ -75,13 +76,8 @@ class FGGB(PairExplainer[FGGBConfig]):
                 maps.append(torch.stack([one for one, _ in found]).cpu().numpy())
                 empty.append([count for _, count in found])
                 cosines.append(float(shares.sum()))
-        total = np.stack(maps)
-        return PairAttribution(
-            {"S+": np.maximum(total, 0).astype(np.float32), "S-": np.maximum(-total, 0).astype(np.float32)},
-            np.array(cosines, np.float32),
-            "cosine of the two images",
-            notes={"threshold": threshold, "zero_gradients": empty},
-        )
+        notes = {"threshold": threshold, "zero_gradients": empty}
+        return PairAttribution(positive_and_negative(np.stack(maps)), np.array(cosines, np.float32), notes=notes)
 
 
 def component_maps(network: Any, image: Tensor, weights: Tensor, norm: Norm) -> tuple[Tensor, int]:

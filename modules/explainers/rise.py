@@ -22,6 +22,7 @@ from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating
 from modules.attribution.perturbation import AlteredScores, check_probability
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 
 class RISEConfig(ExplainerConfig):
@@ -56,7 +57,7 @@ class RISEConfig(ExplainerConfig):
 class Rise(Explainer[RISEConfig]):
     """Costs ``masks`` forward passes per image, in batches of the same shape, each of a single image."""
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``; maps have the size of the images.
 
         Raises:

@@ -42,6 +42,7 @@ from modules.attribution.perturbation import AlteredScores, check_probability
 from modules.attribution.progress import announced
 from modules.attribution.target_layer import choose_stage
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 Mode = Literal["wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", "pairs"]
 SOFTMAX: tuple[Mode, ...] = ("wang2020", "pytorch_grad_cam", "torch_cam")  # over the channels
@@ -71,7 +72,7 @@ class ScoreCAMConfig(LayerConfig):
 class ScoreCAM(Explainer[ScoreCAMConfig]):
     """Costs one forward pass per non-constant channel, plus one of the image; images are processed one by one."""
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``.
 
         Raises:
