@@ -179,15 +179,7 @@ def _compared(
     widest = gap(own, share=share, seed=seed)
     return {
         "differences": {name: asdict(one) for name, one in zip(names, against, strict=True)},
-        "gap": {
-            "value": widest.value,
-            "low": widest.low,
-            "high": widest.high,
-            "n": len(names),
-            "p": widest.p,
-            "highest": names[widest.highest],
-            "lowest": names[widest.lowest],
-        },
+        "gap": asdict(widest) | {"n": len(names), "highest": names[widest.highest], "lowest": names[widest.lowest]},
     }
 
 
