@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 
 from configs.component import canonical
 from configs.network_interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
-from modules.losses import softmax
+from modules.network import auxiliary_of, loss_of
 from modules.shape_inference import Size, config_key, feature_shape, forward_pass, on_meta, sides
-from modules.targets import TargetsConfig, auxiliary_classes, head_of
+from modules.targets import head_of
 
 _COUNTS: dict[tuple[str, str, str, str, str, int, int], Count] = {}
 
@@ -72,14 +71,7 @@ def _count(
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         head = head_of(head, loss)
         top = head.build(*shape).eval()
-        if isinstance(classes, Mapping):
-            assert isinstance(loss, TargetsConfig), loss.name
-            classifiers: list[Any] = [loss.build_on(head.dimension, classes, shape)]
-        else:
-            classifiers = [loss.build(head.dimension, classes)]
-        if getattr(on_meta(backbone), "auxiliary_weight", 0.0) > 0:
-            known = auxiliary_classes(loss, classes)
-            classifiers.append(softmax.SoftmaxConfig().build(on_meta(backbone).auxiliary_dimension, known))
+        classifiers = [loss_of(loss, head, classes, shape), auxiliary_of(on_meta(backbone), loss, classes) or nn.Identity()]
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
             top(torch.empty(1, *shape))

@@ -15,9 +15,9 @@ from configs.network_interfaces import BackboneConfig, DecoderConfig, HeadConfig
 from modules.layers.gathering import gathered, mean_of_batch
 from modules.layers.loss_contract import checked_logits, checked_loss, checked_module
 from modules.layers.normalize import without_float16
-from modules.losses import softmax
+from modules.losses.softmax import SoftmaxConfig
 from modules.shape_inference import Size, feature_shape, sides
-from modules.targets import Measured, TargetLosses, TargetsConfig, auxiliary_classes, head_of
+from modules.targets import Measured, TargetLosses, TargetsConfig, head_of
 
 
 def embedding_digest(state: Mapping[str, Tensor]) -> str:
@@ -28,6 +28,43 @@ def embedding_digest(state: Mapping[str, Tensor]) -> str:
         total.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
+
+
+def loss_of(loss: LossConfig, head: HeadConfig, classes: int | Mapping[str, int], shape: tuple[int, int, int]) -> Any:
+    """The built loss of a network with this head.
+
+    Args:
+        classes: number of training identities; of several targets the number of classes of each, by name
+        shape: (C, h, w) of the feature map
+
+    Raises:
+        ContractError: it is no ``nn.Module``, or has no ``logits``; see ``checked_module``.
+    """
+    if isinstance(loss, TargetsConfig):
+        assert isinstance(classes, Mapping), "several targets have several numbers of classes"
+        return loss.build_on(head.dimension, classes, shape)
+    assert isinstance(classes, int), "one target has one number of classes"
+    return checked_module(loss.build(head.dimension, classes), loss.name, loss.classifies)
+
+
+def auxiliary_of(backbone: Any, loss: LossConfig, classes: int | Mapping[str, int]) -> Any:
+    """The classifier of a built backbone's auxiliary classification, of the identities or the primary target; None without one.
+
+    Raises:
+        ValueError: no target has classes.
+    """
+    if getattr(backbone, "auxiliary_weight", 0.0) <= 0:
+        return None
+    if isinstance(loss, TargetsConfig):
+        assert isinstance(classes, Mapping), "several targets have several numbers of classes"
+        classes = classes[loss.primary]
+        if not classes:
+            raise ValueError(
+                f"backbone.weight: the attention branch learns to classify, and no target has classes "
+                f"({', '.join(loss.names)}); add a target with classes, or set backbone.weight to 0"
+            )
+    assert isinstance(classes, int), "one target has one number of classes"
+    return SoftmaxConfig().build(backbone.auxiliary_dimension, classes)
 
 
 class Network(nn.Module):
@@ -76,21 +113,11 @@ class Network(nn.Module):
         self.backbone = backbone_config.build()
         head_config = head_of(head_config, loss_config)
         self.head = head_config.build(channels, height, width)
-        self.loss: Any
-        self.auxiliary: Any = None
         self.classifies = loss_config.classifies
         self.loss_name, self.head_name, self.dimension = loss_config.name, head_config.name, head_config.dimension
-        if isinstance(loss_config, TargetsConfig):
-            assert isinstance(classes, Mapping), "several targets have several numbers of classes"
-            self.loss = loss_config.build_on(head_config.dimension, classes, (channels, height, width))
-        else:
-            assert isinstance(classes, int), "one target has one number of classes"
-            built = loss_config.build(head_config.dimension, classes)
-            self.loss = checked_module(built, loss_config.name, loss_config.classifies)
+        self.loss: Any = loss_of(loss_config, head_config, classes, (channels, height, width))
         self.class_count = classes if isinstance(classes, int) else classes[loss_config.primary]  # type: ignore[attr-defined]
-        if getattr(self.backbone, "auxiliary_weight", 0.0) > 0:
-            known = auxiliary_classes(loss_config, classes)
-            self.auxiliary = softmax.SoftmaxConfig().build(self.backbone.auxiliary_dimension, known)
+        self.auxiliary: Any = auxiliary_of(self.backbone, loss_config, classes)
         self.decoder: nn.Module | None = decoder.build(channels, height, width, sides(size)) if decoder else None
         self.reconstruction = reconstruction
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from modules.training.determinism import kept_algorithms
 
 # From the documentation of torch.use_deterministic_algorithms, PyTorch 2.14: what raises an error on CUDA. Bilinear and
 # trilinear interpolation, listed there too, have had deterministic gradients since 2.2: torch.nn.functional.interpolate.
@@ -48,7 +49,9 @@ def nondeterministic_operations(function: Callable[[Tensor], Tensor], shape: tup
         shape: of its argument, float32
     """
     argument = torch.empty(shape, device="meta", requires_grad=True)
-    with _deterministic(), _Names() as seen:
+    with kept_algorithms(), warnings.catch_warnings(action="ignore"), _Names() as seen:
+        # Some functions choose a deterministic form if asked for it. An error would hide the operations that follow.
+        torch.use_deterministic_algorithms(True, warn_only=True)
         torch.autograd.grad(function(argument).sum(), argument)
     return sorted({NAMES[name] for name in seen.names & NAMES.keys()})
 
@@ -63,15 +66,3 @@ class _Names(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.names.add(function._schema.name.removeprefix("aten::"))
         return function(*args, **(kwargs or {}))
-
-
-@contextlib.contextmanager
-def _deterministic() -> Iterator[None]:
-    """Some functions choose a deterministic form themselves, if asked for it."""
-    before, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)  # an error would hide the operations that follow
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warns)

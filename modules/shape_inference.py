@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,17 +136,12 @@ def _try(module: nn.Module, height: int, width: int) -> Pass:
 
 def _advice(backbone: BackboneConfig, square: bool) -> str:
     module = on_meta(backbone)
-    below = 0
-    for above in _SIZES:
-        if _works(module, above):
-            break
-        below = above
-    else:
+    above = next((size for size in _SIZES if _works(module, size)), None)
+    if above is None:
         return f"it takes none of the sizes {_SIZES[0]} to {_SIZES[-1]} that were tried"
-    while above - below > 1:
-        middle = (above + below) // 2
-        above, below = (middle, below) if _works(module, middle) else (above, middle)
-    return f"the smallest {'' if square else 'square '}that it takes is {above} x {above}"
+    between = range(max((size for size in _SIZES if size < above), default=0) + 1, above)
+    smallest = between.start + bisect_left(between, True, key=lambda size: _works(module, size))
+    return f"the smallest {'' if square else 'square '}that it takes is {smallest} x {smallest}"
 
 
 def _works(module: nn.Module, size: int) -> bool:

@@ -88,23 +88,6 @@ def head_of(head: HeadConfig, loss: LossConfig) -> HeadConfig:
     return own or head
 
 
-def auxiliary_classes(loss: LossConfig, classes: int | Mapping[str, int]) -> int:
-    """The number of classes of a backbone's auxiliary classification: the identities or, of several targets, the primary's.
-
-    Raises:
-        ValueError: no target has classes.
-    """
-    if isinstance(classes, int):
-        return classes
-    assert isinstance(loss, TargetsConfig), loss.name
-    if not (found := classes[loss.primary]):
-        raise ValueError(
-            f"backbone.weight: the attention branch learns to classify, and no target has classes ({', '.join(loss.names)}); "
-            "add a target with classes, or set backbone.weight to 0"
-        )
-    return found
-
-
 class Measured(NamedTuple):
     """Sums over the rows of a batch that have a value.
 

@@ -14,6 +14,7 @@ from datamodules.protocols.attributes import AttributesProtocolConfig
 from grid.evaluation.evaluator import Predicted
 from grid.spec.measure import Measure
 from modules.metrics.attribute_cohorts import Attribute, compare_cohorts, of_classes, of_numbers
+from modules.metrics.unit_bootstrap import Draws
 
 KEYS = ("target", "class", "metric", "cohorts", "cohort")
 FIELDS = (*KEYS, "value", "low", "high", "n", "difference", "difference_low", "difference_high", "p")
@@ -28,7 +29,7 @@ def add_cohorts(
     truth: np.ndarray,
     found: Predicted,
     ordered: bool,
-    subjects: np.ndarray | None,
+    draws: Draws,
     protocol: AttributesProtocolConfig,
 ) -> None:
     """Adds to a target's entry: under ``cohorts`` every metric of each cohort, and beside each metric its gap.
@@ -40,21 +41,20 @@ def add_cohorts(
         truth: (N,), labels of the target
         found: predictions (N, classes) or (N,) of these images
         ordered: the target's classes have an order
-        subjects: int (N,), or None
+        draws: how these images are resampled
         protocol: with the names of ``cohorts``
     """
-    draws: dict[str, Any] = {"subjects": subjects, "resamples": protocol.resamples, "seed": protocol.seed}
     attribute: Attribute
     if found.classes is None:
-        attribute = of_numbers(truth, found.values, tolerance=protocol.tolerance, **draws)
+        attribute = of_numbers(truth, found.values, draws, tolerance=protocol.tolerance)
     else:
-        attribute = of_classes(truth, found.values, ordered=ordered, bins=protocol.bins, **draws)
+        attribute = of_classes(truth, found.values, draws, ordered=ordered, bins=protocol.bins)
     classes = list(entry.get("per_class", {}))
     entry["cohorts"] = {}
     for cohorts in protocol.cohorts:
         index, names = combined(columns, cohorts)
         names = [name.replace(":", " ") for name in names]  # a colon separates the parts of a metric's key
-        compared = compare_cohorts(attribute, index[places], names, **draws)
+        compared = compare_cohorts(attribute, index[places], names)
         metrics: dict[str, Any] = {}
         per_class: dict[str, Any] = {name: {} for name in classes}
         for (metric, k), one in compared.pop("metrics").items():

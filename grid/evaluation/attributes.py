@@ -21,6 +21,7 @@ from grid.spec.measure import Measure
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
+from modules.metrics.unit_bootstrap import Draws
 
 TABLE, PREDICTIONS, COHORTS = "attributes.csv", "predictions.parquet", "attribute_cohorts.csv"
 FIELDS = ("target", "class", "metric", "value", "low", "high", "n")
@@ -80,16 +81,16 @@ def evaluate(asked: LabeledImages, seen: Embedded, protocol: AttributesProtocolC
         if not known.any():
             raise ValueError(f"protocol {protocol.title}: no image with a usable face has a known value of target {name}")
         of = None if subjects is None else subjects[known]
-        draws: dict[str, Any] = {"subjects": of, "resamples": protocol.resamples, "seed": protocol.seed}
+        draws = Draws(of, protocol.resamples, protocol.seed)
         if found.classes is None:
-            error = absolute_error(truth[known], found.values[known], protocol.tolerance, **draws)
+            error = absolute_error(truth[known], found.values[known], protocol.tolerance, draws)
             targets[name] = {"unit": column.unit, **error}
         else:
             targets[name] = _classes(truth[known], found.values[known], column.ordered, found, protocol.bins, draws)
         targets[name] |= {"images": int(known.sum()), "unknown": int((~known).sum())}
         if protocol.cohorts:
             at = here[known]
-            add_cohorts(targets[name], asked.columns, at, truth[known], found.of(known), column.ordered, of, protocol)
+            add_cohorts(targets[name], asked.columns, at, truth[known], found.of(known), column.ordered, draws, protocol)
         table |= _columns(name, truth, found)
     lines = list(_lines(targets))
     outputs: tuple[str, ...] = (TABLE, PREDICTIONS)
@@ -112,13 +113,11 @@ def _truth(column: Column, found: Predicted) -> np.ndarray:
     return labels
 
 
-def _classes(
-    truth: np.ndarray, values: np.ndarray, ordered: bool, found: Predicted, bins: int, draws: Mapping[str, Any]
-) -> dict[str, Any]:
+def _classes(truth: np.ndarray, values: np.ndarray, ordered: bool, found: Predicted, bins: int, draws: Draws) -> dict[str, Any]:
     assert found.classes is not None, "a target with classes"
     predicted = values.argmax(1)
-    metrics = classification(truth, predicted, len(found.classes), ordered=ordered, **draws)
-    metrics |= calibration(values.max(1), predicted == truth, bins, **draws)
+    metrics = classification(truth, predicted, len(found.classes), draws, ordered=ordered)
+    metrics |= calibration(values.max(1), predicted == truth, bins, draws)
     names = [one.replace(":", " ") for one in found.classes]  # a colon separates the parts of a metric's key
     per_class = dict(zip(names, metrics.pop("classes"), strict=True))
     for name, count in zip(names, found.trained, strict=True):

@@ -67,7 +67,8 @@ def fields(one: OutcomeScore) -> list[tuple[str, str]]:
     found = []
     for kind in OUTCOMES:
         if entry := one.means.get(kind):
-            found.append((f"{entry['value']:.3f}", f"[{entry['low']:.3f}, {entry['high']:.3f}] {entry['pairs']}"))
+            ends = "" if entry["low"] is None else f"[{entry['low']:.3f}, {entry['high']:.3f}] "
+            found.append((f"{entry['value']:.3f}", f"{ends}{entry['pairs']}"))
         else:
             found.append(("–", ""))
     return found
@@ -91,7 +92,7 @@ def outcomes_csv(found: Sequence[OutcomeScore], axes: Sequence[str]) -> str:
 
 def _csv_lines(one: OutcomeScore) -> Iterator[list[Any]]:
     for kind, entry in one.means.items():
-        numbers = (float(entry[key]) for key in ("value", "low", "high"))
+        numbers = (None if entry[key] is None else float(entry[key]) for key in ("value", "low", "high"))
         start = [one.of, one.method, one.map, one.score, one.number, one.decided.protocol, one.decided.threshold]
         yield [*start, kind, entry["pairs"], *numbers]
 

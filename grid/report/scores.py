@@ -195,7 +195,7 @@ def _numbers(one: Scored, entry: Mapping[str, Any]) -> dict[tuple[str, int], Num
 def beats_center(value: Mapping[str, Any], lower_is_better: bool) -> bool:
     """Whether the paired interval of the difference to the center baseline excludes 0, on the better side."""
     above = value.get("above", {}).get(CENTER)
-    if not above:
+    if not above or above.get("low") is None:
         return False
     return bool(above["high"] < 0 if lower_is_better else above["low"] > 0)
 

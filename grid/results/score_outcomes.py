@@ -79,4 +79,5 @@ def split(one: Scored, decided: Decisions) -> list[OutcomeScore]:
 def _mean(values: np.ndarray) -> dict[str, Any]:
     """The interval is over pairs, as in the table of all pairs."""
     share = bool(((values >= 0) & (values <= 1)).all())
-    return {**mean_interval(values, np.zeros(len(values)), RESAMPLES, 0, share=share), "pairs": len(values)}
+    most = 1.0 if np.abs(values).max() <= 1 else None  # the range of a number beyond is not known here
+    return {**mean_interval(values, np.zeros(len(values)), RESAMPLES, 0, share=share, most=most), "pairs": len(values)}

@@ -52,10 +52,10 @@ def reconstruction(encoder: Encoder, settings: Any) -> dict[str, Any]:
     mean_face = np.broadcast_to(np.rint(crops.mean(0)).astype(np.uint8), crops.shape)
     found = {}
     for name, others in (("", encoder.reconstructions), ("_mean_face", mean_face)):
-        for measure, values in (("psnr", psnr(crops, others)), ("ssim", ssim(crops, others))):
+        for measure, values, most in (("psnr", psnr(crops, others), None), ("ssim", ssim(crops, others), 1.0)):
             finite = np.isfinite(values)  # PSNR is infinite for equal images
             found[measure + name] = cluster_bootstrap.mean(
-                values[finite], encoder.subjects[finite], settings.resamples, settings.seed
+                values[finite], encoder.subjects[finite], settings.resamples, settings.seed, most=most
             )
     return found
 

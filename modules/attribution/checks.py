@@ -12,15 +12,16 @@ from torch import Tensor
 from configs.contract import described
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import Target
+from modules.shape_inference import Size, sides
 
 
-def check_images(images: Tensor, target: Target, size: int | tuple[int, int]) -> None:
+def check_images(images: Tensor, target: Target, size: Size) -> None:
     """Checks that images (N, 3, height, width) have the given ``size``, and that the target has one row for each.
 
     Raises:
         ValueError: they do not.
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = sides(size)
     if images.ndim != 4 or tuple(images.shape[2:]) != (height, width) or len(images) == 0:
         raise ValueError(f"images to explain are a tensor (N, 3, {height}, {width}) with N > 0; found {described(images)}")
     if len(images) != len(target):

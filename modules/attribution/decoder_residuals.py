@@ -23,8 +23,6 @@ from modules.attribution.batch_size import batch_size
 from modules.attribution.decoder_windows import differences, placed
 from modules.attribution.incremental_decoder import Incremental, applies
 
-__all__ = ["Decode", "decode_of", "weighted"]
-
 Masking = Literal["per_channel", "cumulative"]
 Norm = Literal["l2", "min_max"]
 Decode = Literal["by_location", "together", "full"]
@@ -66,12 +64,16 @@ def weighted(
 def _weighted(
     decoder: nn.Module, features: Tensor, weights: Tensor, masking: Masking, norm: Norm, place: Tensor, way: Decode
 ) -> tuple[Tensor, Tensor]:
-    """Returns (H, dead channels) on the device of ``features``; ``weights`` may be on another."""
+    """(H, dead channels) on the device of ``features``, from which nothing is read; ``weights`` may be on another."""
     assert way != "together" or masking == "per_channel", "cumulative changes depend on each other"
     weights = weights.to(features.device, torch.float64)
     if way == "together":
         return _together(decoder, features, weights, norm, place)
-    return _summed(_parts(decoder, features, masking, place, way), weights, norm)
+    if way == "full":
+        return _summed(_full(decoder, features, place, masking), weights, norm)
+    rows, columns = place // features.shape[2], place % features.shape[2]
+    parts = (_cumulative if masking == "cumulative" else _by_location)(decoder, features, rows, columns)
+    return _summed(parts, weights, norm)
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,6 @@ class _Part:
     top: int
     left: int
     values: Tensor
-
-
-def _parts(decoder: nn.Module, features: Tensor, masking: Masking, place: Tensor, way: Decode) -> Iterator[_Part]:
-    if way == "full":
-        return _full(decoder, features, place, masking)
-    rows, columns = place // features.shape[2], place % features.shape[2]
-    return (_cumulative if masking == "cumulative" else _by_location)(decoder, features, rows, columns)
 
 
 def _summed(parts: Iterator[_Part], weights: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:

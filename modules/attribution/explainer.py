@@ -11,6 +11,7 @@ import numpy as np
 from configs.contract import broken
 from configs.float32_precision import without_tf32
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 PAGE = "explainer"  # of docs/extending
 
@@ -66,7 +67,7 @@ class PairAttribution:
 
     maps: Mapping[str, np.ndarray]
     cosines: np.ndarray
-    target: str
+    target: str = "cosine of the two images"
     layer: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
     signed: frozenset[str] = frozenset()
@@ -126,7 +127,7 @@ class _Method(Generic[Config]):
 class Explainer(_Method[Config]):
     """Base class of explainers of single images."""
 
-    def explain(self, network: Any, images: Any, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Any, target: Target, size: Size) -> Attribution:
         """Maps of ``images`` (N, 3, height, width) of the given ``size``, float in [-1, 1], for a ``target`` of N rows.
 
         Leaves the network's mode, gradients and hooks unchanged. Each map depends only on its own image.
@@ -163,9 +164,7 @@ class PairExplainer(_Method[Config]):
 
     asks: ClassVar[bool] = False
 
-    def explain(
-        self, network: Any, left: Any, right: Any, size: int | tuple[int, int], reference: Reference | None = None
-    ) -> PairAttribution:
+    def explain(self, network: Any, left: Any, right: Any, size: Size, reference: Reference | None = None) -> PairAttribution:
         """Maps of N pairs, ``left`` and ``right`` (N, 3, height, width) float in [-1, 1]; each pair is explained independently.
 
         Leaves the network's mode, gradients and hooks unchanged.
@@ -176,9 +175,7 @@ class PairExplainer(_Method[Config]):
         """
         raise NotImplementedError
 
-    def tuned(
-        self, network: Any, images: Any, size: int | tuple[int, int], reference: Reference | None = None
-    ) -> PairExplainer:
+    def tuned(self, network: Any, images: Any, size: Size, reference: Reference | None = None) -> PairExplainer:
         """Returns the method with the parameters learned from the reference pairs fixed for this network; itself if there are
         none or they are cheap. ``images`` (N, 3, height, width) give dtype and device. Raises as ``explain``.
 

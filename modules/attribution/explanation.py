@@ -12,6 +12,7 @@ from torch import Tensor
 
 from modules.attribution.explainer import Reference
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class Explained:
     network: Any
     explainer: Any
     images: Tensor
-    size: int | tuple[int, int]
+    size: Size
     maps: Mapping[str, np.ndarray]
     signed: frozenset[str] = frozenset()
     target: Target | None = None

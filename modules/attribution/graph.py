@@ -58,18 +58,6 @@ _PRODUCTS = {"Mul", "Mm", "Mv", "Bmm", "Dot", "Convolution"} | _SUM_AND_PRODUCT
 _NORMALIZATIONS = {"NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm"}
 _AFFINE = {
     *("Add", "Sub", "Neg", "Sum", "Mean", "AvgPool2D", "AdaptiveAvgPool2D", "Cat", "Stack", "Clone", "Alias", "ToCopy"),
-    *(
-        "View",
-        "UnsafeView",
-        "ReshapeAlias",
-        "AsStrided",
-        "T",
-        "Transpose",
-        "Permute",
-        "Expand",
-        "Repeat",
-        "Squeeze",
-        "Unsqueeze",
-    ),
-    *("Select", "Slice", "Gather", "Index", "IndexSelect", "Unbind", "Split", "Diagonal", "ConstantPadNd"),
+    *("View", "UnsafeView", "ReshapeAlias", "AsStrided", "T", "Transpose", "Permute", "Expand", "Repeat", "Squeeze"),
+    *("Unsqueeze", "Select", "Slice", "Gather", "Index", "IndexSelect", "Unbind", "Split", "Diagonal", "ConstantPadNd"),
 }

@@ -16,18 +16,8 @@ from torch.nn import functional
 
 from modules.decoders.transposed import Transposed
 
-POINTWISE = (
-    nn.BatchNorm2d,  # in evaluation mode
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.ELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Identity,
-)
+# Batch normalization is in evaluation mode.
+POINTWISE = {nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Identity}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating, hooked
 from modules.attribution.target_layer import Shape, stages_of, too_coarse
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 
 class LayerConfig(ExplainerConfig):
@@ -34,7 +35,7 @@ class LayerExplainer(Explainer[LayerConfig]):
         """Raw map (h, w) from a layer's output and the score's gradient with respect to it, both (channels, h, w)."""
         raise NotImplementedError
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -91,10 +91,9 @@ class PixelGame:
         found, names = image_game(self.config, self.game, explained)
         headline = "probability" if "probability" in names else names[0]
         more = {"lower_is_better": list(names)} if self.low_is_good else {}
-        methods = flattened(found["methods"], names)
-        numbers = {name: name for name in names}
+        numbers = {name: f"{name}.auc" for name in names}
         each = ("images", explained.rows)
-        return score_result(explained, methods, numbers, each=each, headlines=[headline], **more, details=found)
+        return score_result(explained, found["methods"], numbers, each=each, headlines=[headline], **more, details=found)
 
 
 def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], Values]:
@@ -211,15 +210,4 @@ def score_result(
             "maps": {name: {key: value["each"] for key, value in numbers_of(entry)} for name, entry in own.items()},
         },
         **more,
-    }
-
-
-def flattened(methods: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-    """Entries of ``ImageGame.compare`` with each number's ``above`` next to its area, as ``score_result`` expects."""
-    return {
-        method: {
-            "baseline": entry["baseline"],
-            **{name: {**entry[name]["auc"], "above": entry[name]["above"]} for name in names},
-        }
-        for method, entry in methods.items()
     }

@@ -14,6 +14,7 @@ from modules.attribution.batch_size import batch_size
 from modules.attribution.explainer import Reference, Refused
 from modules.layers.normalize import SHORTEST
 from modules.metrics.roc import Curve
+from modules.shape_inference import Size, sides
 
 BATCH = 32  # on a CPU. A batch is filled with images of one pair only, so that no map depends on other pairs
 
@@ -22,13 +23,13 @@ Fill = Literal["mean", "black", "gray"] | Color
 _PLAIN: dict[str, Color] = {"black": (-1.0, -1.0, -1.0), "gray": (0.0, 0.0, 0.0)}
 
 
-def check_pairs(left: Tensor, right: Tensor, size: int | tuple[int, int]) -> tuple[int, int]:
+def check_pairs(left: Tensor, right: Tensor, size: Size) -> tuple[int, int]:
     """Checks that the shapes are as documented in ``PairExplainer.explain``; returns (height, width).
 
     Raises:
         ValueError: they are not.
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = sides(size)
     if left.ndim != 4 or tuple(left.shape[1:]) != (3, height, width) or left.shape != right.shape or len(left) == 0:
         raise ValueError(
             f"left and right images are two tensors of one shape (N, 3, {height}, {width}) with N > 0, one row per pair; found "
@@ -120,6 +121,11 @@ def decision_threshold(network: Any, reference: Reference | None, like: Tensor, 
     left, right = (embed_rows(network, images.to(like)) for images in (reference.left, reference.right))
     scores = cosine(left, right).cpu().numpy()
     return Curve.of(scores, same).best()[1]
+
+
+def positive_and_negative(total: np.ndarray) -> dict[str, np.ndarray]:
+    """Maps ``S+`` and ``S-``, float32: the positive values of a map, and the magnitudes of the negative ones."""
+    return {"S+": np.maximum(total, 0).astype(np.float32), "S-": np.maximum(-total, 0).astype(np.float32)}
 
 
 def threshold_of(given: float | None, network: Any, reference: Reference | None, like: Tensor) -> float:

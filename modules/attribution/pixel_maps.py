@@ -13,6 +13,7 @@ from modules.attribution.explainer import Attribution, Config, Explainer
 from modules.attribution.hooks import evaluating
 from modules.attribution.progress import announced
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 
 class PixelExplainer(Explainer[Config]):
@@ -31,7 +32,7 @@ class PixelExplainer(Explainer[Config]):
         """Map (H, W) of one image (1, 3, H, W), and numbers for the notes, with the same keys for each image."""
         raise NotImplementedError
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``. Notes: ``empty_maps``, indices of the images whose map is zero everywhere."""
         check_images(images, target, size)
         maps: list[Tensor] = []

@@ -20,32 +20,23 @@ from modules.attribution.graph import between, title
 from modules.attribution.hooks import hooked
 from modules.attribution.targets import Target
 
-_OTHERS = {  # title in autograd's graph -> usual name; custom functions have their own title
+_NAMES = {  # title in autograd's graph -> usual name, if it differs; custom functions have their own title
     "Silu": "SiLU",
     "Gelu": "GELU",
     "PreluKernel": "PReLU",
     "LeakyRelu": "LeakyReLU",
     "RreluWithNoise": "RReLU",
     "Elu": "ELU",
-    "Sigmoid": "Sigmoid",
-    "Tanh": "Tanh",
-    "Hardtanh": "ReLU6 or Hardtanh",
-    "Hardswish": "Hardswish",
-    "Hardsigmoid": "Hardsigmoid",
-    "Mish": "Mish",
-    "Softplus": "Softplus",
-    "LogSigmoid": "LogSigmoid",
-    "Threshold": "Threshold",
     "Glu": "GLU",
-    "Softmax": "Softmax",
-    "LogSoftmax": "LogSoftmax",
-    "Softshrink": "Softshrink",
-    "Hardshrink": "Hardshrink",
-    "Clamp": "clamp",
-    "ClampMin": "clamp",
-    "ClampMax": "clamp",
+    "Hardtanh": "ReLU6 or Hardtanh",
     "Erf": "erf",
     "Exp": "exp",
+    **dict.fromkeys(("Clamp", "ClampMin", "ClampMax"), "clamp"),
+}
+_OTHERS = {
+    *_NAMES,
+    *("Sigmoid", "Tanh", "Hardswish", "Hardsigmoid", "Mish", "Softplus", "LogSigmoid", "Threshold"),
+    *("Softmax", "LogSoftmax", "Softshrink", "Hardshrink"),
 }
 
 
@@ -105,7 +96,7 @@ def relu_network(network: Any, image: Tensor, target: Target, method: str) -> An
 
 def _check(path: dict[Node, Any], calls: dict[Node, nn.Module], method: str) -> None:
     found = [node for node in path if title(node) == "Relu"]
-    others = Counter(_OTHERS.get(title(node), title(node)) for node in path if title(node) in _OTHERS or _custom(node))
+    others = Counter(_NAMES.get(title(node), title(node)) for node in path if title(node) in _OTHERS or _custom(node))
     if others:
         names = ", ".join(f"{count} {name}" for name, count in sorted(others.items(), key=lambda item: (-item[1], item[0])))
         raise Refused("not_relu", f"{method} is defined for ReLU networks; this one has {names} besides {len(found)} ReLU")

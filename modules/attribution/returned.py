@@ -15,11 +15,12 @@ from configs.float32_precision import without_tf32
 from modules.attribution.explainer import PAGE, Attribution, PairAttribution, Reference
 from modules.attribution.explanation import Explained
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 METRIC = "explanation_metric"  # page of docs/extending
 
 
-def explain(config: Any, network: Any, images: Any, target: Target, size: int | tuple[int, int]) -> Attribution:
+def explain(config: Any, network: Any, images: Any, target: Target, size: Size) -> Attribution:
     """Runs an explainer of single images, see ``modules.attribution.explainer.Explainer.explain``.
 
     Raises:
@@ -37,7 +38,7 @@ def explain(config: Any, network: Any, images: Any, target: Target, size: int | 
 
 
 def explain_pairs(
-    config: Any, network: Any, left: Any, right: Any, size: int | tuple[int, int], reference: Reference | None, same: Any = None
+    config: Any, network: Any, left: Any, right: Any, size: Size, reference: Reference | None, same: Any = None
 ) -> PairAttribution:
     """Runs an explainer of pairs, see ``modules.attribution.explainer.PairExplainer.explain``.
 

@@ -9,7 +9,6 @@ for constant maps.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,33 +21,13 @@ from modules.attribution.pair_utilities import embed_rows
 from modules.attribution.targets import ClassLogit, Cosine, Target
 from modules.attribution.weight_randomization import layers, randomized
 from modules.metrics.ranking import spearman
+from modules.shape_inference import Size
 
 Maps = Mapping[str, np.ndarray]  # name -> (N, ...): map i is of image or pair i
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Attributes:
-    seed: of all random numbers
-    depths: number of cascade points, the last being the whole network; also the number of layers reinitialized independently
-    limit: a mean abs(rho) above it is flagged
-    """
-
-    seed: int = 0
-    depths: int = 3
-    limit: float = 0.95
-
-    def __post_init__(self) -> None:
-        assert self.depths >= 1, self.depths
-
-
 def check_images(
-    explainer: Explainer,
-    network: Any,
-    images: Tensor,
-    target: Target,
-    size: int | tuple[int, int],
-    settings: Settings | None = None,
+    explainer: Explainer, network: Any, images: Tensor, target: Target, size: Size, settings: Any
 ) -> dict[str, Any]:
     """Checks a method's maps of images (N, 3, H, W); returns JSON values, see ``check``.
 
@@ -70,9 +49,10 @@ def check_pairs(
     network: Any,
     left: Tensor,
     right: Tensor,
-    size: int | tuple[int, int],
+    size: Size,
     reference: Reference | None = None,
-    settings: Settings | None = None,
+    *,
+    settings: Any,
     **options: Any,
 ) -> dict[str, Any]:
     """Checks a pair method's maps; returns JSON values, see ``check``. ``options`` are passed to ``explainer.explain``.
@@ -100,9 +80,9 @@ def check(
     network: Any,
     parts: Sequence[str],
     swap: Callable[[], Maps | tuple[Maps, Maps]],
-    settings: Settings | None = None,
+    settings: Any,
 ) -> dict[str, Any]:
-    """Runs all checks; the network itself is never changed.
+    """Runs all checks; the network itself is never changed. ``settings``: a ``SanityConfig``.
 
     Returns:
         ``cascading`` and ``independent``: lists of ``{layer, rho}``, where rho is name of map -> result of ``likeness``;
@@ -110,10 +90,9 @@ def check(
         reinitialized) and ``target-insensitive`` if the mean abs(rho) is above the limit, and ``undetermined`` if rho is
         undefined for all maps. If the method refuses, ``refused`` ``{code, reason}`` replaces rho.
     """
-    chosen = settings or Settings()
     plain = explain(network)
     names = layers(network, parts)
-    points = sorted({round(depth * len(names) / chosen.depths) for depth in range(1, chosen.depths + 1)} - {0})
+    points = sorted({round(depth * len(names) / settings.depths) for depth in range(1, settings.depths + 1)} - {0})
 
     def compared(make: Callable[[], Maps | tuple[Maps, Maps]]) -> dict[str, Any]:
         try:
@@ -124,7 +103,7 @@ def check(
         return {"rho": {name: likeness(before[name], after[name]) for name in before if name in after}}
 
     def drawn(changed: Sequence[str]) -> dict[str, Any]:
-        return compared(lambda: explain(randomized(network, changed, chosen.seed)))
+        return compared(lambda: explain(randomized(network, changed, settings.seed)))
 
     cascading = [{"layer": names[point - 1], "layers": point, **drawn(names[:point])} for point in points]
     independent = [{"layer": names[point - 1], **drawn(names[point - 1 : point])} for point in points]
@@ -136,12 +115,12 @@ def check(
             "target-insensitive": swapping.get("rho", {}).get(name),
         }
         means = {flag: look and look["mean"] for flag, look in looks.items()}
-        flags[name] = [flag for flag, mean in means.items() if mean is not None and mean > chosen.limit]
+        flags[name] = [flag for flag, mean in means.items() if mean is not None and mean > settings.limit]
         if any(look is not None and look["mean"] is None for look in looks.values()):
             flags[name].append("undetermined")
     return {
-        "seed": chosen.seed,
-        "limit": chosen.limit,
+        "seed": settings.seed,
+        "limit": settings.limit,
         "cascading": cascading,
         "independent": independent,
         "target_swap": swapping,

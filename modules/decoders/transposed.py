@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from configs.network_interfaces import DecoderConfig
+from modules.shape_inference import Size, sides
 
 _NARROWEST = 16
 
@@ -30,12 +31,11 @@ class TransposedConfig(DecoderConfig):
     layers: int = Field(default=4, ge=1, le=8)
     width: int = Field(default=256, ge=1)
 
-    def build(self, channels: int, height: int, width: int, size: int | tuple[int, int]) -> Transposed:
+    def build(self, channels: int, height: int, width: int, size: Size) -> Transposed:
         """Raises:
         ValueError: the output size differs from the image size.
         """
-        wanted = (size, size) if isinstance(size, int) else size
-        found = (height << self.layers, width << self.layers)
+        wanted, found = sides(size), (height << self.layers, width << self.layers)
         if found != tuple(wanted):
             raise ValueError(
                 f"decoder transposed: a map of {height} x {width} doubled {self.layers} times gives {found[0]} x {found[1]} "

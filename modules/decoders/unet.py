@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from configs.network_interfaces import DecoderConfig
+from modules.shape_inference import Size, sides
 
 
 class UnetConfig(DecoderConfig):
@@ -32,11 +33,11 @@ class UnetConfig(DecoderConfig):
     widest: int = Field(default=512, ge=1)
     code: Literal["map", "pooled"] = "map"
 
-    def build(self, channels: int, height: int, width: int, size: int | tuple[int, int]) -> Unet:
+    def build(self, channels: int, height: int, width: int, size: Size) -> Unet:
         """Raises:
         ValueError: the feature map is larger than the image.
         """
-        high, wide = (size, size) if isinstance(size, int) else size
+        high, wide = sides(size)
         if height > high or width > wide:
             raise ValueError(
                 f"decoder unet: the feature map has {height} x {width} locations, and the images only {high} x {wide} pixels; "

@@ -15,6 +15,7 @@ from modules.attribution.explainer import Attribution, Explainer, Refused
 from modules.attribution.hooks import evaluating, hooked
 from modules.attribution.targets import Target
 from modules.backbones.abn import AttentionBranchNetwork
+from modules.shape_inference import Size
 
 
 class ABNAttentionConfig(ExplainerConfig):
@@ -30,7 +31,7 @@ class ABNAttentionConfig(ExplainerConfig):
 class AbnAttention(Explainer):
     """Costs one forward pass of the backbone per image. The map is a sigmoid, in (0, 1), and the same for every target."""
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``.
 
         Raises:

@@ -20,6 +20,7 @@ from modules.attribution.explainer import Attribution, Explainer, Refused
 from modules.attribution.graph import between, nonlinear
 from modules.attribution.hooks import evaluating
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 
 class CAMConfig(ExplainerConfig):
@@ -37,7 +38,7 @@ class CAM(Explainer):
     The cosine with the embedding's norm held constant is such a score too; then b is the contribution of the head's biases.
     """
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``. Notes: ``scores`` and ``biases`` of each image; mean(map) + bias = score.
 
         Raises:

@@ -17,9 +17,18 @@ from torch import Tensor
 from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, embed_many, embed_rows
+from modules.attribution.pair_utilities import (
+    Fill,
+    check_pairs,
+    color,
+    cosine,
+    embed_many,
+    embed_rows,
+    positive_and_negative,
+)  # fmt: skip
 from modules.attribution.progress import announced
 from modules.metrics.ranking import Binary
+from modules.shape_inference import Size
 
 
 class CorrRISEConfig(PairExplainerConfig):
@@ -52,7 +61,7 @@ class CorrRise(PairExplainer[CorrRISEConfig]):
     """Costs 2 x masks + 2 forward passes per pair."""
 
     def explain(
-        self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+        self, network: Any, left: Tensor, right: Tensor, size: Size, reference: Reference | None = None
     ) -> PairAttribution:
         """Maps ``S+`` and ``S-``, with values from 0 to 1; their difference is the correlation.
 
@@ -83,11 +92,7 @@ class CorrRise(PairExplainer[CorrRISEConfig]):
             "constant_scores": constant,
             "fill": [round(float(value), 6) for value in fill.flatten()],
         }
-        maps = {
-            "S+": np.maximum(correlations, 0).astype(np.float32),
-            "S-": np.maximum(-correlations, 0).astype(np.float32),
-        }
-        return PairAttribution(maps, cosines.astype(np.float32), "cosine of the two images", notes=notes)
+        return PairAttribution(positive_and_negative(correlations), cosines.astype(np.float32), notes=notes)
 
     def draw(self, shape: tuple[int, int], device: torch.device | str = "cpu") -> Tensor:
         """Masks, bool (masks, H, W), True where a pixel is visible; they depend only on the config and the shape.

@@ -23,6 +23,7 @@ from modules.attribution.hooks import evaluating, hooked
 from modules.attribution.layer_maps import LayerConfig
 from modules.attribution.target_layer import choose_stage
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 
 class ExcitationBackpropConfig(LayerConfig):
@@ -40,7 +41,7 @@ class ExcitationBackprop(Explainer[ExcitationBackpropConfig]):
     """Costs one forward pass per image and one more to find the layer, and as much as one backward pass (two if contrastive)
     down to the layer."""
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``. A map without ``contrastive`` sums to 1, less what ends in neurons without any positive
         input.
 

@@ -18,11 +18,16 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explainers import PairExplainerConfig
-from modules.attribution.component_gradients import Norm, component_maps
+from modules.attribution.batch_size import batch_size
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import check_pairs, cosine_shares, threshold_of
+from modules.attribution.pair_utilities import check_pairs, cosine_shares, positive_and_negative, threshold_of
 from modules.attribution.progress import announced
+from modules.shape_inference import Size
+
+BATCH = 32  # on a CPU. A batch holds copies of one image only, so that no map depends on other images
+
+Norm = Literal["l2", "min_max", "none"]
 
 
 class FGGBConfig(PairExplainerConfig):
@@ -50,7 +55,7 @@ class FGGB(PairExplainer[FGGBConfig]):
     """Costs as many forward and backward passes per image as the embedding has components."""
 
     def explain(
-        self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+        self, network: Any, left: Tensor, right: Tensor, size: Size, reference: Reference | None = None
     ) -> PairAttribution:
         """Maps ``S+`` and ``S-``, (H, W).
 
@@ -71,10 +76,45 @@ class FGGB(PairExplainer[FGGBConfig]):
                 maps.append(torch.stack([one for one, _ in found]).cpu().numpy())
                 empty.append([count for _, count in found])
                 cosines.append(float(shares.sum()))
-        total = np.stack(maps)
-        return PairAttribution(
-            {"S+": np.maximum(total, 0).astype(np.float32), "S-": np.maximum(-total, 0).astype(np.float32)},
-            np.array(cosines, np.float32),
-            "cosine of the two images",
-            notes={"threshold": threshold, "zero_gradients": empty},
-        )
+        notes = {"threshold": threshold, "zero_gradients": empty}
+        return PairAttribution(positive_and_negative(np.stack(maps)), np.array(cosines, np.float32), notes=notes)
+
+
+def component_maps(network: Any, image: Tensor, weights: Tensor, norm: Norm) -> tuple[Tensor, int]:
+    """Weighted sum of the gradient maps of all components, and how many of these maps are zero everywhere.
+
+    The map of component k is the mean over the colors of abs(d f_k / d image), normalized. The network is in evaluation mode,
+    so that images in a batch do not influence each other.
+
+    Args:
+        image: (3, H, W)
+        weights: (D,) float64
+        norm: of each map, over its pixels: divided by its L2 norm, scaled to [0, 1], or left as it is
+
+    Returns:
+        (H, W) float64.
+    """
+    count = len(weights)
+    total = torch.zeros(image.shape[1:], dtype=torch.float64, device=image.device)
+    empty = 0
+    batch = batch_size(BATCH, image, count)
+    for start in range(0, count, batch):
+        places = torch.arange(start, start + batch, device=image.device).clamp(max=count - 1)  # the last batch is padded
+        with torch.enable_grad():
+            leaf = image.detach().expand(batch, -1, -1, -1).clone().requires_grad_()
+            components = network.embed(leaf.clone())  # a leaf must not be modified in place
+            (found,) = torch.autograd.grad(components.gather(1, places[:, None]).sum(), leaf)
+        maps = found.abs().mean(1).double()[: count - start]
+        empty += int((maps.amax((1, 2)) == 0).sum())
+        for weight, one in zip(weights[start : start + batch], normalized(maps, norm), strict=True):
+            total += weight * one  # one by one, so that the sum does not depend on the batch
+    return total, empty
+
+
+def normalized(maps: Tensor, norm: Norm) -> Tensor:
+    """Each of the maps (N, H, W), normalized; zero where it is constant, for ``min_max``, or zero everywhere."""
+    if norm == "none":
+        return maps
+    low = maps.amin((1, 2), keepdim=True) if norm == "min_max" else torch.zeros_like(maps[:, :1, :1])
+    span = maps.amax((1, 2), keepdim=True) - low if norm == "min_max" else maps.square().sum((1, 2), keepdim=True).sqrt()
+    return torch.where(span > 0, (maps - low) / torch.where(span > 0, span, torch.ones_like(span)), torch.zeros_like(maps))

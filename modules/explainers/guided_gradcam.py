@@ -20,6 +20,7 @@ from modules.attribution.layer_maps import LayerConfig
 from modules.attribution.targets import Target
 from modules.explainers.gradcam import GradCAM
 from modules.explainers.guided_backprop import GuidedBackprop
+from modules.shape_inference import Size
 
 
 class GuidedGradCAMConfig(LayerConfig):
@@ -34,7 +35,7 @@ class GuidedGradCAMConfig(LayerConfig):
 class GuidedGradCAM(Explainer[GuidedGradCAMConfig]):
     """Costs as much as ``guided_backprop`` and ``gradcam`` together."""
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``. Maps have the resolution of the images.
 
         Raises:

@@ -22,6 +22,7 @@ from modules.attribution.hooks import evaluating
 from modules.attribution.perturbation import AlteredScores, check_probability
 from modules.attribution.progress import announced
 from modules.attribution.targets import Target
+from modules.shape_inference import Size
 
 
 class LIMEConfig(ExplainerConfig):
@@ -59,7 +60,7 @@ class LIMEConfig(ExplainerConfig):
 class Lime(Explainer[LIMEConfig]):
     """Costs ``samples`` forward passes per image, in batches of the same shape; images are processed one by one."""
 
-    def explain(self, network: Any, images: Tensor, target: Target, size: int | tuple[int, int]) -> Attribution:
+    def explain(self, network: Any, images: Tensor, target: Target, size: Size) -> Attribution:
         """See ``Explainer.explain``; maps have the size of the images. ``notes`` holds the weighted R^2 of each fit.
 
         Raises:

@@ -24,6 +24,7 @@ from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, decision_threshold, embed_many, embed_rows
 from modules.attribution.patches import places
 from modules.attribution.progress import announced
+from modules.shape_inference import Size
 
 CODE = "impostor_pair"
 
@@ -66,7 +67,7 @@ class MinPlus(PairExplainer[MinPlusConfig]):
         network: Any,
         left: Tensor,
         right: Tensor,
-        size: int | tuple[int, int],
+        size: Size,
         reference: Reference | None = None,
         same: Any = None,
     ) -> PairAttribution:
@@ -87,10 +88,7 @@ class MinPlus(PairExplainer[MinPlusConfig]):
             if len(reasons) == len(left):
                 raise Refused(CODE, f"none of the {len(left)} pairs is genuine; the first: {reasons[0]}")
             found = {
-                pair: [
-                    self.strategies(network, left[pair], right[pair], fill),
-                    self.strategies(network, right[pair], left[pair], fill),
-                ]
+                pair: [self.strategies(network, *both, fill) for both in ((left[pair], right[pair]), (right[pair], left[pair]))]
                 for pair in announced([pair for pair in range(len(left)) if pair not in reasons])
             }
         names = list(next(iter(found.values()))[0])
@@ -106,9 +104,7 @@ class MinPlus(PairExplainer[MinPlusConfig]):
             "evaluated_by": evaluated,
             "fill": [round(float(value), 6) for value in fill.flatten()],
         }
-        return PairAttribution(
-            maps, cosines.astype(np.float32), "cosine of the two images", notes=notes, signed=frozenset(names)
-        )
+        return PairAttribution(maps, cosines.astype(np.float32), notes=notes, signed=frozenset(names))
 
     def refusals(
         self, network: Any, cosines: np.ndarray, like: Tensor, reference: Reference | None, same: Any

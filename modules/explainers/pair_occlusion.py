@@ -23,6 +23,7 @@ from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, embed_many, kinds
 from modules.attribution.patches import places, spread
 from modules.attribution.progress import announced
+from modules.shape_inference import Size
 
 
 class PairOcclusionConfig(PairExplainerConfig):
@@ -67,7 +68,7 @@ class PairOcclusion(PairExplainer):
         self.known = known
 
     def explain(
-        self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+        self, network: Any, left: Tensor, right: Tensor, size: Size, reference: Reference | None = None
     ) -> PairAttribution:
         """Maps ``delta``, raw, and ``normalized``, equation 1 with Theta of the reference pairs; the same for both images.
 
@@ -102,11 +103,9 @@ class PairOcclusion(PairExplainer):
                 notes["unnormalized"] = f"Theta is {threshold:g}, and nothing can be divided by that"
         both = {name: np.repeat(one[:, None], 2, axis=1).astype(np.float32) for name, one in maps.items()}
         cosines = np.array([value for _, value in found], np.float32)
-        return PairAttribution(both, cosines, "cosine of the two images", notes=notes, signed=frozenset({"delta"}))
+        return PairAttribution(both, cosines, notes=notes, signed=frozenset({"delta"}))
 
-    def tuned(
-        self, network: Any, images: Tensor, size: int | tuple[int, int], reference: Reference | None = None
-    ) -> PairOcclusion:
+    def tuned(self, network: Any, images: Tensor, size: Size, reference: Reference | None = None) -> PairOcclusion:
         """The method with Theta fixed for this network. Theta is only a scale, but takes most of the time."""
         check_pairs(images, images, size)
         with torch.no_grad(), evaluating(network):

@@ -38,9 +38,10 @@ from modules.attribution import decoder_residuals
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.linear_heads import LinearHead
-from modules.attribution.pair_utilities import check_embeddings, check_pairs, threshold_of
+from modules.attribution.pair_utilities import check_embeddings, check_pairs, positive_and_negative, threshold_of
 from modules.attribution.progress import announced
 from modules.heads.gmp import Gmp
+from modules.shape_inference import Size
 
 
 class ReconstructionConfig(PairExplainerConfig):
@@ -98,7 +99,7 @@ class Reconstruction(PairExplainer[ReconstructionConfig]):
     """Costs 2 forward passes and 2 x channels decodings per pair; only changed parts are decoded if the decoder allows it."""
 
     def explain(
-        self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+        self, network: Any, left: Tensor, right: Tensor, size: Size, reference: Reference | None = None
     ) -> PairAttribution:
         """Maps ``S``, ``S+`` and ``S-``, (H, W) of the decoded image; S+ - S- = H.
 
@@ -131,21 +132,12 @@ class Reconstruction(PairExplainer[ReconstructionConfig]):
                 cosines.append(cosine)
                 biases.append([side.bias for side in sides])
         total = np.stack(maps)
-        notes = {
-            "threshold": threshold,
-            "dead_channels": dead,
-            "decode": "full" if way == "full" else "incremental",
-        }
+        notes = {"threshold": threshold, "dead_channels": dead, "decode": "full" if way == "full" else "incremental"}
         if self.config.head == "linear":
             notes["bias"] = biases
-        found_maps = {"S": np.abs(total), "S+": np.maximum(total, 0), "S-": np.maximum(-total, 0)}
-        return PairAttribution(
-            {name: one.astype(np.float32) for name, one in found_maps.items()},
-            np.array(cosines, np.float32),
-            "cosine of the two images",
-            layer=list(network.backbone.stages())[-1],
-            notes=notes,
-        )
+        found_maps = {"S": np.abs(total).astype(np.float32), **positive_and_negative(total)}
+        last = list(network.backbone.stages())[-1]
+        return PairAttribution(found_maps, np.array(cosines, np.float32), layer=last, notes=notes)
 
     def _division(self, head: Any) -> Callable[[list[Tensor], float], tuple[list[Side], float]]:
         """The function that computes both images' ``Side`` and the cosine from two feature maps and T."""

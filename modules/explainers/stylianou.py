@@ -18,6 +18,7 @@ from modules.attribution.all_pairs import Cached, cache, stylianou
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.linear_heads import LinearHead
 from modules.attribution.pair_utilities import check_pairs
+from modules.shape_inference import Size
 
 
 class StylianouConfig(PairExplainerConfig):
@@ -33,7 +34,7 @@ class Stylianou(PairExplainer[StylianouConfig]):
     """Costs 2 forward passes per pair; everything after the feature map is computed in float64."""
 
     def explain(
-        self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+        self, network: Any, left: Tensor, right: Tensor, size: Size, reference: Reference | None = None
     ) -> PairAttribution:
         """Map ``similarity``, at the resolution of the feature map; ``notes.bias`` holds the part that belongs to no location.
 
@@ -50,13 +51,11 @@ class Stylianou(PairExplainer[StylianouConfig]):
             maps.append(torch.stack([part[0][0, 0] for part in found]))
             biases.append([float(part[1][0, 0]) for part in found])
             cosines.append(float(found[0][2][0, 0]))
-        names = network.backbone.stages()
         raw = torch.stack(maps).cpu().numpy().astype(np.float32)
         return PairAttribution(
             {"similarity": raw},
             np.array(cosines, np.float32),
-            "cosine of the two images",
-            layer=list(names)[-1],
+            layer=list(network.backbone.stages())[-1],
             notes={"bias": biases, "cells": "where each channel peaks" if head.selects else "all"},
             signed=frozenset({"similarity"}),
         )

@@ -22,6 +22,7 @@ from modules.attribution.explainer import PairAttribution, PairExplainer, Refere
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import check_pairs, cosine_shares, embed_rows, threshold_of
 from modules.attribution.progress import announced
+from modules.shape_inference import Size
 
 
 class XSSABConfig(PairExplainerConfig):
@@ -44,7 +45,7 @@ class XSSAB(PairExplainer[XSSABConfig]):
     """Costs two forward passes and two backward passes per image."""
 
     def explain(
-        self, network: Any, left: Tensor, right: Tensor, size: int | tuple[int, int], reference: Reference | None = None
+        self, network: Any, left: Tensor, right: Tensor, size: Size, reference: Reference | None = None
     ) -> PairAttribution:
         """Maps ``S+`` of the arguments for a match, ``S-`` of those against it, and ``S`` = S+ - S-, signed; (H, W).
 
@@ -71,7 +72,6 @@ class XSSAB(PairExplainer[XSSABConfig]):
         return PairAttribution(
             {name: one.astype(np.float32) for name, one in found.items()},
             np.array(cosines, np.float32),
-            "cosine of the two images",
             notes={"threshold": threshold, "arguments": arguments},
             signed=frozenset({"S"}),
         )

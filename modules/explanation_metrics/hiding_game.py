@@ -19,7 +19,6 @@ from modules.attribution.metric_utilities import (
     as_array,
     embeddings_of,
     finite,
-    flattened,
     image_game,
     score_result,
 )
@@ -77,10 +76,10 @@ class Hiding:
         return self._images(explained) if explained.same is None else self._pairs(explained)
 
     def _images(self, explained: Explained) -> dict[str, Any]:
-        found, names = image_game(self.config, "hiding", explained)
-        methods = flattened(found["methods"], names)
-        numbers = {"auc": "accuracy", "score": "score", "probability": "probability"}
-        return score_result(explained, methods, numbers, each=("images", explained.rows), headlines=["auc"], details=found)
+        found, _ = image_game(self.config, "hiding", explained)
+        numbers = {"auc": "accuracy.auc", "score": "score.auc", "probability": "probability.auc"}
+        each = ("images", explained.rows)
+        return score_result(explained, found["methods"], numbers, each=each, headlines=["auc"], details=found)
 
     def _pairs(self, explained: Explained) -> dict[str, Any]:
         assert explained.same is not None
@@ -97,10 +96,6 @@ class Hiding:
             game = HidingGame(embed.start, left, right, explained.same[pairs], settings, threshold, memory)
             found = game.compare({name: (maps[0::2][pairs], maps[1::2][pairs]) for name, maps in explained.maps.items()})
         found["threshold_from"] = origin
-        for entry in found["methods"].values():
-            entry["auc"]["above"] = entry.pop("above")
-            if entry["refit"] is not None:
-                entry["refit"]["auc"]["above"] = entry["refit"].pop("above")
         genuine = int(explained.same[pairs].sum())
         kinds = {"genuine": genuine, "impostor": len(pairs) - genuine}
         numbers = {"auc": "auc", "refit": "refit.auc"}

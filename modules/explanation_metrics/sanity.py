@@ -11,7 +11,7 @@ from pydantic import Field
 from configs.explainers import ScoreConfig
 from modules.attribution.explainer import Refused
 from modules.attribution.explanation import Explained
-from modules.attribution.sanity_checks import Settings, check_images, check_pairs
+from modules.attribution.sanity_checks import check_images, check_pairs
 
 
 class SanityConfig(ScoreConfig):
@@ -46,12 +46,11 @@ class Sanity:
         Raises:
             Refused: ``no_swap``: a pair method with a single pair; or any code raised by the method.
         """
-        settings = Settings(self.config.seed, self.config.depths, self.config.limit)
         pairs = explained.same is not None
         count = len(explained.images)
         if explained.target is None:
             chosen = self._some_pairs(explained)
-            found, count = self._of_pairs(explained, chosen, settings), len(chosen)
+            found, count = self._of_pairs(explained, chosen), len(chosen)
         else:
             rows = np.arange(min(count, self.config.most))
             if pairs:
@@ -59,7 +58,7 @@ class Sanity:
                 # be the image itself.
                 rows = (2 * self._some_pairs(explained)[None] + np.array([[0], [1]])).reshape(-1)
             images, target = explained.images[torch.from_numpy(rows)], explained.target.take(rows.tolist())
-            found = check_images(explained.explainer.build(), explained.network, images, target, explained.size, settings)
+            found = check_images(explained.explainer.build(), explained.network, images, target, explained.size, self.config)
             count = len(rows) // 2 if pairs else len(rows)
         return {
             "of": "pairs" if pairs else "images",
@@ -80,14 +79,16 @@ class Sanity:
         order = sorted((place, kind, int(pair)) for kind, some in enumerate(kinds) for place, pair in enumerate(some))
         return np.sort(np.array([pair for _, _, pair in order[: self.config.most // 2]], np.int64))
 
-    def _of_pairs(self, explained: Explained, chosen: np.ndarray, settings: Settings) -> dict[str, Any]:
+    def _of_pairs(self, explained: Explained, chosen: np.ndarray) -> dict[str, Any]:
         assert explained.same is not None
         if len(chosen) < 2:
             raise Refused("no_swap", "a pair's other image can be swapped where there are two pairs, and one alone has maps")
         explainer = explained.explainer.build()
         more = {"same": torch.from_numpy(explained.same[chosen])} if explainer.asks else {}
         left, right = (explained.images[torch.from_numpy(2 * chosen + side)] for side in (0, 1))
-        return check_pairs(explainer, explained.network, left, right, explained.size, explained.reference, settings, **more)
+        return check_pairs(
+            explainer, explained.network, left, right, explained.size, explained.reference, settings=self.config, **more
+        )
 
 
 def _numbers(found: dict[str, Any], name: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,11 @@ class Attribute:
 
     def take(self, rows: np.ndarray) -> Attribute:
         """The attribute of these images."""
-        return Attribute(self.name, self.values[rows], self.classes)
+        return replace(self, values=self.values[rows])
+
+    def permuted(self, subjects: np.ndarray, generator: np.random.Generator) -> Attribute:
+        """The attribute with a random permutation of its values, see ``permuted``."""
+        return replace(self, values=permuted(self.values, subjects, generator))
 
 
 def constant_in_subjects(values: np.ndarray, subjects: np.ndarray) -> bool:

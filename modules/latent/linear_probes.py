@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from modules.latent.attribute_labels import Attribute, constant_in_subjects, permuted
+from modules.latent.attribute_labels import Attribute, constant_in_subjects
 from modules.metrics import cluster_bootstrap
 
 
@@ -54,7 +54,7 @@ def probe(
     generator = np.random.default_rng(seed)
     null = []
     for _ in range(permutations):
-        other = Attribute(attribute.name, permuted(attribute.values, subjects, generator), attribute.classes)
+        other = attribute.permuted(subjects, generator)
         terms, statistic = _terms(other, _predicted(vectors, other, subjects, folds, strength, seed))
         null.append(float(statistic(terms.sum(0)[None])[0]))
     about: dict[str, Any] = {"measure": "r2" if attribute.classes is None else "balanced_accuracy", **found}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from modules.latent.attribute_labels import Attribute, permuted
+from modules.latent.attribute_labels import Attribute
 from modules.metrics import cluster_bootstrap
 
 
@@ -42,8 +42,7 @@ def shares(vectors: np.ndarray, attribute: Attribute, subjects: np.ndarray, perm
     generator = np.random.default_rng(seed)
     largest = np.empty(permutations)
     for turn in range(permutations):
-        other = Attribute(attribute.name, permuted(attribute.values, subjects, generator), attribute.classes)
-        largest[turn] = _explained(centered, other).max()
+        largest[turn] = _explained(centered, attribute.permuted(subjects, generator)).max()
     p = (1 + (largest[:, None] >= found).sum(0)) / (1 + permutations)
     return Shares(found, p, float(np.quantile(largest, 0.95)) if permutations else float("nan"))
 

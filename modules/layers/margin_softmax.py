@@ -6,6 +6,7 @@ import math
 from typing import Any, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,9 +17,16 @@ from modules.layers.partial_fc import RowKeeper, sampled_classes
 
 
 class MarginSoftmaxConfig(LossConfig):
-    """Base class of the configs of margin losses."""
+    """Base class of the configs of margin losses; ``scale`` is s, by which cosines are multiplied."""
 
     shares_classes: ClassVar[bool] = True
+    scale: float = Field(default=64.0, gt=0)
+
+
+class SampledMarginConfig(MarginSoftmaxConfig):
+    """``sample`` is the fraction of classes per training step, see ``modules.layers.partial_fc``."""
+
+    sample: float = Field(default=1.0, gt=0, le=1)
 
 
 class MarginSoftmax(nn.Module):
@@ -31,8 +39,7 @@ class MarginSoftmax(nn.Module):
         dimension: of embeddings
         classes: rows of ``weight``, the class centers; initialized from a normal distribution with standard deviation 0.01, so
             that a center's norm is small and its direction changes quickly at first
-        config: with ``scale``, s, and ``sample``, the fraction of classes per training step, see ``modules.layers.partial_fc``;
-            evaluation mode uses all classes
+        config: with ``scale``, and ``sample`` if classes may be sampled; evaluation mode uses all classes
         centers: rows of ``weight`` per class; more than one does not combine with ``sample``
 
     Attributes:

@@ -8,21 +8,19 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated_within
+from modules.layers.margin_softmax import MarginSoftmax, SampledMarginConfig, rotated_within
 
 
-class AdaFaceConfig(MarginSoftmaxConfig):
+class AdaFaceConfig(SampledMarginConfig):
     """The logit of the true class is s (cos(theta - m q) - m q - m). q is the norm of the embedding, standardized, times
     ``concentration``, and clipped to [-1, 1]. Norms are standardized by their exponential averages over batches, with weight
     ``momentum`` of the present one; they get no gradient. theta - m q is clipped to [0.001, pi - 0.001].
     """
 
     name: Literal["adaface"] = "adaface"
-    scale: float = Field(default=64.0, gt=0)
     margin: float = Field(default=0.4, ge=0, le=1.5)
     concentration: float = Field(default=0.333, gt=0)
     momentum: float = Field(default=0.01, gt=0, le=1)
-    sample: float = Field(default=1.0, gt=0, le=1)
 
     def build(self, dimension: int, classes: int) -> AdaFace:
         return AdaFace(dimension, classes, self)

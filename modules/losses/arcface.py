@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated, rotated_within
+from modules.layers.margin_softmax import MarginSoftmax, SampledMarginConfig, rotated, rotated_within
 
 
-class ArcFaceConfig(MarginSoftmaxConfig):
+class ArcFaceConfig(SampledMarginConfig):
     """With theta the angle to the true class's center and m the margin, the true class's logit is s times
 
     * ``exact``: cos(theta + m); where theta + m exceeds pi, cos(theta) - m sin(m), which keeps decreasing
@@ -23,12 +23,10 @@ class ArcFaceConfig(MarginSoftmaxConfig):
     """
 
     name: Literal["arcface"] = "arcface"
-    scale: float = Field(default=64.0, gt=0)
     margin: float = Field(default=0.5, ge=0, le=math.pi / 2)  # radians
     variant: Literal["exact", "straight_through", "clipped"] = "exact"
     easy_margin: bool = False
     epsilon: float = Field(default=1e-3, gt=0, lt=0.1)  # radians, of clipped
-    sample: float = Field(default=1.0, gt=0, le=1)
 
     def build(self, dimension: int, classes: int) -> ArcFace:
         return ArcFace(dimension, classes, self)

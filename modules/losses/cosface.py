@@ -7,16 +7,14 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig
+from modules.layers.margin_softmax import MarginSoftmax, SampledMarginConfig
 
 
-class CosFaceConfig(MarginSoftmaxConfig):
+class CosFaceConfig(SampledMarginConfig):
     """The true class's logit is s (cos(theta) - m). ``sample`` is the fraction of classes used per training step."""
 
     name: Literal["cosface"] = "cosface"
-    scale: float = Field(default=64.0, gt=0)
     margin: float = Field(default=0.35, ge=0, le=2)  # public code uses 0.35 and 0.4
-    sample: float = Field(default=1.0, gt=0, le=1)
 
     def build(self, dimension: int, classes: int) -> CosFace:
         return CosFace(dimension, classes, self)

@@ -9,20 +9,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated
+from modules.layers.margin_softmax import MarginSoftmax, SampledMarginConfig, rotated
 
 
-class CurricularFaceConfig(MarginSoftmaxConfig):
+class CurricularFaceConfig(SampledMarginConfig):
     """The logit of the true class is s cos(theta + m), as in ArcFace. Another class whose cosine c is above the true class's
     cosine with its margin has s c (t + c) in place of s c. t is the exponential average, over batches, of the mean cosine to
     the true class, with weight ``momentum`` of the present batch: it starts at 0 and grows with the network.
     """
 
     name: Literal["curricularface"] = "curricularface"
-    scale: float = Field(default=64.0, gt=0)
     margin: float = Field(default=0.5, ge=0, le=math.pi / 2)  # radians
     momentum: float = Field(default=0.01, gt=0, le=1)
-    sample: float = Field(default=1.0, gt=0, le=1)
 
     def build(self, dimension: int, classes: int) -> CurricularFace:
         return CurricularFace(dimension, classes, self)

@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated
+from modules.layers.margin_softmax import MarginSoftmax, SampledMarginConfig, rotated
 
 
-class ElasticFaceConfig(MarginSoftmaxConfig):
+class ElasticFaceConfig(SampledMarginConfig):
     """The logit of the true class is s cos(theta + m) (``form: arc``) or s (cos(theta) - m) (``cos``). Each image's margin is
     drawn from N(``margin``, ``deviation``^2), limited to [0, pi / 2]; with ``plus`` the margins of a batch are sorted, and the
     image farthest from its center gets the largest one. Validation uses ``margin``. The paper has 0.5 and 0.0125 for arc, 0.35
@@ -20,12 +20,10 @@ class ElasticFaceConfig(MarginSoftmaxConfig):
     """
 
     name: Literal["elasticface"] = "elasticface"
-    scale: float = Field(default=64.0, gt=0)
     form: Literal["arc", "cos"] = "arc"
     margin: float = Field(default=0.5, ge=0, le=math.pi / 2)
     deviation: float = Field(default=0.0125, ge=0)
     plus: bool = False
-    sample: float = Field(default=1.0, gt=0, le=1)
 
     def build(self, dimension: int, classes: int) -> ElasticFace:
         return ElasticFace(dimension, classes, self)

@@ -9,23 +9,21 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated
+from modules.layers.margin_softmax import MarginSoftmax, SampledMarginConfig, rotated
 
 
-class MagFaceConfig(MarginSoftmaxConfig):
+class MagFaceConfig(SampledMarginConfig):
     """With a the embedding's norm clipped to [``lowest_norm``, ``highest_norm``], the margin m(a) grows linearly from
     ``lowest_margin`` to ``highest_margin``; the true class's logit is s cos(theta + m(a)), and ``penalty`` (1 / a + a / u^2),
     u being the highest norm, is added to the loss. The gradient reaches the norm through both.
     """
 
     name: Literal["magface"] = "magface"
-    scale: float = Field(default=64.0, gt=0)
     lowest_norm: float = Field(default=10.0, gt=0)
     highest_norm: float = Field(default=110.0, gt=0)
     lowest_margin: float = Field(default=0.45, ge=0, le=math.pi / 2)
     highest_margin: float = Field(default=0.8, ge=0, le=math.pi / 2)
     penalty: float = Field(default=35.0, ge=0)
-    sample: float = Field(default=1.0, gt=0, le=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from modules.layers.margin_softmax import MarginSoftmax, MarginSoftmaxConfig, rotated
+from modules.layers.margin_softmax import MarginSoftmax, SampledMarginConfig, rotated
 
 
-class MVSoftmaxConfig(MarginSoftmaxConfig):
+class MVSoftmaxConfig(SampledMarginConfig):
     """The logit of the true class is s cos(theta + m) (``form: arc``) or s (cos(theta) - m) (``am``). Where another class's
     cosine c is above the true class's cosine with its margin, its exponential is multiplied by exp(s t (c + 1)) (``weighting:
     adaptive``, Eq. 8) or exp(s t) (``fixed``, Eq. 7).
@@ -24,7 +24,6 @@ class MVSoftmaxConfig(MarginSoftmaxConfig):
     margin: float = Field(default=0.5, ge=0, le=math.pi / 2)  # radians for arc; the paper has 0.35 for am
     weighting: Literal["adaptive", "fixed"] = "adaptive"
     t: float = Field(default=0.2, ge=0)
-    sample: float = Field(default=1.0, gt=0, le=1)
 
     def build(self, dimension: int, classes: int) -> MVSoftmax:
         return MVSoftmax(dimension, classes, self)

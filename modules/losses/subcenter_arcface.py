@@ -15,7 +15,6 @@ class SubcenterArcFaceConfig(MarginSoftmaxConfig):
     """The cosine to a class is the largest one to its ``centers``; the true class's logit is s cos(theta + m)."""
 
     name: Literal["subcenter_arcface"] = "subcenter_arcface"
-    scale: float = Field(default=64.0, gt=0)
     margin: float = Field(default=0.5, ge=0, le=math.pi / 2)  # radians
     centers: int = Field(default=3, ge=1)
 

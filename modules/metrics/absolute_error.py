@@ -11,19 +11,11 @@ from typing import Any
 import numpy as np
 
 from modules.metrics.intervals import percentiles
-from modules.metrics.unit_bootstrap import resampled_sums, share_interval
+from modules.metrics.unit_bootstrap import INDEPENDENT, Draws
 from modules.metrics.validation import check_numbers
 
 
-def absolute_error(
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    tolerance: float,
-    *,
-    subjects: np.ndarray | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> dict[str, Any]:
+def absolute_error(truth: np.ndarray, predicted: np.ndarray, tolerance: float, draws: Draws = INDEPENDENT) -> dict[str, Any]:
     """``mae``, in the unit of the numbers, and ``cumulative_score`` at ``tolerance``: entries with ``value``, ``low`` and
     ``high``.
 
@@ -34,9 +26,7 @@ def absolute_error(
         truth: float (N,), N at least 1
         predicted: float (N,)
         tolerance: at least 0
-        subjects: int (N,), or None
-        resamples: of the bootstrap
-        seed: of the bootstrap
+        draws: how the images are resampled
 
     Raises:
         ValueError: a prediction is not finite; gives the first row.
@@ -46,17 +36,22 @@ def absolute_error(
     check_numbers(predicted, "prediction")
     terms = error_terms(truth, predicted, tolerance)
     errors, inside = terms[:, 0], terms[:, 1]
-    drawn = resampled_sums(terms, subjects, resamples, seed)
+    drawn = draws.sums(terms)
     means, shares = drawn[:, 0] / drawn[:, 2], drawn[:, 1] / drawn[:, 2]
     low, high = percentiles(means)
-    mae: dict[str, Any] = {"value": float(errors.mean()), "low": low, "high": high, "n": len(errors)}
-    mae["method"] = "image bootstrap" if subjects is None else "subject bootstrap"
+    mae = {"value": float(errors.mean()), "low": low, "high": high, "n": len(errors), "method": draws.method}
     if high - low <= 1e-12 * max(high, 1.0):
         mae |= {"low": None, "high": None}
-    ends = share_interval(inside.sum(), len(inside), shares, subjects)
-    score: dict[str, Any] = {"value": float(inside.mean()), "low": ends[0], "high": ends[1], "n": len(inside)}
-    score["tolerance"] = tolerance
-    score["method"] = "Wilson" if subjects is None else "subject bootstrap"
+    low, high = draws.share_interval(inside.sum(), len(inside), shares)
+    method = "Wilson" if draws.subjects is None else draws.method
+    score = {
+        "value": float(inside.mean()),
+        "low": low,
+        "high": high,
+        "n": len(inside),
+        "tolerance": tolerance,
+        "method": method,
+    }
     return {"mae": mae, "cumulative_score": score}
 
 

@@ -114,10 +114,7 @@ MODES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], Mode]] = {
 
 
 def all_modes(
-    scores: np.ndarray,
-    same: np.ndarray,
-    folds: np.ndarray,
-    embeddings: tuple[np.ndarray, np.ndarray] | None = None,
+    scores: np.ndarray, same: np.ndarray, folds: np.ndarray, embeddings: tuple[np.ndarray, np.ndarray] | None = None
 ) -> dict[str, Mode]:
     """All modes on the same scores, each with ``difference``, its value minus that of ten_fold.
 

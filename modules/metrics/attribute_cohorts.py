@@ -21,7 +21,7 @@ from modules.metrics.absolute_error import absolute_error, error_terms
 from modules.metrics.calibration import calibration, calibration_terms, expected_error
 from modules.metrics.classification import Rates, cell_terms, classification
 from modules.metrics.cohort_gaps import Resampled, differences, gap
-from modules.metrics.unit_bootstrap import resampled_sums
+from modules.metrics.unit_bootstrap import INDEPENDENT, Draws
 
 FEWEST = 2  # subjects or images; of one there is no spread
 RATES = ("precision", "recall", "f1")
@@ -34,12 +34,14 @@ class Attribute:
     """The predictions of one attribute for N images.
 
     Attributes:
+        draws: how the images are resampled
         terms: sparse matrix (N, M), what each image adds to the sums
         statistics: sums (R, M) to the values (R,) of every metric
         entries: the metrics of the images that a mask (N,) marks, with their own intervals
         shares: whether a metric is in [0, 1]
     """
 
+    draws: Draws
     terms: Any
     statistics: Callable[[np.ndarray], Mapping[Key, np.ndarray]]
     entries: Callable[[np.ndarray], Mapping[Key, Mapping[str, Any]]]
@@ -47,14 +49,7 @@ class Attribute:
 
 
 def of_classes(
-    truth: np.ndarray,
-    probabilities: np.ndarray,
-    *,
-    ordered: bool,
-    bins: int,
-    subjects: np.ndarray | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
+    truth: np.ndarray, probabilities: np.ndarray, draws: Draws = INDEPENDENT, *, ordered: bool, bins: int
 ) -> Attribute:
     """True classes int (N,) and predicted probabilities (N, K); see ``classification`` and ``calibration``."""
     from scipy import sparse
@@ -73,31 +68,22 @@ def of_classes(
         with np.errstate(invalid="ignore", divide="ignore"):
             if ordered:
                 found["off_by_one", -1] = rates.within(1) / rates.total
-            found["ece", -1] = expected_error(sums[:, cells:], bins)
+            found["ece", -1] = expected_error(sums[:, cells:])
         return found | {(name, k): values[:, k] for name, values in by_class.items() for k in range(classes)}
 
     def entries(mask: np.ndarray) -> Mapping[Key, Mapping[str, Any]]:
-        draws: dict[str, Any] = {"resamples": resamples, "seed": seed, "subjects": None if subjects is None else subjects[mask]}
-        found = classification(truth[mask], predicted[mask], classes, ordered=ordered, **draws)
-        found |= calibration(confidence[mask], predicted[mask] == truth[mask], bins, **draws)
+        found = classification(truth[mask], predicted[mask], classes, draws.of(mask), ordered=ordered)
+        found |= calibration(confidence[mask], predicted[mask] == truth[mask], bins, draws.of(mask))
         whole = {(name, -1): one for name, one in found.items() if isinstance(one, Mapping)}
         return whole | {(name, k): one[name] for k, one in enumerate(found["classes"]) for name in RATES}
 
     terms = sparse.hstack(
         [cell_terms(truth, predicted, classes), calibration_terms(confidence, predicted == truth, bins)], format="csr"
     )
-    return Attribute(terms, statistics, entries, lambda name: True)
+    return Attribute(draws, terms, statistics, entries, lambda name: True)
 
 
-def of_numbers(
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    *,
-    tolerance: float,
-    subjects: np.ndarray | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Attribute:
+def of_numbers(truth: np.ndarray, predicted: np.ndarray, draws: Draws = INDEPENDENT, *, tolerance: float) -> Attribute:
     """True and predicted numbers (N,); see ``absolute_error``."""
     from scipy import sparse
 
@@ -106,32 +92,20 @@ def of_numbers(
             return {("mae", -1): sums[:, 0] / sums[:, 2], ("cumulative_score", -1): sums[:, 1] / sums[:, 2]}
 
     def entries(mask: np.ndarray) -> Mapping[Key, Mapping[str, Any]]:
-        of = None if subjects is None else subjects[mask]
-        found = absolute_error(truth[mask], predicted[mask], tolerance, subjects=of, resamples=resamples, seed=seed)
+        found = absolute_error(truth[mask], predicted[mask], tolerance, draws.of(mask))
         return {(name, -1): one for name, one in found.items()}
 
     terms = sparse.csr_matrix(error_terms(truth, predicted, tolerance))
-    return Attribute(terms, statistics, entries, lambda name: name != "mae")
+    return Attribute(draws, terms, statistics, entries, lambda name: name != "mae")
 
 
-def compare_cohorts(
-    attribute: Attribute,
-    cohorts: np.ndarray,
-    names: Sequence[str],
-    *,
-    subjects: np.ndarray | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> dict[str, Any]:
+def compare_cohorts(attribute: Attribute, cohorts: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     """Every metric of every cohort with at least two subjects (or images, where subjects are unknown).
 
     Args:
         attribute: of N images
         cohorts: int (N,), index into ``names``; -1: unknown, left out
         names: of the cohorts
-        subjects: int (N,), resampled; None: images are
-        resamples: of the bootstrap
-        seed: of the bootstrap
 
     Returns:
         ``unknown``: number of images without a cohort; ``images``: number of images of each compared cohort; ``left_out``: that
@@ -141,7 +115,7 @@ def compare_cohorts(
     """
     inside = cohorts >= 0
     masks = {name: cohorts == number for number, name in enumerate(names) if (cohorts == number).any()}
-    units = {name: int(mask.sum()) if subjects is None else len(np.unique(subjects[mask])) for name, mask in masks.items()}
+    units = {name: attribute.draws.units(mask) for name, mask in masks.items()}
     kept = [name for name in masks if units[name] >= FEWEST]
     found: dict[str, Any] = {
         "unknown": int((~inside).sum()),
@@ -150,13 +124,13 @@ def compare_cohorts(
         "metrics": {},
     }
     entries = {name: attribute.entries(masks[name]) for name in kept}
-    drawn = _drawn(attribute, {name: masks[name] for name in kept}, subjects, resamples, seed) if len(kept) > 1 else {}
+    drawn = _drawn(attribute, {name: masks[name] for name in kept}) if len(kept) > 1 else {}
     for key in next(iter(entries.values()), {}):
         there = [name for name in kept if entries[name][key]["value"] is not None]
         one: dict[str, Any] = {"cohorts": {name: dict(entries[name][key]) for name in there}}
         if len(there) > 1:
             estimates = {name: Resampled.of(entries[name][key], drawn[name].own[key], units[name]) for name in there}
-            one |= _compared(key, estimates, drawn, attribute.shares(key[0]), seed)
+            one |= _compared(key, estimates, drawn, attribute.shares(key[0]), attribute.draws.seed)
         found["metrics"][key] = one
     return found
 
@@ -171,24 +145,22 @@ class _Drawn:
     rest_units: int
 
 
-def _drawn(
-    attribute: Attribute, masks: Mapping[str, np.ndarray], subjects: np.ndarray | None, resamples: int, seed: int
-) -> dict[str, _Drawn]:
+def _drawn(attribute: Attribute, masks: Mapping[str, np.ndarray]) -> dict[str, _Drawn]:
     """For each cohort; all from the same resamples of the images that are in a cohort."""
     from scipy import sparse
 
     rows = np.flatnonzero(np.logical_or.reduce(list(masks.values())))
-    terms, of = attribute.terms[rows], None if subjects is None else subjects[rows]
-    whole, drawn = terms.sum(0), resampled_sums(terms, of, resamples, seed)
+    terms, draws = attribute.terms[rows], attribute.draws.of(rows)
+    whole, drawn = terms.sum(0), draws.sums(terms)
     found = {}
     for name, mask in masks.items():
         own = sparse.diags(mask[rows].astype(np.float64)) @ terms  # others are drawn, too, and add nothing
-        sums, others = resampled_sums(own, of, resamples, seed), ~mask[rows]
+        sums = draws.sums(own)
         found[name] = _Drawn(
             attribute.statistics(sums),
             attribute.statistics(drawn - sums),
             attribute.statistics(np.asarray(whole - own.sum(0)).reshape(1, -1)),
-            int(others.sum()) if of is None else len(np.unique(of[others])),
+            draws.units(~mask[rows]),
         )
     return found
 
@@ -207,15 +179,7 @@ def _compared(
     widest = gap(own, share=share, seed=seed)
     return {
         "differences": {name: asdict(one) for name, one in zip(names, against, strict=True)},
-        "gap": {
-            "value": widest.value,
-            "low": widest.low,
-            "high": widest.high,
-            "n": len(names),
-            "p": widest.p,
-            "highest": names[widest.highest],
-            "lowest": names[widest.lowest],
-        },
+        "gap": asdict(widest) | {"n": len(names), "highest": names[widest.highest], "lowest": names[widest.lowest]},
     }
 
 

@@ -12,27 +12,17 @@ from typing import Any
 import numpy as np
 
 from modules.metrics.intervals import effective
-from modules.metrics.unit_bootstrap import resampled_sums, share_interval, variance
+from modules.metrics.unit_bootstrap import INDEPENDENT, Draws, variance
 
 
-def calibration(
-    confidence: np.ndarray,
-    correct: np.ndarray,
-    bins: int,
-    *,
-    subjects: np.ndarray | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> dict[str, Any]:
+def calibration(confidence: np.ndarray, correct: np.ndarray, bins: int, draws: Draws = INDEPENDENT) -> dict[str, Any]:
     """The expected calibration error and the reliability curve.
 
     Args:
         confidence: (N,), from 0 to 1; N at least 1
         correct: bool (N,)
         bins: number of bins of equal width: (0, 1 / bins], (1 / bins, 2 / bins], ...
-        subjects: int (N,), resampled for the intervals; None: images are independent
-        resamples: of the bootstrap
-        seed: of the bootstrap
+        draws: how the images are resampled for the intervals
 
     Returns:
         ``ece``: an entry with ``value``, ``low`` and ``high``; the interval is Wilson's at the effective sample size, with the
@@ -41,22 +31,22 @@ def calibration(
     """
     confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, bool)
     assert confidence.shape == correct.shape == (len(confidence),), (confidence.shape, correct.shape)
-    place, rows = _bins(confidence, bins), np.arange(len(confidence))
+    place, count = _bins(confidence, bins), len(confidence)
     parts = calibration_terms(confidence, correct, bins)
-    sums, drawn = parts.sum(0), resampled_sums(parts, subjects, resamples, seed)
-    value, units = float(expected_error(sums[None], bins)[0]), len(rows) if subjects is None else len(np.unique(subjects))
-    low, high = effective(value, variance(expected_error(drawn, bins)) if units > 1 else 0.0, units, len(rows))
-    method = "image bootstrap" if subjects is None else "subject bootstrap"
+    sums, drawn = parts.sum(0), draws.sums(parts)
+    value, units = float(expected_error(sums[None])[0]), draws.units(np.ones(count, bool))
+    low, high = effective(value, variance(expected_error(drawn)) if units > 1 else 0.0, units, count)
+    found = {"value": value, "low": low, "high": high, "n": count, "method": draws.method}
     curve = []
     for k in np.flatnonzero(sums[:bins]).tolist():
         count, right = int(sums[k]), float(sums[2 * bins + k])
         with np.errstate(invalid="ignore"):
             shares = drawn[:, 2 * bins + k] / drawn[:, k]
-        ends = share_interval(right, count, shares, None if subjects is None else subjects[place == k])
-        accuracy = {"value": right / count, "low": ends[0], "high": ends[1]}
+        low, high = draws.of(place == k).share_interval(right, count, shares)
+        accuracy = {"value": right / count, "low": low, "high": high}
         confident = float(sums[bins + k] / count)
         curve.append({"from": k / bins, "to": (k + 1) / bins, "n": count, "confidence": confident, "accuracy": accuracy})
-    return {"ece": {"value": value, "low": low, "high": high, "n": len(rows), "method": method}, "reliability": curve}
+    return {"ece": found, "reliability": curve}
 
 
 def calibration_terms(confidence: np.ndarray, correct: np.ndarray, bins: int) -> np.ndarray:
@@ -72,7 +62,7 @@ def _bins(confidence: np.ndarray, bins: int) -> np.ndarray:
     return np.clip(np.ceil(np.asarray(confidence) * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
-def expected_error(sums: np.ndarray, bins: int) -> np.ndarray:
+def expected_error(sums: np.ndarray) -> np.ndarray:
     """ECE (R,) of sums (R, 3 bins)."""
     count, confidence, correct = np.split(sums, 3, axis=1)
     return np.asarray(np.abs(correct - confidence).sum(1) / count.sum(1))

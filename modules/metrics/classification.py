@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 
 from modules.metrics.intervals import mean_of_shares
-from modules.metrics.unit_bootstrap import correlations, resampled_sums, share_interval
+from modules.metrics.unit_bootstrap import INDEPENDENT, Draws, correlations
 
-SUBJECTS, IMAGES = "subject bootstrap", "Wilson"
 Entry = dict[str, Any]
 
 
@@ -109,14 +108,7 @@ def f1_of(jaccard: Any) -> Any:
 
 
 def classification(
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    classes: int,
-    *,
-    subjects: np.ndarray | None = None,
-    ordered: bool = False,
-    resamples: int = 1000,
-    seed: int = 0,
+    truth: np.ndarray, predicted: np.ndarray, classes: int, draws: Draws = INDEPENDENT, *, ordered: bool = False
 ) -> dict[str, Any]:
     """All metrics of a classification.
 
@@ -124,11 +116,9 @@ def classification(
         truth: int (N,), the true classes; N at least 1
         predicted: int (N,)
         classes: number of classes
-        subjects: int (N,), the subject of each image; None: images are independent
+        draws: how the images are resampled
         ordered: the classes have an order; adds ``off_by_one``, the share of images whose predicted class is the true one or
             next to it
-        resamples: of the bootstrap
-        seed: of the bootstrap
 
     Returns:
         ``accuracy``, ``balanced_accuracy``, ``macro_f1`` and perhaps ``off_by_one``: entries with ``value``, ``low`` and
@@ -137,9 +127,9 @@ def classification(
     """
     counts = confusion_matrix(truth, predicted, classes)
     assert counts.sum() > 0, "no image"
-    drawn = Rates(_resampled(cell_terms(truth, predicted, classes), classes, subjects, resamples, seed))
+    drawn = Rates(draws.sums(cell_terms(truth, predicted, classes)).reshape(-1, classes, classes))
     rates = Rates(counts)
-    shares = _Shares(np.asarray(truth), np.asarray(predicted), subjects)
+    shares = _Shares(np.asarray(truth), np.asarray(predicted), draws)
     everyone = np.ones(len(truth), bool)
     found: dict[str, Any] = {
         "accuracy": shares.entry(rates.hits.sum(), rates.total, drawn.accuracy, everyone),
@@ -166,26 +156,21 @@ def classification(
     return found
 
 
-def _resampled(terms: Any, classes: int, subjects: np.ndarray | None, resamples: int, seed: int) -> np.ndarray:
-    """Confusion matrices (resamples, classes, classes)."""
-    return resampled_sums(terms, subjects, resamples, seed).reshape(-1, classes, classes)
-
-
 @dataclass(frozen=True)
 class _Shares:
     truth: np.ndarray
     predicted: np.ndarray
-    subjects: np.ndarray | None
+    draws: Draws
 
     @property
     def method(self) -> str:
-        return IMAGES if self.subjects is None else SUBJECTS
+        return "Wilson" if self.draws.subjects is None else self.draws.method
 
     def entry(self, hits: Any, total: Any, drawn: np.ndarray, among: np.ndarray, empty: str = "") -> Entry:
         hits, total = float(hits), float(total)
         if total == 0:
             return {"value": None, "low": None, "high": None, "n": 0, "reason": empty}
-        low, high = share_interval(hits, total, drawn, None if self.subjects is None else self.subjects[among])
+        low, high = self.draws.of(among).share_interval(hits, total, drawn)
         return {"value": hits / total, "low": low, "high": high, "n": int(total), "method": self.method}
 
     def f1(self, rates: Rates, drawn: Rates, k: int) -> Entry:

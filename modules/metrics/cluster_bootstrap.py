@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import TINY, never_empty, never_empty_difference, percentiles
+from modules.metrics.intervals import TINY, mean_or_none, never_empty, percentiles
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Sums (R, M) over the images of R resamples to R values; NaN where a resample does not define it."""
@@ -59,19 +59,22 @@ def _resampled(
     return value, *percentiles(statistic(drawn @ sums)), count
 
 
-def mean(values: np.ndarray, subjects: np.ndarray, resamples: int, seed: int, *, share: bool = False) -> dict[str, Any]:
+def mean(
+    values: np.ndarray, subjects: np.ndarray, resamples: int, seed: int, *, share: bool = False, most: float | None = 1.0
+) -> dict[str, Any]:
     """The interval of the mean over images.
 
     With ``share`` the values are in [0, 1], and if all resamples agree, the interval is that of as many independent trials as
-    there are subjects. Otherwise they are differences in [-1, 1], and it is then that of as many without a difference.
+    there are subjects. Otherwise they are in [-``most``, ``most``], and it is then that of as many without a difference. With
+    ``most`` None they have no bounds, and it is None then.
     """
     values = np.asarray(values, np.float64)
     terms = np.stack([values, np.ones(len(values))], axis=1)
     value, low, high, units = _resampled(terms, subjects, ratio, resamples, seed)
     if units < 2:
         return {"value": value, "low": None, "high": None}
-    low, high = (never_empty if share else never_empty_difference)(low, high, value, units)
-    return {"value": value, "low": low, "high": high}
+    ends = mean_or_none(low, high, value, units, share=share, most=most)
+    return {"value": value, "low": ends[0], "high": ends[1]}
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:

@@ -51,13 +51,7 @@ class CohortRate:
 
 
 def cohort_rates(
-    errors: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-    cohorts: np.ndarray,
-    names: Sequence[str],
-    *,
-    seed: int = 0,
+    errors: np.ndarray, left: np.ndarray, right: np.ndarray, cohorts: np.ndarray, names: Sequence[str], *, seed: int = 0
 ) -> list[CohortRate]:
     """The error rate of every cohort with at least two subjects, and its difference from the rate of all of them.
 

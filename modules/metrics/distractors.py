@@ -3,7 +3,7 @@
 Kemelmacher-Shlizerman, Seitz, Miller, Brossard: The MegaFace benchmark. CVPR 2016, Challenge 1. For each ordered pair of images
 of one subject, the first is the probe and the second the only image of the subject in the gallery, beside N distractors of
 other subjects. The rank counts the distractors that are at least as similar to the probe as the mate is: ties are ranked before
-it.
+it. Scores are rounded to float32, as in ``identification``: bit-equal embeddings tie, whose products in float64 may differ.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def ranks(
     block = max(1, scores // len(distractors))
     asked, ahead = [], []
     for start in range(0, len(probes), block):
-        found = own[start : start + block] @ entries
+        found = (own[start : start + block] @ entries).astype(np.float32)
         for row, line in enumerate(found, start):
-            values = own[mates[row]] @ own[row]
+            values = (own[mates[row]] @ own[row]).astype(np.float32)
             rising = (np.sort(line[:size]) for size in sizes)
             ahead.append(np.stack([len(one) - np.searchsorted(one, values, side="left") for one in rising], axis=1))
             asked.append(np.full(len(values), row, np.int64))

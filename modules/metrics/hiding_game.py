@@ -6,7 +6,7 @@ verification accuracy high; the score is the area under the accuracy curve. The 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from modules.metrics.baselines import baselines
 from modules.metrics.pixel_replacement import Settings, area, blurred, course, order, to_images
-from modules.metrics.resampling import mean_interval
+from modules.metrics.resampling import against, mean_interval
 from modules.metrics.roc import Curve
 
 Maps = tuple[np.ndarray, np.ndarray]  # of the left and of the right images, (N, h, w) each
@@ -105,9 +105,9 @@ class HidingGame:
         """Plays every method and the baselines ``random``, ``constant`` and ``center``; returns a JSON value.
 
         ``methods[name]`` has ``accuracy`` (F numbers), ``auc`` with its bootstrap interval over pairs (stratified into genuine
-        and impostor) and, as ``each``, the area of each pair, ``above`` (the difference of AUC to each baseline, with a paired
-        interval), and ``refit`` with the same three at the best threshold for each share (None without both kinds of pairs).
-        Intervals treat thresholds as fixed.
+        and impostor), as ``each`` the area of each pair, and ``above``, the difference to each baseline with a paired interval;
+        and ``refit`` with the same two at the best threshold for each share (None without both kinds of pairs). Intervals treat
+        thresholds as fixed.
         """
         count, size = len(self.left), (self.left.shape[2], self.left.shape[3])
         settings = self.settings
@@ -117,8 +117,16 @@ class HidingGame:
                 self.memory[name] = self.play((maps[:count], maps[count:]))
         played = {name: self.memory[name] for name in grounds}
         played |= {name: self.play(maps) for name, maps in methods.items()}
-        areas = {name: area(one.correct, settings.shares) for name, one in played.items()}
-        refitted = {name: area(one.refitted, settings.shares) for name, one in played.items() if one.refitted is not None}
+
+        def entries(correct: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+            areas = {name: area(one, settings.shares) for name, one in correct.items()}
+            return {
+                name: {"accuracy": one.mean(axis=1).tolist(), "auc": against(areas, name, grounds, self._interval)}
+                for name, one in correct.items()
+            }
+
+        found = entries({name: one.correct for name, one in played.items()})
+        refit = entries({name: one.refitted for name, one in played.items() if one.refitted is not None})
         return {
             "shares": list(settings.shares),
             "pairs": count,
@@ -126,30 +134,11 @@ class HidingGame:
             "threshold": self.threshold,
             "threshold_from": self.threshold_from,
             "seed": settings.seed,
-            "methods": {
-                name: {
-                    "baseline": name in grounds,
-                    "accuracy": one.correct.mean(axis=1).tolist(),
-                    "auc": {**self._interval(areas[name], share=True), "each": areas[name].tolist()},
-                    "above": self._above(areas, name, grounds),
-                    "refit": None
-                    if one.refitted is None
-                    else {
-                        "accuracy": one.refitted.mean(axis=1).tolist(),
-                        "auc": {**self._interval(refitted[name], share=True), "each": refitted[name].tolist()},
-                        "above": self._above(refitted, name, grounds),
-                    },
-                }
-                for name, one in played.items()
-            },
+            "methods": {name: {"baseline": name in grounds, **found[name], "refit": refit.get(name)} for name in played},
         }
 
-    def _above(self, areas: Mapping[str, np.ndarray], name: str, grounds: Iterable[str]) -> dict[str, Any]:
-        """Difference of a method's mean area to that of each baseline, with its paired interval."""
-        return {ground: self._interval(areas[name] - areas[ground]) for ground in grounds if ground != name}
-
-    def _interval(self, values: np.ndarray, share: bool = False) -> dict[str, Any]:
-        return mean_interval(values, self.same, self.settings.resamples, self.settings.seed, share=share)
+    def _interval(self, values: np.ndarray, difference: bool) -> dict[str, Any]:
+        return mean_interval(values, self.same, self.settings.resamples, self.settings.seed, share=not difference)
 
     def _cosines(self, sides: tuple[Maps, Maps], shares: tuple[float, ...]) -> np.ndarray:
         """Cosines (F, N) of the two sides, each given as (images, orders)."""

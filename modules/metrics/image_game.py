@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from modules.metrics.baselines import baselines
 from modules.metrics.pixel_replacement import Settings, Values, area, blurred, course, order, read, to_images
-from modules.metrics.resampling import mean_interval
+from modules.metrics.resampling import against, mean_interval
 
 Game = Literal["hiding", "insertion", "deletion"]
 
@@ -44,7 +45,7 @@ def class_values(logits: Callable[[np.ndarray], Any], labels: np.ndarray) -> Val
 
 
 CLASS_NAMES = ("accuracy", "score", "probability")  # of ``class_values``
-SHARES = ("accuracy", "probability")  # those in [0, 1]
+RANGES = {"accuracy": (0.0, 1.0), "probability": (0.0, 1.0), "cosine": (-1.0, 1.0), "distance": (0.0, 2.0)}  # others have none
 
 
 @dataclass(frozen=True)
@@ -90,43 +91,32 @@ class ImageGame:
     def compare(self, methods: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Plays every method and the baselines; returns a JSON value.
 
-        Per name: the mean curve, the area with its bootstrap interval over images and, as ``each``, that of each image, and
-        ``above``: the difference of the area to each baseline, with a paired interval.
+        Per name and number: the mean curve, and the area with its bootstrap interval over images, as ``each`` that of each
+        image, and ``above``, the difference to each baseline with a paired interval.
         """
         count, size = len(self.images), (self.images.shape[2], self.images.shape[3])
         settings = self.settings
         grounds = baselines(count, size, settings.seed, settings.center, methods)
         played = {name: self.play(maps) for name, maps in {**grounds, **methods}.items()}
         areas = {name: area(one, settings.shares) for name, one in played.items()}
+        found: dict[str, dict[str, Any]] = {name: {"baseline": name in grounds} for name in played}
+        for place, number in enumerate(self.names):
+            of_number = {name: one[:, place] for name, one in areas.items()}
+            for name, one in played.items():
+                auc = against(of_number, name, grounds, partial(self._interval, number))
+                found[name][number] = {"course": one[:, :, place].mean(axis=1).tolist(), "auc": auc}
         return {
             "game": self.game,
             "shares": list(settings.shares),
             "images": count,
             "sigma": None if self.game == "deletion" else settings.sigma(size[0]),
             "seed": settings.seed,
-            "methods": {
-                name: {
-                    "baseline": name in grounds,
-                    **{
-                        value: {
-                            "course": one[:, :, place].mean(axis=1).tolist(),
-                            "auc": {
-                                **self._interval(areas[name][:, place], share=value in SHARES),
-                                "each": areas[name][:, place].tolist(),
-                            },
-                            "above": {
-                                ground: self._interval(areas[name][:, place] - areas[ground][:, place])
-                                for ground in grounds
-                                if ground != name
-                            },
-                        }
-                        for place, value in enumerate(self.names)
-                    },
-                }
-                for name, one in played.items()
-            },
+            "methods": found,
         }
 
-    def _interval(self, values: np.ndarray, share: bool = False) -> dict[str, Any]:
-        strata = np.zeros(len(values))
-        return mean_interval(values, strata, self.settings.resamples, self.settings.seed, share=share)
+    def _interval(self, number: str, values: np.ndarray, difference: bool) -> dict[str, Any]:
+        """Of a number, or of its difference to a baseline."""
+        ends, strata = RANGES.get(number), np.zeros(len(values))
+        share = ends == (0, 1) and not difference
+        most = None if ends is None else ends[1] - ends[0] if difference else ends[1]
+        return mean_interval(values, strata, self.settings.resamples, self.settings.seed, share=share, most=most)

@@ -100,14 +100,23 @@ def never_empty(low: float, high: float, share: float, units: int) -> tuple[floa
     return (low, high) if high - low > TINY else effective(share, 0.0, units, units)
 
 
-def never_empty_difference(low: float, high: float, value: float, units: int) -> tuple[float, float]:
-    """The interval of a mean difference in [-1, 1], or if its width is 0, ``value`` plus or minus the upper bound of Wilson's
-    interval for no event among ``units``: none of them distinguishes the two. Means beyond [-1, 1] are not clipped to it.
+def mean_or_none(
+    low: float, high: float, value: float, units: int, *, share: bool, most: float | None
+) -> tuple[float, float] | tuple[None, None]:
+    """The interval of a mean over ``units``, or if its width is 0, what so many units can say.
+
+    That is the interval of ``never_empty`` for a ``share``. Otherwise it is ``value`` plus or minus ``most`` times the upper
+    bound of Wilson's interval for no event, within [-``most``, ``most``]: a part of the units as large as that bound may
+    differ from the others, and each by ``most``. Without a largest value, ``most`` None, they say nothing of the mean: None.
     """
     if high - low > TINY:
         return low, high
-    half = wilson(0, units)[1]
-    return (value - half, value + half) if abs(value) > 1 else (max(value - half, -1.0), min(value + half, 1.0))
+    if share:
+        return never_empty(low, high, value, units)
+    if most is None:
+        return None, None
+    half = most * wilson(0, units)[1]
+    return max(value - half, -most), min(value + half, most)
 
 
 def student(values: Sequence[float], pairs: int) -> tuple[float, float, float, float]:

@@ -17,18 +17,6 @@ Features = Literal["difference", "product", "both", "chi_square"]
 Loss = Literal["logistic", "svm"]
 
 
-def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.abs(a - b)
-
-
-def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return a * b
-
-
-def both(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.concatenate([difference(a, b), product(a, b)], axis=1)
-
-
 def chi_square(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Elementwise (a - b)^2 / (a + b); 0 where both are 0.
 
@@ -42,9 +30,9 @@ def chi_square(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 FEATURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "difference": difference,
-    "product": product,
-    "both": both,
+    "difference": lambda a, b: np.abs(a - b),
+    "product": lambda a, b: a * b,
+    "both": lambda a, b: np.concatenate([np.abs(a - b), a * b], axis=1),
     "chi_square": chi_square,
 }
 

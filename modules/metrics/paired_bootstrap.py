@@ -18,15 +18,7 @@ import numpy as np
 
 from modules.metrics.intervals import TINY
 from modules.metrics.merged_thresholds import MergedThresholds
-from modules.metrics.subject_bootstrap import (
-    FEW,
-    SCALE,
-    check_units,
-    columns,
-    columns_of_two,
-    resampled_metrics,
-    unbiased,
-)
+from modules.metrics.subject_bootstrap import FEW, SCALE, check_units, columns, columns_of_two, resampled_metrics, unbiased
 from modules.metrics.validation import checked, held_out
 from modules.metrics.verification import ten_fold_accuracy
 

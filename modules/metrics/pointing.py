@@ -14,7 +14,7 @@ import numpy as np
 from modules.metrics.baselines import baselines
 from modules.metrics.intervals import wilson
 from modules.metrics.pixel_replacement import to_images
-from modules.metrics.resampling import mean_interval
+from modules.metrics.resampling import against, mean_interval
 
 
 def hits(maps: np.ndarray, regions: np.ndarray, tolerance: float = 0.0) -> np.ndarray:
@@ -91,17 +91,15 @@ def pointing(
         "pointing": {name: hits(maps, regions, tolerance) for name, maps in every.items()},
         "energy": {name: energies(maps, regions) for name, maps in every.items()},
     }
-    one = np.zeros(count)
+
+    def interval(some: np.ndarray, difference: bool) -> dict[str, Any]:
+        return mean_interval(some, np.zeros(count), resamples, seed, share=not difference)
 
     def entry(kind: str, name: str) -> dict[str, Any]:
-        found = values[kind][name]
-        interval = mean_interval(found, one, resamples, seed, share=True)
-        if kind == "pointing" and np.isin(found, (0.0, 1.0)).all():
-            interval["low"], interval["high"] = wilson(int(found.sum()), count)
-        above = {
-            ground: mean_interval(found - values[kind][ground], one, resamples, seed) for ground in grounds if ground != name
-        }
-        return {**interval, "each": found.tolist(), "above": above}
+        own, found = values[kind][name], against(values[kind], name, grounds, interval)
+        if kind == "pointing" and np.isin(own, (0.0, 1.0)).all():
+            found["low"], found["high"] = wilson(int(own.sum()), count)
+        return found
 
     return {
         "images": count,

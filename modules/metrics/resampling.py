@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from modules.metrics.intervals import never_empty, never_empty_difference, percentiles
+from modules.metrics.intervals import mean_or_none, percentiles
 from modules.metrics.validation import check_numbers
 
 _AT_ONCE = 2_000_000  # drawn numbers in memory
 
 
-def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: int, *, share: bool = False) -> dict[str, Any]:
+def mean_interval(
+    values: np.ndarray, strata: np.ndarray, resamples: int, seed: int, *, share: bool = False, most: float | None = 1.0
+) -> dict[str, Any]:
     """``value``, ``low`` and ``high`` of the mean, by the percentile bootstrap.
 
     Rows are drawn with replacement within each stratum. Equal ``strata``, ``resamples`` and ``seed`` draw the same rows, so the
@@ -23,8 +26,9 @@ def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: 
         strata: (N,), e.g. whether a pair is genuine
         resamples: number of resamples
         seed: of the resampling
-        share: values are in [0, 1], and if all resamples agree, the interval is that of N independent trials, no point;
-            otherwise values are differences in [-1, 1], and the interval is then that of N rows without a difference
+        share: values are in [0, 1], and if all resamples agree, the interval is that of N independent trials, no point
+        most: otherwise, values are in [-most, most], and the interval is then that of N rows without a difference; None: they
+            have no bounds, and then there is no interval
 
     Raises:
         ValueError: a value is not finite.
@@ -46,5 +50,22 @@ def mean_interval(values: np.ndarray, strata: np.ndarray, resamples: int, seed: 
         means.append(sums / len(values))
     low, high = percentiles(np.concatenate(means))
     value = float(values.mean())
-    low, high = (never_empty if share else never_empty_difference)(low, high, value, len(values))
-    return {"value": value, "low": low, "high": high}
+    ends = mean_or_none(low, high, value, len(values), share=share, most=most)
+    return {"value": value, "low": ends[0], "high": ends[1]}
+
+
+def against(
+    values: Mapping[str, np.ndarray],
+    name: str,
+    baselines: Iterable[str],
+    interval: Callable[[np.ndarray, bool], dict[str, Any]],
+) -> dict[str, Any]:
+    """The interval of a method's values, as ``each`` the values, and ``above``: that of the differences to each baseline.
+
+    Args:
+        values: float (N,) of each method and baseline
+        interval: that of values (N,), and whether they are differences
+    """
+    own = values[name]
+    above = {other: interval(own - values[other], True) for other in baselines if other != name}
+    return {**interval(own, False), "each": own.tolist(), "above": above}

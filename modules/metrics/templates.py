@@ -11,24 +11,16 @@ The third, F, adds the embedding of the mirrored image before, where images are 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
-IMAGES = 32_768  # images per block
+IMAGES = 32_768  # images per block; the last bits of an aggregate depend on it
 TILE = 512  # embeddings per group; pairs between two groups are scored together
 CHUNK = 1 << 23  # pairs sorted at a time
 PAIRS = 256  # pairs per block: two blocks of 512-D float32 fit into a core's cache
 
 
 def aggregate(
-    features: np.ndarray,
-    templates: np.ndarray,
-    media: np.ndarray,
-    *,
-    norm: bool = False,
-    detector: np.ndarray | None = None,
-    block: int = IMAGES,
+    features: np.ndarray, templates: np.ndarray, media: np.ndarray, *, norm: bool = False, detector: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns (template numbers, increasing; their embeddings (T, D), of unit length, in the features' dtype).
 
@@ -41,7 +33,6 @@ def aggregate(
         media: (n,) int; equal numbers in different templates are different media.
         norm: see above.
         detector: (n,) float, see above.
-        block: images per block; the last bits of the result depend on it.
 
     Raises:
         ValueError: lengths differ; an image's embedding or a template's sum has norm 0 or is not finite (reports which).
@@ -58,8 +49,8 @@ def aggregate(
     if detector is not None:
         weights = weights * np.asarray(detector, np.float64)
     sums = np.zeros((len(numbers), size), kind)
-    for start in range(0, count, block):
-        part = slice(start, start + block)
+    for start in range(0, count, IMAGES):
+        part = slice(start, start + IMAGES)
         images = np.asarray(features[part], kind)
         weight = weights[part]
         if not norm:
@@ -79,20 +70,15 @@ def media_sizes(rows: np.ndarray, media: np.ndarray) -> np.ndarray:
     return counts[place]
 
 
-def score_pairs(
-    embeddings: np.ndarray, left: np.ndarray, right: np.ndarray, *, block: int = PAIRS, threads: int = 1
-) -> np.ndarray:
+def score_pairs(embeddings: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Dot products (n,) of rows ``left`` and ``right``, in the embeddings' dtype; cosines if these have unit length.
 
-    A pair's score does not depend on the block, the threads or the other pairs. Memory: the result, and
-    about 300 MB per thread.
+    A pair's score does not depend on the other pairs. Memory: the result, and about 300 MB.
 
     Args:
         embeddings: (T, D) float32 or float64.
         left: (n,) int, rows of ``embeddings``.
         right: (n,) int.
-        block: pairs per block.
-        threads: number of blocks processed in parallel.
 
     Raises:
         ValueError: the lengths differ, or a row does not exist.
@@ -103,29 +89,20 @@ def score_pairs(
         if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(embeddings):
             raise ValueError(f"{name} rows go from {rows.min()} to {rows.max()}; there are {len(embeddings)} embeddings")
     scores = np.empty(len(left), embeddings.dtype)
-    chunk = max(1, min(CHUNK, -(-len(left) // threads)))
-
-    def run(start: int) -> None:
-        order = _near(left[start : start + chunk], right[start : start + chunk], len(embeddings))
-        ones, others = left[start : start + chunk][order], right[start : start + chunk][order]
+    one, other = (np.empty((PAIRS, embeddings.shape[1]), embeddings.dtype) for _ in range(2))
+    for start in range(0, len(left), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        order = _near(left[chunk], right[chunk], len(embeddings))
+        ones, others = left[chunk][order], right[chunk][order]
         found = np.empty(len(order), embeddings.dtype)
-        one, other = (np.empty((block, embeddings.shape[1]), embeddings.dtype) for _ in range(2))
-        for first in range(0, len(order), block):
-            last = min(first + block, len(order))
+        for first in range(0, len(order), PAIRS):
+            last = min(first + PAIRS, len(order))
             a, b = one[: last - first], other[: last - first]
             # mode "clip" writes directly into the block; the rows were checked above.
             np.take(embeddings, ones[first:last], axis=0, out=a, mode="clip")
             np.take(embeddings, others[first:last], axis=0, out=b, mode="clip")
             np.einsum("nd,nd->n", a, b, out=found[first:last])
-        scores[start : start + chunk][order] = found
-
-    starts = range(0, len(left), chunk)
-    if threads == 1:
-        for start in starts:
-            run(start)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run, starts))
+        scores[chunk][order] = found
     return scores
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from modules.metrics import intervals
+from modules.metrics.decision_outcomes import OUTCOMES, outcomes
 from modules.metrics.roc import Curve
 from modules.metrics.subject_bootstrap import subject_bootstrap
 from modules.metrics.validation import checked, held_out
@@ -99,7 +100,7 @@ def verification(
     possible = [far for far in fars if far >= 1 / curve.impostor]
     eer_interval, val_intervals = intervals.bootstrap(curve, possible, resamples, seed)
     rate, rate_threshold = curve.eer()
-    accepted = scores >= threshold
+    counts = np.bincount(outcomes(scores, same, threshold), minlength=len(OUTCOMES)).tolist()
     ten_fold = ten_fold_accuracy(scores, same, folds)
     metrics: dict[str, Any] = {
         "best_threshold": _entry(correct / curve.pairs, "wilson", intervals.wilson(correct, curve.pairs), threshold=threshold),
@@ -117,10 +118,7 @@ def verification(
         **metrics,
         "confusion": {
             "threshold": threshold,
-            "true_accept": int((accepted & same).sum()),
-            "false_reject": int((~accepted & same).sum()),
-            "false_accept": int((accepted & ~same).sum()),
-            "true_reject": int((~accepted & ~same).sum()),
+            **{name.replace(" ", "_"): count for name, count in zip(OUTCOMES, counts, strict=True)},
         },
     }
 

@@ -204,12 +204,7 @@ def _subjects_apart(subjects: np.ndarray, places: np.ndarray, numbers: np.ndarra
 
 
 def _verified(
-    setting: str,
-    scores: np.ndarray,
-    same: np.ndarray,
-    held: list[np.ndarray],
-    thresholds: list[float],
-    verifiers: list[Any],
+    setting: str, scores: np.ndarray, same: np.ndarray, held: list[np.ndarray], thresholds: list[float], verifiers: list[Any]
 ) -> Verified:
     accuracies = [
         float(np.mean((scores[out] >= threshold) == same[out])) for out, threshold in zip(held, thresholds, strict=True)

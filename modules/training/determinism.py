@@ -23,13 +23,22 @@ def unfilled() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def any_order() -> Iterator[None]:
-    """Allows sums in any order: those of integers are equal in each, and torch's deterministic form on CUDA sorts first."""
+def kept_algorithms() -> Iterator[None]:
+    """Context manager: afterwards torch's algorithms are deterministic if they were before."""
     import torch
 
     before, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(False)
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warns)
+
+
+@contextlib.contextmanager
+def any_order() -> Iterator[None]:
+    """Allows sums in any order: those of integers are equal in each, and torch's deterministic form on CUDA sorts first."""
+    import torch
+
+    with kept_algorithms():
+        torch.use_deterministic_algorithms(False)
+        yield

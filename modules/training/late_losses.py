@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from modules.training.late_copy import LateCopy
 from modules.training.nonfinite import finite
-
-
-@dataclass(frozen=True)
-class _Step:
-    images: int
-    epoch: int
-    steps: int
 
 
 class LateLosses:
@@ -31,7 +22,7 @@ class LateLosses:
 
     def __init__(self, total: float = 0.0, images: float = 0.0) -> None:
         self.total, self.images = total, images
-        self._step: _Step | None = None
+        self._step: tuple[int, int, int] | None = None  # images, epoch and steps of the loss that is to be read
         self._copy = LateCopy()
 
     def add(self, loss: Tensor, images: int, epoch: int, steps: int) -> None:
@@ -46,7 +37,7 @@ class LateLosses:
         """
         self.read()
         self._copy.send(loss.detach().double())
-        self._step = _Step(images, epoch, steps)
+        self._step = images, epoch, steps
 
     def read(self) -> LateLosses:
         """Reads the last loss if that has not been done; returns itself.
@@ -57,7 +48,7 @@ class LateLosses:
         step, self._step = self._step, None
         if step is None:
             return self
-        value = float(self._copy.read())
-        self.total += finite(value, "training loss", step.epoch, step.steps) * step.images
-        self.images += step.images
+        images, *when = step
+        self.total += finite(float(self._copy.read()), "training loss", *when) * images
+        self.images += images
         return self

@@ -113,13 +113,7 @@ class _Known(torch.autograd.Function):
 
 
 def _mine(
-    points: Tensor,
-    labels: Tensor,
-    margin: float,
-    rule: Rule,
-    over: str,
-    bank: tuple[Tensor, Tensor] | None,
-    most: int | None,
+    points: Tensor, labels: Tensor, margin: float, rule: Rule, over: str, bank: tuple[Tensor, Tensor] | None, most: int | None
 ) -> tuple[Tensor, Tensor]:
     candidates, names = (points, labels) if bank is None else (torch.cat([points, bank[0]]), torch.cat([labels, bank[1]]))
     order = names.argsort(stable=True)

@@ -237,7 +237,9 @@ class Recognizer(pl.LightningModule):
         train = self._train.read()
         train_loss, train_images = self._over_ranks([train.total, train.images])
         validation_loss, accuracy, images, more = self._validated()
-        if validation_loss is None and self.recipe.select == "best":
+        if validation_loss is not None:
+            finite(validation_loss, "validation loss", self.epoch, self.global_step)
+        elif self.recipe.select == "best":
             raise ValueError(
                 "recipe.select: best needs a validation loss, and the held-out images give none; hold out more, or use last"
             )
@@ -269,8 +271,6 @@ class Recognizer(pl.LightningModule):
         if self._targets is None or self.recipe.decodes_only:
             return *self._validated_classes(), {}
         loss, accuracy, more = self._targets.result(self._over_ranks)
-        if loss is not None:
-            finite(loss, "validation loss", self.epoch, self.global_step)
         return loss, accuracy, self._over_ranks([self._targets.images])[0], {**more, **self.evaluated.loss.log_variances()}
 
     def _validated_classes(self) -> tuple[float | None, float | None, float]:
@@ -279,19 +279,14 @@ class Recognizer(pl.LightningModule):
             if self._slices and not self.open_set:
                 return self._classified(embeddings, labels)
             if getattr(self.network, "classifies", True):
-                found = verified(embeddings, labels)
-                if found is None:
-                    return None, None, float(len(labels))
-                return finite(found[0], "validation loss", self.epoch, self.global_step), found[1], float(len(labels))
+                return *(verified(embeddings, labels) or (None, None)), float(len(labels))
             if len(labels.unique()) == len(labels):
                 return None, None, float(len(labels))  # no pairs to compare
-            value = float(self.evaluated.loss(embeddings, labels))
-            return finite(value, "validation loss", self.epoch, self.global_step), None, float(len(labels))
+            return float(self.evaluated.loss(embeddings, labels)), None, float(len(labels))
         loss, correct, images = self._over_ranks(self._validation.tolist())
         if not images:
             return None, None, 0.0
-        accuracy = None if self.recipe.decodes_only else correct / images
-        return finite(loss / images, "validation loss", self.epoch, self.global_step), accuracy, images
+        return loss / images, None if self.recipe.decodes_only else correct / images, images
 
     @property
     def _embeds(self) -> bool:
@@ -305,8 +300,7 @@ class Recognizer(pl.LightningModule):
             losses, predicted = self.evaluated.loss.classified(images, truth)
             loss += float(losses.double().sum())
             correct += int((predicted == truth).sum())
-        value = finite(loss / len(labels), "validation loss", self.epoch, self.global_step)
-        return value, correct / len(labels), float(len(labels))
+        return loss / len(labels), correct / len(labels), float(len(labels))
 
     def _all_embedded(self) -> tuple[Tensor, Tensor] | None:
         """The embeddings and labels of all validation images, on every rank; None if there are none."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from configs.float32_precision import tf32_allowed
-from modules.training.determinism import unfilled
+from modules.training.determinism import kept_algorithms, unfilled
 
 
 def fit(
@@ -155,19 +155,16 @@ def _quiet() -> Iterator[None]:
 def _kept_settings(threads: int | None, accelerator: str) -> Iterator[None]:
     """Restores the process's thread count, determinism settings and RNG state on exit."""
     before = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     cublas = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
     try:
         if threads is not None:
             torch.set_num_threads(threads)
         used = [torch.cuda.current_device()] if accelerator == "gpu" else []  # the others get no context
-        with torch.random.fork_rng(devices=used), unfilled():
+        with torch.random.fork_rng(devices=used), unfilled(), kept_algorithms():
             yield
     finally:
         torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
         if cublas is None:
             os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)

@@ -11,7 +11,6 @@ from pathlib import Path
 from torch import Tensor
 
 Convert = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
-ByteRanges = Callable[[], tuple[Path, ...]]
 
 
 def unchanged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -35,7 +34,7 @@ class PinnedWeights:
 
     tag: str
     file: str
-    files: ByteRanges
+    files: Callable[[], tuple[Path, ...]]
     how: str
     convert: Convert = unchanged
     dropped: tuple[str, ...] = ()

@@ -148,7 +148,7 @@ open("/proc/self/clear_refs", "w").write("5")  # the peak holds the features and
 start, cpu = time.perf_counter(), time.process_time()
 numbers, embeddings = aggregate(features, templates, media)
 one = time.perf_counter()
-scores = score_pairs(embeddings, np.searchsorted(numbers, left), np.searchsorted(numbers, right), threads=2)
+scores = score_pairs(embeddings, np.searchsorted(numbers, left), np.searchsorted(numbers, right))
 two = time.perf_counter()
 curve = Curve.of(scores, same)
 values = [curve.auc(), curve.eer()[0], *(curve.val(far)[0] for far in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1))]

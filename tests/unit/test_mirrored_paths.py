@@ -125,7 +125,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/tracking/run.py": "tests/unit/grid/tracking/test_sync.py",
     "grid/tracking/runs.py": "tests/unit/grid/tracking/test_sync.py",
     "grid/tracking/stages.py": "tests/unit/grid/tracking/test_sync.py",
-    "modules/attribution/channel_masks.py": "tests/unit/modules/explainers/test_score_cam.py",
     "modules/attribution/checks.py": "tests/unit/modules/explainers/test_gradient.py",
     "modules/attribution/explanation.py": "tests/unit/modules/explanation_metrics/test_hiding_game.py",
     "modules/attribution/guided_gradients.py": "tests/unit/modules/explainers/test_guided_backprop.py",

@@ -10,6 +10,7 @@ from grid.evaluation.attribute_figures import MOST_CLASSES, attribute_figures, c
 from grid.evaluation.task import evaluation_task
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
+from modules.metrics.unit_bootstrap import Draws
 
 
 def metrics(classes):
@@ -17,8 +18,8 @@ def metrics(classes):
     generator = np.random.default_rng(1)
     truth, predicted = generator.integers(0, classes, 200), generator.integers(0, classes, 200)
     confidence = generator.uniform(0.3, 1, 200)
-    age = classification(truth, predicted, classes, resamples=50, ordered=False)
-    age |= calibration(confidence, predicted == truth, 5, resamples=50)
+    age = classification(truth, predicted, classes, Draws(resamples=50))
+    age |= calibration(confidence, predicted == truth, 5, Draws(resamples=50))
     age["per_class"] = {f"class {number}": one for number, one in enumerate(age.pop("classes"))}
     return {"task": "attributes", "targets": {"age": age, "years": {"mae": {"value": 3.0}}}}
 

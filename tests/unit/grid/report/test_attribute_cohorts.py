@@ -19,6 +19,7 @@ from grid.spec.training import Target
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
+from modules.metrics.unit_bootstrap import Draws
 
 SETTINGS = {"name": "attributes", "data": "drawn", "resamples": 100, "cohorts": ["race"]}
 
@@ -28,17 +29,19 @@ def metrics(seed: int) -> dict[str, Any]:
     race = Column.categorical(["A", "B", "<C>", None][n % 4] if n else "D" for n in range(160))
     truth, probabilities = generator.integers(0, 2, 160), generator.dirichlet([1.0, 1.0], 160)
     protocol: Any = resolve("protocol", SETTINGS)
-    age: dict[str, Any] = classification(truth, probabilities.argmax(1), 2, resamples=100)
-    age |= calibration(probabilities.max(1), probabilities.argmax(1) == truth, 15, resamples=100)
+    age: dict[str, Any] = classification(truth, probabilities.argmax(1), 2, Draws(resamples=100))
+    age |= calibration(probabilities.max(1), probabilities.argmax(1) == truth, 15, Draws(resamples=100))
     age["per_class"] = {name: one | {"trained": 9} for name, one in zip(("old", "young"), age.pop("classes"), strict=True)}
     age |= {"images": 160, "unknown": 0, "absent_from_training": []}
-    years: dict[str, Any] = absolute_error(truth * 9.0, probabilities[:, 0], 5, resamples=100)
+    years: dict[str, Any] = absolute_error(truth * 9.0, probabilities[:, 0], 5, Draws(resamples=100))
     years |= {"images": 160, "unknown": 0, "unit": "years"}
     for entry, found, known in (
         (age, Predicted(Target(), probabilities, ("old", "young"), (9, 9)), truth),
         (years, Predicted(Target(), probabilities[:, 0]), truth * 9.0),
     ):
-        add_cohorts(entry, {"race": race}, np.arange(160), known, found, False, None, protocol)
+        add_cohorts(
+            entry, {"race": race}, np.arange(160), known, found, False, Draws(None, protocol.resamples, protocol.seed), protocol
+        )
     return {"task": "attributes", "targets": {"age": age, "years": years}}
 
 

@@ -13,6 +13,7 @@ from grid.report.page import HERE, TABLES, cells_of, templates
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
+from modules.metrics.unit_bootstrap import Draws
 
 NAMES = ("old", "y|oung")
 
@@ -21,7 +22,9 @@ def metrics(seed: int) -> dict[str, Any]:
     generator = np.random.default_rng(seed)
     truth, confidence = generator.integers(0, 2, 80), generator.uniform(0.5, 1, 80)
     predicted = np.where(generator.random(80) < 0.7, truth, 1 - truth)
-    age = classification(truth, predicted, 2, ordered=True, resamples=100) | calibration(confidence, predicted == truth, 5)
+    age = classification(truth, predicted, 2, Draws(resamples=100), ordered=True) | calibration(
+        confidence, predicted == truth, 5
+    )
     age["per_class"] = {name: one | {"trained": 9} for name, one in zip(NAMES, age.pop("classes"), strict=True)}
     age |= {"images": 80, "unknown": 3, "absent_from_training": ["y|oung"]}
     years = absolute_error(truth * 9.0, predicted * 9.0 + confidence, 5) | {"unit": "years", "images": 80, "unknown": 0}

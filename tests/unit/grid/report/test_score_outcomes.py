@@ -38,6 +38,14 @@ def test_a_board_per_number_with_a_line_per_map():
     assert fields(one()) == [("0.500", "[0.250, 0.750] 2"), ("–", ""), ("–", ""), ("1.000", "[0.500, 1.000] 1")]
 
 
+def test_a_mean_without_an_interval_is_a_mean():
+    means = {"true accept": {"value": 12.5, "low": None, "high": None, "pairs": 1}}
+    alone = OutcomeScore(ROW, "pairs", "any", "", "any", "logit", DECIDED, means, False)
+    assert fields(alone)[0] == ("12.500", "1")
+    (line,) = csv.DictReader(io.StringIO(outcomes_csv([alone], ["backbone"])))
+    assert (line["value"], line["low"], line["high"]) == ("12.5", "", "")
+
+
 def test_markdown_csv_and_json():
     text = outcomes_markdown(boards([one(), one("corr_rise")]), "x|y")
     assert NOTE in text

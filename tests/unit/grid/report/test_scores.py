@@ -114,6 +114,7 @@ def test_what_beats_the_center_is_marked_and_what_is_within_noise_is_not(study):
     assert not gbp.numbers["hiding_game", 0].beats
     assert not beats_center(number(0.1, 0.1), lower_is_better=True)
     assert not beats_center(number(0.1), lower_is_better=False)
+    assert not beats_center({"above": {"center": {"value": 3.0, "low": None, "high": None}}}, lower_is_better=False)
 
 
 def test_refusals_flags_and_failures_are_said(study):

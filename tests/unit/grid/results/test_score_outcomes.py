@@ -33,3 +33,8 @@ def test_the_value_of_a_pair_is_the_mean_of_its_scored_images():
     assert one.means["true accept"]["value"] == pytest.approx(np.mean([0.05, 0.75]))
     assert one.means["true reject"]["value"] == pytest.approx(np.mean([0.4, 0.55]))
     assert one.means["false reject"]["value"] == pytest.approx(0.25)
+
+
+def test_equal_numbers_beyond_one_have_no_interval():
+    (one,) = split(scored("pairs", [0, 2, 3], [12.5, 12.5, 12.5]), DECIDED)
+    assert one.means["true reject"] == {"value": 12.5, "low": None, "high": None, "pairs": 2}

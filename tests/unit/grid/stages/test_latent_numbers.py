@@ -52,6 +52,16 @@ def test_quality_is_that_of_reconstructions_and_of_the_mean_face() -> None:
     assert found["psnr"]["value"] > found["psnr_mean_face"]["value"]
 
 
+def test_the_same_error_in_every_image_gives_psnr_no_interval() -> None:
+    """Decibels have no upper bound, so nothing is known of the mean; SSIM has one."""
+    encoder = Fake()
+    encoder.crops = lambda rows: CROPS // 2  # type: ignore[method-assign]
+    encoder.reconstructions = CROPS // 2 + 9
+    found = reconstruction(encoder, SETTINGS)  # type: ignore[arg-type]
+    assert (found["psnr"]["low"], found["psnr"]["high"]) == (None, None)
+    assert found["ssim"]["low"] < found["ssim"]["value"] < found["ssim"]["high"] <= 1
+
+
 def test_the_planted_attribute_is_found_in_its_dimension_and_the_other_is_said_to_be_impossible() -> None:
     found = measured(Fake(), SETTINGS)  # type: ignore[arg-type]
     assert found.result["probe"]["kind"]["value"] > 0.9

@@ -6,11 +6,12 @@ import torch
 from pair_networks import SIZE, images, network, unchanged
 
 from modules.attribution.explainer import Attribution, Explainer, PairAttribution, PairExplainer, Refused
-from modules.attribution.sanity_checks import Settings, check_images, check_pairs, likeness, swapped
+from modules.attribution.sanity_checks import check_images, check_pairs, likeness, swapped
 from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers import corr_rise, gradcam, minplus, stylianou
+from modules.explanation_metrics.sanity import SanityConfig
 
-QUICK = Settings(depths=2)
+QUICK = SanityConfig(depths=2)
 
 
 def centered():
@@ -89,7 +90,7 @@ def test_a_refusal_is_told_and_not_hidden():
 def test_the_same_seed_gives_the_same_facts():
     explainer = corr_rise.CorrRISEConfig(masks=20, side=5).build()
     facts = [
-        check_pairs(explainer, network(), images(2), images(2, seed=2), SIZE, settings=Settings(depths=1, seed=seed))
+        check_pairs(explainer, network(), images(2), images(2, seed=2), SIZE, settings=SanityConfig(depths=1, seed=seed))
         for seed in (0, 0, 1)
     ]
     assert facts[0] == facts[1] != facts[2]

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from configs.lookup import resolve
 from modules.attribution import pair_utilities
 from modules.attribution.explainer import Reference, Refused
-from modules.attribution.sanity_checks import Settings, check_pairs
+from modules.attribution.sanity_checks import check_pairs
 from modules.explainers.pair_occlusion import PairOcclusionConfig
+from modules.explanation_metrics.sanity import SanityConfig
 
 MEAN = torch.tensor([0.1, -0.2, 0.3])
 
@@ -214,7 +215,7 @@ def test_sanity_checks_embed_the_reference_pairs_once():
         return original(network, given, fill)
 
     method.evaluated = evaluated
-    found = check_pairs(method, net, left, right, SIZE, reference(), Settings(depths=2))
+    found = check_pairs(method, net, left, right, SIZE, reference(), settings=SanityConfig(depths=2))
     assert seen == [net]
     assert set(found["flags"]) == {"delta", "normalized"}
 

@@ -5,10 +5,9 @@ from torch import nn
 from torch.nn import functional
 
 from configs.lookup import resolve
-from modules.attribution.channel_masks import masks_of
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import ClassLogit, Cosine
-from modules.explainers.score_cam import ScoreCAMConfig, score_cam
+from modules.explainers.score_cam import ScoreCAMConfig, masks_of, score_cam
 
 MODES = ("wang2020", "wang_code", "pytorch_grad_cam", "torch_cam", "raw_logits", "pairs")
 

@@ -16,7 +16,7 @@ def test_it_is_the_game_itself_and_less_is_better():
     wanted = game.compare(explained.maps)["methods"]
     for name in ("one", "other"):
         assert found["maps"][name]["probability"]["value"] == wanted[name]["probability"]["auc"]["value"]
-        assert found["maps"][name]["probability"]["above"] == wanted[name]["probability"]["above"]
+        assert found["maps"][name]["probability"]["above"] == wanted[name]["probability"]["auc"]["above"]
     assert found["baselines"]["center"]["score"]["value"] == wanted["center"]["score"]["auc"]["value"]
     assert set(found["lower_is_better"]) == set(CLASS_NAMES)
 

@@ -7,7 +7,7 @@ from explained import SAME, paired, single, together
 from pair_networks import SIZE, unchanged
 
 from modules.attribution.explainer import Attribution, Explainer, Refused
-from modules.attribution.sanity_checks import Settings, check_images, check_pairs
+from modules.attribution.sanity_checks import check_images, check_pairs
 from modules.explanation_metrics.sanity import SanityConfig
 
 
@@ -39,7 +39,7 @@ def test_single_images_are_checked_as_by_the_function_itself():
     unchanged(explained.network, lambda: SanityConfig(depths=1).build().score(explained))
     found = SanityConfig(depths=1).build().score(explained)
     direct = check_images(
-        explained.explainer.build(), explained.network, explained.images, explained.target, SIZE, Settings(depths=1)
+        explained.explainer.build(), explained.network, explained.images, explained.target, SIZE, SanityConfig(depths=1)
     )
     assert found["details"] == direct
     assert found["flags"] == direct["flags"]
@@ -77,7 +77,7 @@ def test_pair_methods_are_checked_as_by_the_function_itself():
     found = SanityConfig(depths=1).build().score(explained)
     given = explained.images
     explainer = explained.explainer.build()
-    direct = check_pairs(explainer, explained.network, given[0::2], given[1::2], SIZE, None, Settings(depths=1))
+    direct = check_pairs(explainer, explained.network, given[0::2], given[1::2], SIZE, None, settings=SanityConfig(depths=1))
     assert found["details"] == direct
     assert set(found["maps"]["similarity"]) == {"parameters", "target"}
 

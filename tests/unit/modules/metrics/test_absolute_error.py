@@ -5,6 +5,7 @@ import pytest
 
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.intervals import wilson
+from modules.metrics.unit_bootstrap import Draws
 
 
 def drawn() -> tuple[np.ndarray, np.ndarray]:
@@ -35,13 +36,13 @@ def test_the_interval_of_the_mae_is_that_of_a_mean() -> None:
     half = 1.96 * error.std() / np.sqrt(300)
     assert (found["low"], found["high"]) == pytest.approx((error.mean() - half, error.mean() + half), abs=0.15)
     subjects = np.repeat(np.arange(300), 5)
-    whole = absolute_error(np.repeat(truth, 5), np.repeat(predicted, 5), 5, subjects=subjects)["mae"]
+    whole = absolute_error(np.repeat(truth, 5), np.repeat(predicted, 5), 5, Draws(subjects))["mae"]
     assert whole["high"] - whole["low"] == pytest.approx(found["high"] - found["low"], rel=0.15)
 
 
 def test_shares_of_none_and_all_have_intervals_and_equal_errors_have_none() -> None:
     for off, value in ((0.0, 1.0), (9.0, 0.0)):
-        found = absolute_error(np.zeros(20), np.full(20, off), 5, subjects=np.arange(20) // 4)
+        found = absolute_error(np.zeros(20), np.full(20, off), 5, Draws(np.arange(20) // 4))
         assert found["cumulative_score"]["value"] == value
         assert found["cumulative_score"]["high"] - found["cumulative_score"]["low"] > 0.1
         assert (found["mae"]["value"], found["mae"]["low"]) == (off, None)

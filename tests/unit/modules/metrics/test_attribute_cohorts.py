@@ -1,5 +1,6 @@
 """Metrics of cohorts against scikit-learn on subsets, differences against a naive bootstrap, size and power by simulation."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from modules.metrics.absolute_error import absolute_error
 from modules.metrics.attribute_cohorts import compare_cohorts, of_classes, of_numbers
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
+from modules.metrics.unit_bootstrap import Draws
 
 NAMES = ["A", "B", "C", "D"]
-DRAWS: dict[str, Any] = {"resamples": 200, "seed": 3}
+DRAWS = Draws(resamples=200, seed=3)
 
 
 def drawn(seed: int = 0, count: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -26,8 +28,8 @@ def drawn(seed: int = 0, count: int = 400) -> tuple[np.ndarray, np.ndarray, np.n
 
 def compared(subjects: np.ndarray | None = None) -> dict[Any, Any]:
     truth, probabilities, cohorts = drawn()
-    attribute = of_classes(truth, probabilities, ordered=True, bins=5, subjects=subjects, **DRAWS)
-    return compare_cohorts(attribute, cohorts, NAMES, subjects=subjects, **DRAWS)
+    attribute = of_classes(truth, probabilities, replace(DRAWS, subjects=subjects), ordered=True, bins=5)
+    return compare_cohorts(attribute, cohorts, NAMES)
 
 
 def test_values_are_scikit_learns_on_each_subset_and_intervals_those_of_the_subset_alone() -> None:
@@ -46,9 +48,9 @@ def test_values_are_scikit_learns_on_each_subset_and_intervals_those_of_the_subs
         for k in range(3):
             for key, word in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
                 assert value[key, k] == pytest.approx(report[str(k)][word])
-        alone = classification(truth[mine], predicted[mine], 3, ordered=True, **DRAWS)
+        alone = classification(truth[mine], predicted[mine], 3, DRAWS, ordered=True)
         assert found["metrics"]["macro_f1", -1]["cohorts"][name] == alone["macro_f1"]
-        confident = calibration(probabilities[mine].max(1), (truth == predicted)[mine], 5, **DRAWS)
+        confident = calibration(probabilities[mine].max(1), (truth == predicted)[mine], 5, DRAWS)
         assert found["metrics"]["ece", -1]["cohorts"][name] == confident["ece"]
 
 
@@ -74,8 +76,8 @@ def test_resamples_are_of_all_compared_images_together() -> None:
     generator = np.random.default_rng(4)
     truth, subjects, cohorts = generator.uniform(20, 60, 90), np.arange(90) // 3, generator.integers(0, 2, 90)
     predicted = truth + generator.normal(0, 5, 90) + 8 * generator.normal(0, 1, 30)[subjects]
-    attribute = of_numbers(truth, predicted, tolerance=5, subjects=subjects, resamples=4000, seed=0)
-    found = compare_cohorts(attribute, cohorts, ["A", "B"], subjects=subjects, resamples=4000, seed=0)["metrics"]["mae", -1]
+    attribute = of_numbers(truth, predicted, Draws(subjects, 4000), tolerance=5)
+    found = compare_cohorts(attribute, cohorts, ["A", "B"])["metrics"]["mae", -1]
     errors, gaps = abs(truth - predicted), []
     for _ in range(4000):
         rows = np.concatenate([np.flatnonzero(subjects == one) for one in generator.integers(0, 30, 30)])
@@ -91,12 +93,12 @@ def test_numbers_have_the_metrics_of_each_subset() -> None:
     generator = np.random.default_rng(5)
     truth, cohorts = generator.uniform(20, 60, 200), np.arange(200) % 4
     predicted = truth + generator.normal(0, 4, 200)
-    found = compare_cohorts(of_numbers(truth, predicted, tolerance=3, **DRAWS), cohorts, NAMES, **DRAWS)["metrics"]
+    found = compare_cohorts(of_numbers(truth, predicted, DRAWS, tolerance=3), cohorts, NAMES)["metrics"]
     assert set(found) == {("mae", -1), ("cumulative_score", -1)}
     for number, name in enumerate(NAMES):
         mine = cohorts == number
         assert found["mae", -1]["cohorts"][name]["value"] == pytest.approx(abs(truth - predicted)[mine].mean())
-        assert found["mae", -1]["cohorts"][name] == absolute_error(truth[mine], predicted[mine], 3, **DRAWS)["mae"]
+        assert found["mae", -1]["cohorts"][name] == absolute_error(truth[mine], predicted[mine], 3, DRAWS)["mae"]
 
 
 def test_cohorts_of_one_subject_are_left_out_and_absent_classes_have_no_gap() -> None:
@@ -104,8 +106,8 @@ def test_cohorts_of_one_subject_are_left_out_and_absent_classes_have_no_gap() ->
     cohorts = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, -1, -1])
     subjects = np.array([0, 0, 1, 2, 3, 4, 4, 5, 5, 6, 7])
     probabilities = np.eye(3)[truth]
-    attribute = of_classes(truth, probabilities, ordered=False, bins=5, subjects=subjects, **DRAWS)
-    found = compare_cohorts(attribute, cohorts, NAMES, subjects=subjects, **DRAWS)
+    attribute = of_classes(truth, probabilities, replace(DRAWS, subjects=subjects), ordered=False, bins=5)
+    found = compare_cohorts(attribute, cohorts, NAMES)
     assert (found["unknown"], found["left_out"], found["images"]) == (2, {"C": 2}, {"A": 4, "B": 3})
     assert list(found["metrics"]["recall", 0]["cohorts"]) == ["A", "B"]
     assert "gap" not in found["metrics"]["recall", 1]
@@ -114,8 +116,8 @@ def test_cohorts_of_one_subject_are_left_out_and_absent_classes_have_no_gap() ->
 
 
 def test_no_cohort_of_two_subjects_gives_no_metrics() -> None:
-    attribute = of_numbers(np.arange(3.0), np.arange(3.0), tolerance=1, **DRAWS)
-    found = compare_cohorts(attribute, np.array([-1, 0, -1]), ["A"], **DRAWS)
+    attribute = of_numbers(np.arange(3.0), np.arange(3.0), DRAWS, tolerance=1)
+    found = compare_cohorts(attribute, np.array([-1, 0, -1]), ["A"])
     assert found == {"unknown": 2, "images": {}, "left_out": {"A": 1}, "metrics": {}}
 
 
@@ -126,8 +128,8 @@ def simulated(seed: int, harder: float = 0.0) -> dict[tuple[str, int], Any]:
     subjects = np.arange(480) // 3
     errors = generator.normal(0, 3, 160)[subjects] + generator.normal(0, 4, 480)
     errors = errors * np.where(cohorts == 0, 1 + harder, 1.0)
-    attribute = of_numbers(np.zeros(480), errors, tolerance=5, subjects=subjects, resamples=200, seed=seed)
-    found = compare_cohorts(attribute, cohorts, NAMES, subjects=subjects, resamples=200, seed=seed)
+    attribute = of_numbers(np.zeros(480), errors, Draws(subjects, 200, seed), tolerance=5)
+    found = compare_cohorts(attribute, cohorts, NAMES)
     return dict(found["metrics"])
 
 

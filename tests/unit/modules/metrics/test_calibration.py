@@ -5,6 +5,7 @@ import pytest
 
 from modules.metrics.calibration import calibration
 from modules.metrics.intervals import wilson
+from modules.metrics.unit_bootstrap import Draws
 
 
 def drawn(count: int = 500) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +47,7 @@ def test_a_perfect_classifier_has_an_interval_that_is_not_empty() -> None:
 def test_subjects_widen_the_intervals() -> None:
     confidence, correct = drawn(40)
     subjects = np.repeat(np.arange(40), 10)
-    whole = calibration(np.repeat(confidence, 10), np.repeat(correct, 10), 5, subjects=subjects)
+    whole = calibration(np.repeat(confidence, 10), np.repeat(correct, 10), 5, Draws(subjects))
     alone = calibration(np.repeat(confidence, 10), np.repeat(correct, 10), 5)
     assert whole["ece"]["high"] - whole["ece"]["low"] > 1.5 * (alone["ece"]["high"] - alone["ece"]["low"])
     assert whole["ece"]["method"] == "subject bootstrap"

@@ -6,6 +6,7 @@ from sklearn import metrics as sklearn
 
 from modules.metrics.classification import classification, confusion_matrix, f1_of
 from modules.metrics.intervals import wilson
+from modules.metrics.unit_bootstrap import Draws
 
 
 def drawn(seed: int = 0, count: int = 400, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +70,7 @@ def test_intervals_of_independent_images_are_wilsons() -> None:
 def test_no_interval_is_empty_where_all_or_none_are_right(subjects: np.ndarray | None, right: bool) -> None:
     truth = np.arange(12) % 3
     predicted = truth if right else (truth + 1) % 3
-    found = classification(truth, predicted, 3, subjects=subjects, ordered=True, resamples=100)
+    found = classification(truth, predicted, 3, Draws(subjects, 100), ordered=True)
     entries = [found[key] for key in ("accuracy", "balanced_accuracy", "macro_f1")]
     entries += [one[key] for one in found["classes"] for key in ("recall", "precision", "f1")]
     for one in entries:
@@ -84,7 +85,7 @@ def test_images_of_one_subject_count_less_than_independent_ones() -> None:
     subjects = np.repeat(np.arange(40), 10)
     right = np.repeat(generator.random(40) < 0.7, 10)
     truth = np.zeros(400, int)
-    together = classification(truth, np.where(right, 0, 1), 2, subjects=subjects)["accuracy"]
+    together = classification(truth, np.where(right, 0, 1), 2, Draws(subjects))["accuracy"]
     alone = classification(truth, np.where(right, 0, 1), 2)["accuracy"]
     low, high = wilson(right.sum() / 10, 40)
     assert together["high"] - together["low"] == pytest.approx(high - low, rel=0.15)
@@ -99,14 +100,14 @@ def test_the_intervals_of_means_hold_the_truth_in_about_95_percent_of_samples() 
     held = 0
     for _ in range(200):
         right = generator.random(len(truth)) < recalls[truth]
-        found = classification(truth, np.where(right, truth, (truth + 1) % 3), 3, resamples=100)["balanced_accuracy"]
+        found = classification(truth, np.where(right, truth, (truth + 1) % 3), 3, Draws(resamples=100))["balanced_accuracy"]
         held += found["low"] <= recalls.mean() <= found["high"]
     assert 0.90 <= held / 200 <= 0.99
 
 
 def test_subjects_of_one_image_each_are_independent_images() -> None:
     truth, predicted = drawn(count=600)
-    alone, single = classification(truth, predicted, 4), classification(truth, predicted, 4, subjects=np.arange(600))
+    alone, single = classification(truth, predicted, 4), classification(truth, predicted, 4, Draws(np.arange(600)))
     for one, other in zip(alone["classes"], single["classes"], strict=True):
         for key in ("recall", "precision", "f1"):
             wanted, found = (entry[key]["high"] - entry[key]["low"] for entry in (one, other))

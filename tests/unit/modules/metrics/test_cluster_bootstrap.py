@@ -44,6 +44,11 @@ def test_subjects_without_a_difference_are_no_proof_of_equality() -> None:
     assert found["high"] == -found["low"] == pytest.approx(wilson(0, len(np.unique(SUBJECTS)))[1])
 
 
+def test_numbers_without_bounds_that_all_agree_have_no_interval() -> None:
+    assert mean(np.full(100, 27.5), SUBJECTS, 200, 0, most=None) == {"value": 27.5, "low": None, "high": None}
+    assert mean(10 * OF_SUBJECT, SUBJECTS, 200, 0, most=None) == mean(10 * OF_SUBJECT, SUBJECTS, 200, 0)
+
+
 def test_a_share_without_errors_has_an_interval_of_as_many_trials_as_subjects() -> None:
     found = mean(np.zeros(100), SUBJECTS, 200, 0, share=True)
     assert found["low"] == 0

@@ -48,6 +48,18 @@ def test_a_rank_is_that_of_a_search_in_a_gallery_of_the_mate_and_the_distractors
     assert found == sorted(wanted)
 
 
+@pytest.mark.parametrize("dimension", [64, 100, 512])
+def test_a_distractor_that_equals_the_mate_bit_by_bit_is_ranked_before_it(dimension):
+    """In float64 the products of one and the same embedding differ in their last bits, by their places in a matrix."""
+    rng = np.random.default_rng(0)
+    units = rng.normal(size=(60, dimension))
+    units[1:40:2] = units[:40:2] + rng.normal(scale=0.3, size=(20, dimension))  # no other distractor is as similar as the mate
+    units = (units / np.linalg.norm(units, axis=1, keepdims=True)).astype(np.float32)
+    probes, subjects = units[:40], np.repeat(np.arange(20), 2)
+    _, ahead = ranks(probes, subjects, np.concatenate([probes, units[40:]]), [60])
+    assert set(ahead[:, 0].tolist()) == {2}  # the distractors that equal the probe and its mate
+
+
 def test_what_cannot_be_ranked_is_refused():
     probes, subjects, distractors = drawn()
     with pytest.raises(ValueError, match=r"sizes \[31\] are not all from 1 to 30"):

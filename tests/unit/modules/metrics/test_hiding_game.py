@@ -85,7 +85,7 @@ def test_the_oracle_keeps_its_accuracy_and_its_opposite_loses_it_first(game):
     order_of = ["opposite", "random", "oracle"]
     areas = [found[name]["auc"]["value"] for name in order_of]
     assert areas == sorted(areas)
-    assert found["opposite"]["above"]["random"]["high"] < 0
+    assert found["opposite"]["auc"]["above"]["random"]["high"] < 0
 
 
 @pytest.mark.parametrize("refit", [False, True])
@@ -94,12 +94,12 @@ def test_a_method_is_tested_against_each_floor_with_and_without_refitted_thresho
     found = game.compare({"oracle": oracle(), "one_sided": (oracle()[0], -oracle()[1])})["methods"]
     entries = {name: one["refit"] if refit else one for name, one in found.items()}
     for method in ("oracle", "one_sided"):
-        above = entries[method]["above"][baseline]
+        above = entries[method]["auc"]["above"][baseline]
         assert above["value"] == pytest.approx(entries[method]["auc"]["value"] - entries[baseline]["auc"]["value"])
         assert above["low"] < above["value"] < above["high"]
-    assert entries["oracle"]["above"][baseline]["low"] > 0
-    assert entries["one_sided"]["above"][baseline]["low"] <= 0
-    assert baseline not in entries[baseline]["above"]
+    assert entries["oracle"]["auc"]["above"][baseline]["low"] > 0
+    assert entries["one_sided"]["auc"]["above"][baseline]["low"] <= 0
+    assert baseline not in entries[baseline]["auc"]["above"]
 
 
 def test_an_area_is_that_of_the_accuracies(game):

@@ -65,10 +65,10 @@ def test_the_oracle_wins_each_game_with_an_interval_that_says_so():
     for kind, sign in (("hiding", 1), ("insertion", 1), ("deletion", -1)):
         found = game(kind).compare({"oracle": oracle(), "opposite": -oracle()})["methods"]
         for baseline in ("random", "constant", "center"):
-            above = found["oracle"]["probability"]["above"][baseline]
+            above = found["oracle"]["probability"]["auc"]["above"][baseline]
             assert sign * above["value"] > 0
             assert min(sign * above["low"], sign * above["high"]) > 0
-            assert sign * found["opposite"]["probability"]["above"][baseline]["value"] < 0
+            assert sign * found["opposite"]["probability"]["auc"]["above"][baseline]["value"] < 0
         values = found["oracle"]["accuracy"]["course"]
         assert found["oracle"]["accuracy"]["auc"]["value"] == pytest.approx(np.mean([values[:-1], values[1:]]))
 
@@ -97,3 +97,26 @@ def test_a_number_that_is_none_is_named():
 def test_baselines_keep_their_names():
     with pytest.raises(ValueError, match="baseline"):
         game("hiding").compare({"random": oracle()})
+
+
+def test_one_image_gives_an_interval_only_to_numbers_with_a_range():
+    """Its resamples all agree: a logit may be anything, a probability may not."""
+    one = ImageGame(class_values(logits, LABELS[:1]), CLASS_NAMES, images()[:1], "insertion", Settings(resamples=50))
+    entry = one.compare({"oracle": oracle()[:1]})["methods"]["oracle"]
+    assert (entry["score"]["auc"]["low"], entry["score"]["auc"]["above"]["center"]["high"]) == (None, None)
+    assert 0 <= entry["probability"]["auc"]["low"] < entry["probability"]["auc"]["high"] <= 1
+    assert entry["probability"]["auc"]["above"]["center"]["low"] < entry["probability"]["auc"]["above"]["center"]["high"]
+
+
+def test_differences_of_cosines_reach_twice_as_far_as_cosines():
+    def cosines(given, rows):
+        return np.full((len(rows), 1), 0.5)
+
+    def compared(name):
+        return ImageGame(cosines, (name,), images(), "deletion", Settings(resamples=50)).compare({"oracle": oracle()})
+
+    entry = compared("cosine")["methods"]["oracle"]["cosine"]
+    half = entry["auc"]["above"]["center"]["high"]
+    assert (entry["auc"]["low"], entry["auc"]["high"]) == pytest.approx((0.5 - half / 2, 0.5 + half / 2))
+    away = compared("distance")["methods"]["oracle"]["distance"]
+    assert (away["auc"]["high"], away["auc"]["above"]["center"]["high"]) == pytest.approx((0.5 + half, half))

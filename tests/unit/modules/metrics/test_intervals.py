@@ -4,7 +4,7 @@ from scipy.stats import beta, binom, norm
 from single_numbers import auc, eer, val_at_far
 
 from modules.metrics import intervals
-from modules.metrics.intervals import effective, mid_p, never_empty, never_empty_difference, normal_variance, student
+from modules.metrics.intervals import effective, mean_or_none, mid_p, never_empty, normal_variance, student
 from modules.metrics.verification import verification
 
 
@@ -149,9 +149,15 @@ def test_the_variance_of_an_interval_is_that_of_the_normal_distribution():
     assert normal_variance(low, high) == pytest.approx([0.01**2, 0.2**2])
 
 
-@pytest.mark.parametrize("value", [13.74, -2.5, 1.3, 0.4, -1.0])
-def test_an_interval_without_width_holds_its_value_whatever_its_unit(value):
-    low, high = never_empty_difference(value, value, value, 6)
-    assert low <= value <= high
-    assert low < high
-    assert abs(value) > 1 or (low >= -1 and high <= 1)
+@pytest.mark.parametrize("most", [1.0, 2.0, 0.01])
+@pytest.mark.parametrize("share", [0.0, 0.4, -0.9, 1.0])
+def test_an_interval_without_width_is_in_the_unit_of_its_value(most, share):
+    """What six units without a difference allow, times the largest difference."""
+    value, half = share * most, most * intervals.wilson(0, 6)[1]
+    low, high = mean_or_none(value, value, value, 6, share=False, most=most)
+    assert (low, high) == pytest.approx((max(value - half, -most), min(value + half, most)))
+
+
+def test_values_without_bounds_that_all_agree_give_no_interval():
+    assert mean_or_none(13.7, 13.7, 13.7, 6, share=False, most=None) == (None, None)
+    assert mean_or_none(13.6, 13.8, 13.7, 6, share=False, most=None) == (13.6, 13.8)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules.metrics import templates
+from modules.metrics import templates as templates_of
 from modules.metrics.templates import aggregate, media_sizes, score_pairs
 
 
@@ -30,15 +30,16 @@ def images(n=120, size=8, seed=0):
 @pytest.mark.parametrize("norm", [False, True])
 @pytest.mark.parametrize("detector", [False, True])
 @pytest.mark.parametrize("block", [7, 1000])
-def test_every_variant_is_its_loop(norm, detector, block):
+def test_every_variant_is_its_loop(norm, detector, block, monkeypatch):
+    monkeypatch.setattr(templates_of, "IMAGES", block)
     features, templates, media, scores = images()
     options = {"norm": norm, "detector": scores if detector else None}
-    numbers, found = aggregate(features, templates, media, **options, block=block)
+    numbers, found = aggregate(features, templates, media, **options)
     expected, values = loop(features, templates, media, **options)
     assert numbers.tolist() == expected
     np.testing.assert_allclose(found, values, atol=1e-12)
     small = {name: value.astype(np.float32) if isinstance(value, np.ndarray) else value for name, value in options.items()}
-    _, single = aggregate(features.astype(np.float32), templates, media, **small, block=block)
+    _, single = aggregate(features.astype(np.float32), templates, media, **small)
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, values, atol=2e-6)
 
@@ -74,13 +75,14 @@ def test_a_memory_map_will_do(tmp_path):
     assert aggregate(stored, templates, media)[1].tobytes() == aggregate(features, templates, media)[1].tobytes()
 
 
-def test_traps_are_named():
+def test_traps_are_named(monkeypatch):
+    monkeypatch.setattr(templates_of, "IMAGES", 4)
     features, templates, media, scores = images()
     for row, value in ((5, 0.0), (6, np.nan)):
         broken = features.copy()
         broken[row] = value
         with pytest.raises(ValueError, match=f"image of row {row}"):
-            aggregate(broken, templates, media, block=4)
+            aggregate(broken, templates, media)
     with pytest.raises(ValueError, match="template 7"):
         aggregate(np.array([[1.0, 0], [-1, 0]]), np.array([7, 7]), np.array([0, 1]))
     with pytest.raises(ValueError, match="120 features and 119 detector scores"):
@@ -96,12 +98,12 @@ def test_scores_of_pairs_are_dot_products_whatever_the_blocks(kind, monkeypatch)
     assert found.dtype == kind
     expected = [float(embeddings[a].astype(float) @ embeddings[b].astype(float)) for a, b in zip(left, right, strict=True)]
     np.testing.assert_allclose(found, expected, atol=1e-5 if kind == np.float32 else 1e-12)
-    for block, threads in ((1, 1), (7, 3), (5000, 2), (256, 5)):
-        assert score_pairs(embeddings, left, right, block=block, threads=threads).tobytes() == found.tobytes()
-    monkeypatch.setattr(templates, "TILE", 3)
-    monkeypatch.setattr(templates, "CHUNK", 100)
-    for threads in (1, 2):
-        assert score_pairs(embeddings, left, right, threads=threads).tobytes() == found.tobytes()
+    for block in (1, 7, 5000):
+        monkeypatch.setattr(templates_of, "PAIRS", block)
+        assert score_pairs(embeddings, left, right).tobytes() == found.tobytes()
+    monkeypatch.setattr(templates_of, "TILE", 3)
+    monkeypatch.setattr(templates_of, "CHUNK", 100)
+    assert score_pairs(embeddings, left, right).tobytes() == found.tobytes()
     order = rng.permutation(1003)
     assert score_pairs(embeddings, left[order], right[order]).tobytes() == found[order].tobytes()
     assert score_pairs(embeddings, left[:0], right[:0]).shape == (0,)

@@ -1,4 +1,4 @@
-"""ByteRanges where other tools leave weights."""
+"""Places where other tools leave weights."""
 
 import subprocess
 import sys
