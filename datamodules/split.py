@@ -72,7 +72,7 @@ def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: flo
 
     Images are sorted by their classes and, within a combination, by the hashes of (seed, key); every (1 / ``fraction``)-th
     image in that order is held out. If all images of a class would be held out, it keeps its first one. If a class with at
-    least two images has none held out then, the first one is that is not the only training image of a class in another column.
+    least two images has none held out then, the first one is held out that is no other class's only training image.
 
     Args:
         keys: the images' keys
@@ -135,7 +135,7 @@ def held_identities(identities: Iterable[str], fraction: float, seed: int) -> li
     return ordered[: min(max(int(fraction * len(ordered) + 0.5), FEWEST), len(ordered) - FEWEST)]
 
 
-def draw(seed: int, name: str) -> bytes:
+def draw(seed: int | str, name: str) -> bytes:
     """The random rank of a name: an order by it does not depend on the other names."""
     return hashlib.sha256(f"{seed}\n{name}".encode()).digest()
 

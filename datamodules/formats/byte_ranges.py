@@ -143,17 +143,14 @@ class _File:
 State = tuple[str, int, int]  # path, size, mtime_ns
 
 
-def states(files: Iterable[Path]) -> tuple[State, ...]:
-    """The current state of the files.
+def state(file: Path) -> State:
+    """The current state of a file.
 
     Raises:
-        ValueError: a file is missing.
+        ValueError: it is missing.
     """
-    found = []
-    for file in files:
-        try:
-            state = os.stat(file)
-        except OSError as error:
-            raise ValueError(f"{file}: {error.strerror}") from error
-        found.append((str(file.resolve()), state.st_size, state.st_mtime_ns))
-    return tuple(found)
+    try:
+        found = os.stat(file)
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}") from error
+    return str(file.resolve()), found.st_size, found.st_mtime_ns

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.formats.byte_ranges import Fetcher
+from datamodules.formats.byte_ranges import Fetcher, state
+from datamodules.images import read_bytes
 
 MAGIC = 0xCED7230A
 PART = struct.Struct("<II")  # magic number, kind and length
@@ -55,10 +56,7 @@ def read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: a line is not "number, tab, offset"; gives the offset of the line.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
+    text = read_bytes(path)
     if not text.strip():
         raise ValueError(f"{path}: the index is empty")
     signs = np.frombuffer(text, np.uint8)
@@ -97,10 +95,7 @@ def read_headers(path: Path, number: np.ndarray, offset: np.ndarray) -> Records:
     ordered = np.sort(number)
     if (twice := np.flatnonzero(ordered[1:] == ordered[:-1])).size:
         raise ValueError(f"{path}: its index names record {ordered[twice[0]]} twice")
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
+    _, size, _ = state(path)
     end = np.append(offset[1:], size)
     bad = (offset % 4 != 0) | (end - offset < PART.size) | (end - offset > LONGEST)
     if offset[0] != 0 or bad.any():
