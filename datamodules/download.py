@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tarfile
 import time
 import urllib.error
@@ -73,9 +74,9 @@ def fetch(
         )
     if source.unpack is None:
         os.replace(part, place)
-        return True
-    unpack(part, source.unpack, place)
-    part.unlink()
+    else:
+        unpack(part, source.unpack, place)
+        part.unlink()
     return True
 
 
@@ -146,15 +147,11 @@ def unpack(archive: Path, inside: str, place: Path) -> None:
                 content = tar.extractfile(member)
                 assert content is not None
                 with open(target, "wb") as file:
-                    while chunk := content.read(CHUNK):
-                        file.write(chunk)
+                    shutil.copyfileobj(content, file)
         if not made.is_dir():
             raise ValueError(f"{archive}: has no files below {inside!r}")
         os.replace(made, place)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ValueError(f"{archive}: {error}") from error
     finally:
-        if made.exists():
-            import shutil
-
-            shutil.rmtree(made)
+        shutil.rmtree(made, ignore_errors=True)

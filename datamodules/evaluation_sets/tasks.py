@@ -1,4 +1,4 @@
-"""Evaluation tasks of protocols: image pairs, template pairs, identification, clustering."""
+"""Evaluation tasks of protocols other than image pairs: template pairs, identification, clustering."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ from typing import ClassVar, NoReturn
 from configs.contract import ContractError, see
 from configs.data_interfaces import Manifest, ProtocolConfig
 from datamodules.evaluation_sets.templates import Clustering, Comparisons, Identification
-
-
-class PairsConfig(ProtocolConfig, ABC):
-    """Image verification: ``pairs(manifest)``."""
-
-    task: ClassVar[str] = "verification"
 
 
 class TaskConfig(ProtocolConfig, ABC):

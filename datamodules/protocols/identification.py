@@ -70,7 +70,5 @@ class IdentificationProtocolConfig(IdentificationConfig):
                 made.append(([row], label))
         flat = np.array([row for images, _ in made for row in images], np.int64)
         template = np.repeat(np.arange(len(made), dtype=np.int64), [len(images) for images, _ in made])
-        labels = np.array([label for _, label in made], np.int64)
-        numbers = np.arange(len(made), dtype=np.int64)
-        templates = Templates(flat, flat, template, labels, numbers, np.ones(len(flat), np.float32))
+        templates = Templates.of(flat, flat, template, {number: label for number, (_, label) in enumerate(made)})
         return Identification(templates, np.array(asked, np.int32), (np.array(held, np.int32),))
