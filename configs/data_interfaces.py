@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, r
 
 from pydantic import Field
 
-from configs.component import NAMING, Born, Component, Missing
+from configs.component import NAMING, Born, Component, Labeled, Missing
 from configs.lookup import component
 from configs.transforms import SweepPoint
 
@@ -283,7 +283,7 @@ class BatchesConfig(Component, ABC):
         """
 
 
-class ProtocolConfig(ThirdParty, Component, ABC):
+class ProtocolConfig(ThirdParty, Labeled, ABC):
     """An evaluation protocol: the image pairs to compare, or another ``task`` on embeddings."""
 
     kind: ClassVar[str] = "protocol"
@@ -300,10 +300,6 @@ class ProtocolConfig(ThirdParty, Component, ABC):
     # Applied in order to every image before face detection, see ``datamodules/transforms``; nothing is trained on them.
     transforms: Annotated[tuple[component("transform"), ...], Born(())] = ()  # type: ignore[valid-type]
     sweep_point: Annotated[SweepPoint | None, NAMING] = None  # set by a grid file's ``sweep``
-
-    @property
-    def title(self) -> str:
-        return self.label or self.name
 
     @abstractmethod
     def dataset(self) -> DatasetConfig:

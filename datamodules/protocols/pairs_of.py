@@ -13,17 +13,17 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from configs.data_interfaces import DatasetConfig, Manifest, ProtocolConfig
-from configs.lookup import component
+from configs.data_interfaces import Manifest
 from datamodules.evaluation_sets.balanced_pairs import genuine_pairs, impostor_pairs, possible_pairs
 from datamodules.evaluation_sets.pairs import Pairs
+from datamodules.evaluation_sets.tasks import OnDatasetConfig
 from datamodules.split import draw, rows_of
 
 _STREAM = 6  # random stream
 MOST = 6000  # maximum number of pairs without pairs_per_fold; as many as in LFW View 2
 
 
-class PairsOfProtocolConfig(ProtocolConfig):
+class PairsOfProtocolConfig(OnDatasetConfig):
     """Half of the pairs in a fold are genuine. Without ``pairs_per_fold``, as many as possible are made, up to ``MOST``.
 
     With ``disjoint_folds`` no subject is in two folds, and impostor pairs are made within a fold; without it, they are spread
@@ -31,16 +31,12 @@ class PairsOfProtocolConfig(ProtocolConfig):
     """
 
     name: Literal["pairs_of"] = "pairs_of"
-    data: component("data")  # type: ignore[valid-type]
     identities: Annotated[int, Field(ge=2)] | None = None  # number of identities; None: all with two images
     images: Annotated[int, Field(ge=2)] = 10  # maximum number of images per identity
     pairs_per_fold: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
     folds: PositiveInt = 10
     disjoint_folds: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
-
-    def dataset(self) -> DatasetConfig:
-        return self.data
 
     def pairs(self, manifest: Manifest) -> Pairs:
         """The pairs by fold, genuine ones first.
