@@ -104,12 +104,8 @@ def _own(kind: str, name: str) -> type[Component]:
         raise ValueError(f"{kind} {shortened(name)} is no dotted path of a module{choices}")
     try:
         module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and name.startswith(error.name):
-            raise ValueError(_absent(kind, name, error)) from error
-        raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
     except Exception as error:  # a user's module may raise anything
-        raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
+        raise ValueError(_not_imported(kind, name, error)) from error
     found = config_classes(module, kind)
     if not found and (lacking := _lacking(module, kind)):
         raise ValueError(f"{kind} {name!r}: {lacking}; see docs/extending.md")
@@ -130,6 +126,13 @@ def _lacking(module: ModuleType, kind: str) -> str:
             if missing and getattr(found, "kind", None) == kind:
                 return f"class {found.__name__} lacks {' and '.join(missing)}, which every config of kind {kind} defines"
     return ""
+
+
+def _not_imported(what: str, name: str, error: Exception) -> str:
+    """The error message for a module that cannot be imported."""
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+        return _absent(what, name, error)
+    return f"{what} {name!r}: {_where(error)}"
 
 
 def _absent(what: str, name: str, error: ModuleNotFoundError) -> str:
@@ -206,15 +209,11 @@ def module_named(what: str, name: str, package: str) -> ModuleType:
     path = name if "." in name else f"{package}.{name}"
     try:
         return importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name == path and path != name:
+    except ImportError as error:
+        if error.name == path != name and isinstance(error, ModuleNotFoundError):
             files = [file.name for file in pkgutil.iter_modules(importlib.import_module(package).__path__)]
             raise ValueError(f"unknown {what} {name!r}{nearest(name, files)}") from error
-        if error.name and path.startswith(error.name):
-            raise ValueError(_absent(what, name, error)) from error
-        raise ValueError(f"{what} {name!r}: {_where(error)}") from error
-    except ImportError as error:
-        raise ValueError(f"{what} {name!r}: {_where(error)}") from error
+        raise ValueError(_not_imported(what, name, error)) from error
 
 
 def nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
