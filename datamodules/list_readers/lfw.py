@@ -45,7 +45,11 @@ class PairList:
 
 
 def image_key(subject: str, number: int) -> str:
-    return f"{subject}/{subject}_{number:04d}.jpg"
+    return f"{_stem(subject, number)}.jpg"
+
+
+def _stem(subject: str, number: int) -> str:
+    return f"{subject}/{subject}_{number:04d}"
 
 
 def read_list(root: Path, name: ListName) -> PairList:
@@ -59,16 +63,9 @@ def read_list(root: Path, name: ListName) -> PairList:
     """
     file = root / FILES[name]
     texts = numbered_lines(file)
-    lines = [
-        (texts[0][0], texts[0][1].replace(",", " ").split()),
-        *((number, fields_of(line, 3, 4)) for number, line in texts[1:]),
-    ]
-    folds, size = _head(file, lines[0][1], name)
-    body = lines[1:]
-    if len(body) != 2 * folds * size:
-        raise ValueError(
-            f"{file}, line {lines[0][0]}: announces {folds} x ({size} genuine + {size} impostor) pairs, found {len(body)} lines"
-        )
+    folds, size = _head(file, texts[0][1].replace(",", " ").split(), name)
+    body = [(number, fields_of(line, 3, 4)) for number, line in texts[1:]]
+    check_count(f"{file}, line {texts[0][0]}", folds, size, len(body))
     rows = []
     for position, (number, fields) in enumerate(body):
         block, place = divmod(position, size)
@@ -87,19 +84,34 @@ def _head(file: Path, fields: list[str], name: ListName) -> tuple[int, int]:
     return (int(fields[0]), int(fields[1])) if wanted == 2 else (1, int(fields[0]))
 
 
+def check_count(where: str, folds: int, size: int, found: int) -> None:
+    """Raises ValueError unless there are as many lines as the first one announces."""
+    if found != 2 * folds * size:
+        raise ValueError(f"{where}: announces {folds} x ({size} genuine + {size} impostor) pairs, found {found} lines")
+
+
 def _pair(file: Path, number: int, fields: list[str], same: bool) -> tuple[str, str]:
     where = f"{file}, line {number}"
     kind = "a genuine pair (subject, number, number)" if same else "an impostor pair (subject, number, subject, number)"
     numbers = fields[1:] if same else fields[1::2]
     if len(fields) != (3 if same else 4) or not all(map(whole, numbers)):
         raise ValueError(f"{where}: expected {kind}, found {shown(' '.join(fields))}")
-    for subject in fields[:1] if same else fields[::2]:
+    left, right = named_pair(where, fields)
+    if left == right:
+        raise ValueError(f"{where}: compares the image {left}.jpg with itself")
+    return f"{left}.jpg", f"{right}.jpg"
+
+
+def named_pair(where: str, fields: list[str]) -> tuple[str, str]:
+    """The images, without suffix, of (subject, number, number) or (subject, number, subject, number).
+
+    Raises:
+        ValueError: a subject's name is no folder's, or an impostor pair is of one subject; starts with ``where``.
+    """
+    subjects = fields[:-1:2]
+    for subject in subjects:
         if not is_folder(subject):
             raise ValueError(f"{where}: {shown(subject)} is no subject's folder")
-    left = image_key(fields[0], int(fields[1]))
-    right = image_key(fields[0] if same else fields[2], int(fields[-1]))
-    if left == right:
-        raise ValueError(f"{where}: compares the image {left} with itself")
-    if not same and fields[0] == fields[2]:
-        raise ValueError(f"{where}: an impostor pair of one subject, {fields[0]}")
-    return left, right
+    if len(subjects) == 2 and subjects[0] == subjects[1]:
+        raise ValueError(f"{where}: an impostor pair of one subject, {subjects[0]}")
+    return _stem(subjects[0], int(fields[1])), _stem(subjects[-1], int(fields[-1]))
