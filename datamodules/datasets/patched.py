@@ -6,9 +6,9 @@ digests of both images and of the places, so no image has to be read for a plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -87,15 +87,10 @@ class PatchedManifest(DerivedManifest):
     original_pairs: the pairs, as rows there
     """
 
+    columns: ClassVar[tuple[str, ...]] = (*DerivedManifest.columns, "rows", "patches")
     rows: tuple[int, ...] = ()
     patches: tuple[Patches | None, ...] = ()
     original_pairs: Any = None
-
-    def subset(self, rows: Iterable[int]) -> Self:
-        """See ``Manifest.subset``."""
-        chosen = [int(row) for row in rows]
-        mine = tuple(self.rows[row] for row in chosen)
-        return replace(super().subset(chosen), rows=mine, patches=tuple(self.patches[row] for row in chosen))
 
 
 class PatchedImages:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -75,12 +76,11 @@ class Placed(Manifest):
     @classmethod
     def of(cls, manifest: Manifest, places: ByteRanges) -> Placed:
         assert len(manifest) == len(places), (len(manifest), len(places))
-        columns = (manifest.keys, manifest.identities, manifest.widths, manifest.heights, manifest.digests)
-        return cls(*columns, manifest.skipped, places)
+        return cls(**{name: getattr(manifest, name) for name in cls.columns}, skipped=manifest.skipped, places=places)
 
-    def subset(self, rows: Iterable[int]) -> Placed:
+    def subset(self, rows: Iterable[int]) -> Self:
         chosen = [int(row) for row in rows]
-        return Placed.of(super().subset(chosen), self.places.subset(chosen))
+        return replace(super().subset(chosen), places=self.places.subset(chosen))
 
 
 class Fetcher:

@@ -124,19 +124,13 @@ def _read_block(path: Path, fetcher: Fetcher, found: Records, rows: slice) -> No
     whole = kind == 0
     bad = (words[at] != MAGIC) | (kind > 1) | (whole & (8 + (size + 3) // 4 * 4 != length))
     bad |= whole & (size < HEADER.size + 4 * flag)
-    if bad.any():
-        row = int(np.argmax(bad))
-        try:  # its error message is more specific
-            unpack(data[offset[row] - start :][: length[row]])
-        except ValueError as error:
-            raise ValueError(f"{path}, offset {offset[row]}: {error}") from error
     floats = words.view("<f4")
     found.flag[rows] = flag
     found.labels[rows, 0] = np.where(flag > 0, floats[at + 8], floats[at + 3])
     found.labels[rows, 1] = np.where(flag > 1, floats[at + 9], np.nan)
     found.payload[rows] = size - HEADER.size - 4 * flag
-    for row in np.flatnonzero(~whole).tolist():
-        try:
+    for row in np.flatnonzero(bad | ~whole).tolist():
+        try:  # a bad record is one of the errors of ``unpack``
             labels, payload, flagged = unpack(data[offset[row] - start :][: length[row]])
         except ValueError as error:
             raise ValueError(f"{path}, offset {offset[row]}: {error}") from error
