@@ -15,7 +15,7 @@ import os
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -87,15 +87,12 @@ def check_name(kind: str, name: str) -> None:
 
 def config_classes(module: ModuleType, kind: str) -> list[type[Component]]:
     """The concrete Config classes of ``kind`` defined in a module itself; a component's module has exactly one."""
-    return [
-        found
-        for found in vars(module).values()
-        if isinstance(found, type)
-        and issubclass(found, Component)
-        and found.__module__ == module.__name__
-        and getattr(found, "kind", None) == kind
-        and not inspect.isabstract(found)
-    ]
+    return [found for found in _classes(module, kind) if not inspect.isabstract(found)]
+
+
+def _classes(module: ModuleType, kind: str) -> Iterator[type[Component]]:
+    own = (found for found in vars(module).values() if isinstance(found, type) and found.__module__ == module.__name__)
+    return (found for found in own if issubclass(found, Component) and found.kind == kind)
 
 
 def _own(kind: str, name: str) -> type[Component]:
@@ -120,11 +117,9 @@ def _own(kind: str, name: str) -> type[Component]:
 
 def _lacking(module: ModuleType, kind: str) -> str:
     """The methods that the module's one config class of ``kind`` still has to define; empty if there is no such class."""
-    for found in vars(module).values():
-        if isinstance(found, type) and issubclass(found, Component) and found.__module__ == module.__name__:
-            missing = sorted(getattr(found, "__abstractmethods__", ()))
-            if missing and getattr(found, "kind", None) == kind:
-                return f"class {found.__name__} lacks {' and '.join(missing)}, which every config of kind {kind} defines"
+    for found in _classes(module, kind):
+        if missing := sorted(found.__abstractmethods__):
+            return f"class {found.__name__} lacks {' and '.join(missing)}, which every config of kind {kind} defines"
     return ""
 
 
@@ -139,8 +134,9 @@ def _absent(what: str, name: str, error: ModuleNotFoundError) -> str:
     """The error message for a module that does not exist, with what to do."""
     parent, _, last = name.rpartition(".")
     said = f"{what} {name!r}: there is no module {error.name}"
-    if hint := _hidden(name):
-        return said + hint
+    head = name.partition(".")[0]
+    if head in OWN:
+        return said + (hidden_package(head) or f"; {head!r} is a package of facegrid itself")
     if error.name == name and parent:  # its package exists
         package = sys.modules.get(parent)
         if package is not None and not hasattr(package, "__path__"):
@@ -148,19 +144,10 @@ def _absent(what: str, name: str, error: ModuleNotFoundError) -> str:
         files = pkgutil.iter_modules(package.__path__) if package is not None else ()
         near = difflib.get_close_matches(last, [file.name for file in files], n=1, cutoff=0.7)
         return f"{said}; did you mean {parent}.{near[0]}?" if near else f"{said} in the package {parent}"
-    folder = name.partition(".")[0]
     return (
-        f"{said} where this command looks; install the package, or put the folder that contains {folder}/ on PYTHONPATH, such "
+        f"{said} where this command looks; install the package, or put the folder that contains {head}/ on PYTHONPATH, such "
         "as PYTHONPATH=. facegrid plan grid.yaml"
     )
-
-
-def _hidden(name: str) -> str:
-    """The end of the error message when the user's module has the same name as one of this project's packages."""
-    head = name.partition(".")[0]
-    if head not in OWN:
-        return ""
-    return hidden_package(head) or f"; {head!r} is a package of facegrid itself"
 
 
 def hidden_package(head: str) -> str:
