@@ -158,21 +158,19 @@ def scan(
     stamps = origin.stamps(images)
     due = [row for row, stamp in enumerate(stamps) if stamp not in known]
     done = len(stamps) - len(due)
-    fresh: dict[Stamp, Facts] = {}
     with ThreadPoolExecutor(THREADS) as pool:
-        for block in _blocks(due, BLOCK):
-            for row, facts in zip(block, pool.map(lambda row: _facts(origin.read(row, images[row][0])), block), strict=True):
-                fresh[stamps[row]] = facts
-                done += 1
-                if progress is not None:
-                    progress(done, len(stamps))
-            if len(fresh) >= PART:
-                _keep(root, cache, fresh)
-                known |= fresh
-                fresh = {}
-    if fresh:
-        _keep(root, cache, fresh)
-        known |= fresh
+        for part in _blocks(due, PART):
+            fresh: dict[Stamp, Facts] = {}
+            for block in _blocks(part, BLOCK):
+                for row, facts in zip(
+                    block, pool.map(lambda row: _facts(origin.read(row, images[row][0])), block), strict=True
+                ):
+                    fresh[stamps[row]] = facts
+                    done += 1
+                    if progress is not None:
+                        progress(done, len(stamps))
+            _keep(root, cache, fresh)
+            known |= fresh
     return _manifest(root, images, [known[stamp] for stamp in stamps], policy, origin)
 
 

@@ -63,9 +63,7 @@ def rows_of(lists: Sequence[PairList], manifest: Manifest, on_contradiction: str
     rows = {key: row for row, key in enumerate(manifest.keys)}
     found, odd = [], []
     for listed in lists:
-        for one, other, genuine, part, line in zip(
-            listed.left, listed.right, listed.same, listed.fold, listed.line, strict=True
-        ):
+        for one, other, genuine, part, line in listed.rows():
             for key in (one, other):
                 if key not in rows:
                     raise ValueError(_absent(listed, line, key, manifest, rows))

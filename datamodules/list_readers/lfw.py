@@ -10,6 +10,7 @@ Fields are separated by tabs, commas or spaces; with tabs and commas, names may 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,9 @@ from datamodules.list_readers.lines import fields_of, is_folder, numbered_lines,
 ListName = Literal["view1_test", "view1_train", "view2"]
 FILES: dict[str, str] = {"view1_test": "pairsDevTest.txt", "view1_train": "pairsDevTrain.txt", "view2": "pairs.txt"}
 FOLDS = 10  # number of folds made for View 1, which has none
+
+Row = tuple[str, str, bool, int, int]
+"""left, right, same, fold and line of a ``PairList``."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,17 @@ class PairList:
     fold: tuple[int, ...]
     line: tuple[int, ...]  # line number, from 1
 
+    @classmethod
+    def of(cls, file: Path, rows: Iterable[Row]) -> PairList:
+        return cls(file, *zip(*rows, strict=True))
+
+    def rows(self) -> Iterator[Row]:
+        return zip(self.left, self.right, self.same, self.fold, self.line, strict=True)
+
     def places(self) -> dict[str, int]:
         """Each image in the list -> the first line that names it, in order of appearance."""
         found: dict[str, int] = {}
-        for left, right, line in zip(self.left, self.right, self.line, strict=True):
+        for left, right, _, _, line in self.rows():
             found.setdefault(left, line)
             found.setdefault(right, line)
         return found
@@ -72,8 +83,7 @@ def read_list(root: Path, name: ListName) -> PairList:
         same = block % 2 == 0
         fold = block // 2 if name == "view2" else place * min(FOLDS, size) // size
         rows.append((*_pair(file, number, fields, same), same, fold, number))
-    left, right, same_, fold_, line_ = zip(*rows, strict=True)
-    return PairList(file, left, right, same_, fold_, line_)
+    return PairList.of(file, rows)
 
 
 def _head(file: Path, fields: list[str], name: ListName) -> tuple[int, int]:

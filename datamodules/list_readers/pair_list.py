@@ -61,8 +61,8 @@ def read_pairs(
         ValueError: gives the file, the line and the problem.
     """
     rows = list(_READERS[layout](file, numbered_lines(file)))
-    if layout == "lfw":
-        suffix = suffix or ".jpg"
+    if layout == "lfw" and not suffix:
+        suffix = ".jpg"
     for row in rows:
         if row.left == row.right:
             raise ValueError(f"{file}, line {row.line}: compares the image {row.left} with itself")
@@ -70,13 +70,9 @@ def read_pairs(
     if not any(kinds) or all(kinds):
         kind = "genuine" if not any(kinds) else "impostor"
         raise ValueError(f"{file}: none of its {len(rows)} pairs is {kind}")
-    return PairList(
-        file=file,
-        left=tuple(prefix + row.left + suffix for row in rows),
-        right=tuple(prefix + row.right + suffix for row in rows),
-        same=tuple(kinds),
-        fold=tuple(_folds(file, rows, folds, order)),
-        line=tuple(row.line for row in rows),
+    placed = zip(rows, _folds(file, rows, folds, order), strict=True)
+    return PairList.of(
+        file, ((prefix + row.left + suffix, prefix + row.right + suffix, row.same, fold, row.line) for row, fold in placed)
     )
 
 
