@@ -32,8 +32,7 @@ class Source:
         address: relative to the base address
         sha256: of the file, hex
         size: bytes
-        unpack: for a tar archive, the folder in it whose content goes to ``into``; None: the file is not unpacked
-        into: relative to the dataset's folder
+        unpack: for a tar archive, the folder in it whose content goes to the folder ``images``; None: the file is not unpacked
     """
 
     name: str
@@ -41,7 +40,6 @@ class Source:
     sha256: str
     size: int
     unpack: str | None = None
-    into: str = "images"
 
 
 def fetch(
@@ -58,7 +56,7 @@ def fetch(
     Raises:
         ValueError: the server does not answer or sends a different file; gives the address and what to do.
     """
-    place = folder / (source.into if source.unpack is not None else source.name)
+    place = folder / ("images" if source.unpack is not None else source.name)
     if (place.is_dir() and any(place.iterdir())) or (place.is_file() and file_digest(place) == source.sha256):
         return False
     folder.mkdir(parents=True, exist_ok=True)
