@@ -16,7 +16,7 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -85,6 +85,16 @@ class Component(Config):
 
     kind: ClassVar[str] = ""
     name: str
+
+
+class Labeled(Component):
+    """A component that reports call by its label, or else by its name."""
+
+    label: Annotated[str | None, NAMING] = None
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name
 
 
 @cache

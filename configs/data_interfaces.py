@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, r
 
 from pydantic import Field
 
-from configs.component import NAMING, Born, Component, Missing
+from configs.component import NAMING, Born, Component, Labeled, Missing
 from configs.lookup import component
 from configs.transforms import SweepPoint
 
@@ -70,7 +70,6 @@ class DatasetConfig(ThirdParty, Component, ABC):
     kind: ClassVar[str] = "data"
     server: ClassVar[str | None] = None  # URL prefix of a public server that has ``sources``
     sources: ClassVar[tuple[Any, ...]] = ()  # files on public servers, ``datamodules.download.Source``
-    identified: ClassVar[bool] = True  # False: no subject labels; every image is its own identity
     on_bad_image: Literal["fail", "skip"] = "fail"
     # Policy for one file under two identities: refuse to train, leave these images out, or train with them.
     on_identity_conflict: Literal["fail", "skip", "keep"] = "fail"
@@ -79,6 +78,11 @@ class DatasetConfig(ThirdParty, Component, ABC):
     @abstractmethod
     def namespace(self) -> str:
         """Identities of two datasets can be compared if their namespaces are equal ("lfw")."""
+
+    @property
+    def identified(self) -> bool:
+        """Whether identities are subjects; if not, every image is its own identity."""
+        return True
 
     def untransformed(self) -> DatasetConfig:
         """The dataset of the original images, row by row; differs from this one only for ``transformed``."""
@@ -279,7 +283,7 @@ class BatchesConfig(Component, ABC):
         """
 
 
-class ProtocolConfig(ThirdParty, Component, ABC):
+class ProtocolConfig(ThirdParty, Labeled, ABC):
     """An evaluation protocol: the image pairs to compare, or another ``task`` on embeddings."""
 
     kind: ClassVar[str] = "protocol"
@@ -296,10 +300,6 @@ class ProtocolConfig(ThirdParty, Component, ABC):
     # Applied in order to every image before face detection, see ``datamodules/transforms``; nothing is trained on them.
     transforms: Annotated[tuple[component("transform"), ...], Born(())] = ()  # type: ignore[valid-type]
     sweep_point: Annotated[SweepPoint | None, NAMING] = None  # set by a grid file's ``sweep``
-
-    @property
-    def title(self) -> str:
-        return self.label or self.name
 
     @abstractmethod
     def dataset(self) -> DatasetConfig:

@@ -7,19 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from configs.component import NAMING, Born, Component, Outside
+from configs.component import NAMING, Born, Labeled, Outside
 from configs.lookup import component
 
 
-class ScoreConfig(Component, ABC):
+class ScoreConfig(Labeled, ABC):
     """A quality measure of an explainer's maps; runs as a separate stage after the explanation."""
 
     kind: ClassVar[str] = "score"
     label: Annotated[str | None, NAMING, Field(pattern=r"^[^:]+$")] = None  # title in reports; unique within an explainer
-
-    @property
-    def title(self) -> str:
-        return self.label or self.name
 
     @abstractmethod
     def build(self) -> Any:
@@ -30,7 +26,7 @@ OWN_STAGES = Outside("stages of their own, after the explanation")
 _BY_PAIRS = Outside("which protocol the pairs are from; its images and pairs count instead")
 
 
-class ExplainerConfig(Component, ABC):
+class ExplainerConfig(Labeled, ABC):
     """A method that makes attribution maps of single images or, with ``pairs``, of both images of each pair.
 
     ``pair_target`` is the scalar that is explained for each image of a pair: ``cosine`` with the other image (similarity),
@@ -39,7 +35,6 @@ class ExplainerConfig(Component, ABC):
 
     kind: ClassVar[str] = "explainer"
     of: ClassVar[Literal["image", "pair"]] = "image"
-    label: Annotated[str | None, NAMING] = None
     images: int = 8  # number of probe images
     pairs: Annotated[int, Born(0), Field(ge=0)] = 0  # number of probe pairs, used instead of images; half of them genuine
     pair_target: Annotated[Literal["cosine", "distance", "top_class"], Born("cosine")] = "cosine"  # for each image of a pair
@@ -68,10 +63,6 @@ class ExplainerConfig(Component, ABC):
                 f"chosen has {len(self.chosen)} keys, and {said}; of pairs name left and right, one after the other"
             )
         return self
-
-    @property
-    def title(self) -> str:
-        return self.label or self.name
 
     @property
     def difference_maps(self) -> frozenset[str]:

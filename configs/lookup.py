@@ -15,7 +15,7 @@ import os
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -87,15 +87,12 @@ def check_name(kind: str, name: str) -> None:
 
 def config_classes(module: ModuleType, kind: str) -> list[type[Component]]:
     """The concrete Config classes of ``kind`` defined in a module itself; a component's module has exactly one."""
-    return [
-        found
-        for found in vars(module).values()
-        if isinstance(found, type)
-        and issubclass(found, Component)
-        and found.__module__ == module.__name__
-        and getattr(found, "kind", None) == kind
-        and not inspect.isabstract(found)
-    ]
+    return [found for found in _classes(module, kind) if not inspect.isabstract(found)]
+
+
+def _classes(module: ModuleType, kind: str) -> Iterator[type[Component]]:
+    own = (found for found in vars(module).values() if isinstance(found, type) and found.__module__ == module.__name__)
+    return (found for found in own if issubclass(found, Component) and found.kind == kind)
 
 
 def _own(kind: str, name: str) -> type[Component]:
@@ -104,12 +101,8 @@ def _own(kind: str, name: str) -> type[Component]:
         raise ValueError(f"{kind} {shortened(name)} is no dotted path of a module{choices}")
     try:
         module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and name.startswith(error.name):
-            raise ValueError(_absent(kind, name, error)) from error
-        raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
     except Exception as error:  # a user's module may raise anything
-        raise ValueError(f"{kind} {name!r}: {_where(error)}") from error
+        raise ValueError(_not_imported(kind, name, error)) from error
     found = config_classes(module, kind)
     if not found and (lacking := _lacking(module, kind)):
         raise ValueError(f"{kind} {name!r}: {lacking}; see docs/extending.md")
@@ -124,20 +117,26 @@ def _own(kind: str, name: str) -> type[Component]:
 
 def _lacking(module: ModuleType, kind: str) -> str:
     """The methods that the module's one config class of ``kind`` still has to define; empty if there is no such class."""
-    for found in vars(module).values():
-        if isinstance(found, type) and issubclass(found, Component) and found.__module__ == module.__name__:
-            missing = sorted(getattr(found, "__abstractmethods__", ()))
-            if missing and getattr(found, "kind", None) == kind:
-                return f"class {found.__name__} lacks {' and '.join(missing)}, which every config of kind {kind} defines"
+    for found in _classes(module, kind):
+        if missing := sorted(found.__abstractmethods__):
+            return f"class {found.__name__} lacks {' and '.join(missing)}, which every config of kind {kind} defines"
     return ""
+
+
+def _not_imported(what: str, name: str, error: Exception) -> str:
+    """The error message for a module that cannot be imported."""
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+        return _absent(what, name, error)
+    return f"{what} {name!r}: {_where(error)}"
 
 
 def _absent(what: str, name: str, error: ModuleNotFoundError) -> str:
     """The error message for a module that does not exist, with what to do."""
     parent, _, last = name.rpartition(".")
     said = f"{what} {name!r}: there is no module {error.name}"
-    if hint := _hidden(name):
-        return said + hint
+    head = name.partition(".")[0]
+    if head in OWN:
+        return said + (hidden_package(head) or f"; {head!r} is a package of facegrid itself")
     if error.name == name and parent:  # its package exists
         package = sys.modules.get(parent)
         if package is not None and not hasattr(package, "__path__"):
@@ -145,19 +144,10 @@ def _absent(what: str, name: str, error: ModuleNotFoundError) -> str:
         files = pkgutil.iter_modules(package.__path__) if package is not None else ()
         near = difflib.get_close_matches(last, [file.name for file in files], n=1, cutoff=0.7)
         return f"{said}; did you mean {parent}.{near[0]}?" if near else f"{said} in the package {parent}"
-    folder = name.partition(".")[0]
     return (
-        f"{said} where this command looks; install the package, or put the folder that contains {folder}/ on PYTHONPATH, such "
+        f"{said} where this command looks; install the package, or put the folder that contains {head}/ on PYTHONPATH, such "
         "as PYTHONPATH=. facegrid plan grid.yaml"
     )
-
-
-def _hidden(name: str) -> str:
-    """The end of the error message when the user's module has the same name as one of this project's packages."""
-    head = name.partition(".")[0]
-    if head not in OWN:
-        return ""
-    return hidden_package(head) or f"; {head!r} is a package of facegrid itself"
 
 
 def hidden_package(head: str) -> str:
@@ -206,15 +196,11 @@ def module_named(what: str, name: str, package: str) -> ModuleType:
     path = name if "." in name else f"{package}.{name}"
     try:
         return importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name == path and path != name:
+    except ImportError as error:
+        if error.name == path != name and isinstance(error, ModuleNotFoundError):
             files = [file.name for file in pkgutil.iter_modules(importlib.import_module(package).__path__)]
             raise ValueError(f"unknown {what} {name!r}{nearest(name, files)}") from error
-        if error.name and path.startswith(error.name):
-            raise ValueError(_absent(what, name, error)) from error
-        raise ValueError(f"{what} {name!r}: {_where(error)}") from error
-    except ImportError as error:
-        raise ValueError(f"{what} {name!r}: {_where(error)}") from error
+        raise ValueError(_not_imported(what, name, error)) from error
 
 
 def nearest(name: str, names: Iterable[str], prefix: str = "") -> str:

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from configs.component import NAMING, Component
+from configs.component import NAMING, Labeled
 
 
-class StageConfig(Component, ABC):
+class StageConfig(Labeled, ABC):
     """A stage that runs after training: ``stages: [{name: latent, ...}]``, or a dotted name for a stage of your own.
 
     The module defines ``run(config, context)`` beside its config, and optionally a ``Kind``: see
@@ -19,7 +19,3 @@ class StageConfig(Component, ABC):
 
     kind: ClassVar[str] = "stage"
     label: Annotated[str | None, NAMING, Field(min_length=1)] = None  # title in reports; distinguishes stages of the same name
-
-    @property
-    def title(self) -> str:
-        return self.label or self.name

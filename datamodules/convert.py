@@ -20,17 +20,16 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
-from configs.component import digest
-from configs.data_interfaces import Dataset, DatasetConfig, Manifest, Progress
+from configs.component import canonical, digest
+from configs.data_interfaces import Dataset, DatasetConfig, Progress
 from datamodules.formats.shard_manifest import VERSION, Shard, ShardManifest
 from datamodules.formats.shards import BLOCK
-from datamodules.manifest import Manifest as Rows
+from datamodules.manifest import Manifest
 
 MIB = 1 << 20
 END = bytes(2 * BLOCK)
@@ -87,7 +86,7 @@ def convert(
     with _workplace(target) as folder:
         shards, digests = _shards(dataset, folder, plan, images_per_shard, mebibytes_per_shard * MIB, progress)
         columns = (tuple(manifest.keys), tuple(manifest.identities), tuple(manifest.widths), tuple(manifest.heights))
-        whole = manifest.digest if isinstance(dataset, Originals) else Rows(*columns, tuple(digests)).digest
+        whole = manifest.digest if isinstance(dataset, Originals) else Manifest(*columns, tuple(digests)).digest
         found = ShardManifest(
             dataset=data.name,
             namespace=data.namespace,
@@ -144,14 +143,13 @@ def _shards(
     for path in folder.iterdir():
         if path.name not in {STATE, *(shard.file for shard in shards)}:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    classes = {who: place for place, who in enumerate(dict.fromkeys(dataset.manifest.identities))}
     digests: list[str] = []
-    row, total = sum(shard.images for shard in shards), len(dataset)
-    while row < total:
-        shard = _shard(dataset, folder / f"shard-{len(shards):06d}.tar", row, images, size, classes, digests, progress)
-        shards.append(shard)
-        row += shard.images
-        state = {"plan": plan, "shards": [asdict(shard) for shard in shards]}
+    row = sum(shard.images for shard in shards)
+    samples = _samples(dataset, row, digests, progress)
+    while row < len(dataset):
+        shards.append(_shard(folder / f"shard-{len(shards):06d}.tar", samples, images, size))
+        row += shards[-1].images
+        state = {"plan": plan, "shards": [shard.model_dump() for shard in shards]}
         temporary = folder / f"{STATE}.tmp"
         temporary.write_text(json.dumps(state), encoding="ascii")
         os.replace(temporary, folder / STATE)
@@ -172,46 +170,41 @@ def _finished(folder: Path, plan: str) -> list[Shard]:
     return shards
 
 
-def _shard(
-    dataset: Dataset,
-    path: Path,
-    first: int,
-    images: int,
-    size: int,
-    classes: dict[str, int],
-    digests: list[str],
-    progress: Progress | None,
-) -> Shard:
-    """Writes one archive, starting at image ``first``."""
+def _samples(dataset: Dataset, first: int, digests: list[str], progress: Progress | None) -> Iterator[bytes]:
+    """The two members of each image, from image ``first`` on; ``digests`` gets those of images that are encoded."""
     manifest, total = dataset.manifest, len(dataset)
-    sha, row, written = hashlib.sha256(), first, 0
+    classes = {who: place for place, who in enumerate(dict.fromkeys(manifest.identities))}
+    for row in range(first, total):
+        if isinstance(dataset, Originals):
+            data = dataset.data(row)
+        else:
+            packed = io.BytesIO()
+            Image.fromarray(dataset.image(row)).save(packed, "PNG")
+            data = packed.getvalue()
+            digests.append(hashlib.sha256(data).hexdigest())
+        who = manifest.identities[row]
+        label = canonical({"identity": who, "key": manifest.keys[row], "label": classes[who]}).encode("ascii")
+        if progress is not None:
+            progress(row + 1, total)
+        yield _member(f"{row:09d}.{_suffix(data)}", data) + _member(f"{row:09d}.json", label)
+
+
+def _shard(path: Path, samples: Iterator[bytes], images: int, size: int) -> Shard:
+    """Writes one archive with the next samples, up to so many images and bytes."""
+    sha, count = hashlib.sha256(), 0
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
-
-        def put(data: bytes) -> None:
-            nonlocal written
-            file.write(data)
-            sha.update(data)
-            written += len(data)
-
-        while row < total and row - first < images and (row == first or written < size):
-            if isinstance(dataset, Originals):
-                data = dataset.data(row)
-            else:
-                packed = io.BytesIO()
-                Image.fromarray(dataset.image(row)).save(packed, "PNG")
-                data = packed.getvalue()
-                digests.append(hashlib.sha256(data).hexdigest())
-            put(_member(f"{row:09d}.{_suffix(data)}", data))
-            put(_member(f"{row:09d}.json", _label(manifest, row, classes)))
-            row += 1
-            if progress is not None:
-                progress(row, total)
-        put(END)
+        while count < images and (not count or file.tell() < size) and (sample := next(samples, None)):
+            file.write(sample)
+            sha.update(sample)
+            count += 1
+        file.write(END)
+        sha.update(END)
         file.flush()
         os.fsync(file.fileno())
+        written = file.tell()
     os.replace(temporary, path)
-    return Shard(path.name, row - first, written, sha.hexdigest())
+    return Shard(file=path.name, images=count, bytes=written, sha256=sha.hexdigest())
 
 
 def _member(name: str, data: bytes) -> bytes:
@@ -219,12 +212,6 @@ def _member(name: str, data: bytes) -> bytes:
     info = tarfile.TarInfo(name)
     info.size = len(data)
     return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % BLOCK)
-
-
-def _label(manifest: Manifest, row: int, classes: dict[str, int]) -> bytes:
-    who = manifest.identities[row]
-    said = {"identity": who, "key": manifest.keys[row], "label": classes[who]}
-    return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
 def _suffix(data: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.component import canonical
+from configs.component import digest
 from configs.contract import broken, naming
 from configs.data_interfaces import Dataset, Detector, DetectorConfig, Progress
 from datamodules.array_cache import ArrayCache
@@ -154,4 +153,4 @@ def _key(manifest: str, detections: str, detector: DetectorConfig, size: Size) -
     libraries = {name: version(name) for name in ("pillow", "opencv-python-headless")}
     parts = {"manifest": manifest, "detections": detections, "detector": settings, "size": size, "libraries": libraries}
     parts["format"] = FORMAT
-    return hashlib.sha256(canonical(parts).encode()).hexdigest()[:32]
+    return digest(parts)[:32]

@@ -52,6 +52,10 @@ class DerivedDatasetConfig(DatasetConfig):
     def namespace(self) -> str:
         return str(self._inner.namespace)
 
+    @property
+    def identified(self) -> bool:
+        return bool(self._inner.identified)
+
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
         return self._inner.names(identities)
 

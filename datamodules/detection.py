@@ -96,13 +96,8 @@ class Detections:
         tables = list(parts)
         if not tables:
             return cls.of((), ())
-        return cls(
-            keys=tuple(key for table in tables for key in table.keys),
-            found=np.concatenate([table.found for table in tables]),
-            boxes=np.concatenate([table.boxes for table in tables]),
-            scores=np.concatenate([table.scores for table in tables]),
-            landmarks=np.concatenate([table.landmarks for table in tables]),
-        )
+        columns = zip(*((table.found, table.boxes, table.scores, table.landmarks) for table in tables), strict=True)
+        return cls(tuple(key for table in tables for key in table.keys), *map(np.concatenate, columns))
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tarfile
 import time
 import urllib.error
@@ -31,8 +32,7 @@ class Source:
         address: relative to the base address
         sha256: of the file, hex
         size: bytes
-        unpack: for a tar archive, the folder in it whose content goes to ``into``; None: the file is not unpacked
-        into: relative to the dataset's folder
+        unpack: for a tar archive, the folder in it whose content goes to the folder ``images``; None: the file is not unpacked
     """
 
     name: str
@@ -40,7 +40,6 @@ class Source:
     sha256: str
     size: int
     unpack: str | None = None
-    into: str = "images"
 
 
 def fetch(
@@ -57,7 +56,7 @@ def fetch(
     Raises:
         ValueError: the server does not answer or sends a different file; gives the address and what to do.
     """
-    place = folder / (source.into if source.unpack is not None else source.name)
+    place = folder / ("images" if source.unpack is not None else source.name)
     if (place.is_dir() and any(place.iterdir())) or (place.is_file() and file_digest(place) == source.sha256):
         return False
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,9 +72,9 @@ def fetch(
         )
     if source.unpack is None:
         os.replace(part, place)
-        return True
-    unpack(part, source.unpack, place)
-    part.unlink()
+    else:
+        unpack(part, source.unpack, place)
+        part.unlink()
     return True
 
 
@@ -146,15 +145,11 @@ def unpack(archive: Path, inside: str, place: Path) -> None:
                 content = tar.extractfile(member)
                 assert content is not None
                 with open(target, "wb") as file:
-                    while chunk := content.read(CHUNK):
-                        file.write(chunk)
+                    shutil.copyfileobj(content, file)
         if not made.is_dir():
             raise ValueError(f"{archive}: has no files below {inside!r}")
         os.replace(made, place)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ValueError(f"{archive}: {error}") from error
     finally:
-        if made.exists():
-            import shutil
-
-            shutil.rmtree(made)
+        shutil.rmtree(made, ignore_errors=True)

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.data_interfaces import Progress
 from datamodules import cache_file
-from datamodules.images import decode
+from datamodules.images import decode, read_bytes
 from datamodules.manifest import Manifest
 
 VERSION = 2  # raise to invalidate cached rows: after a change in decoding or in the file format
@@ -78,10 +79,7 @@ class Folder:
         return [item for item in found if not isinstance(item, str)]
 
     def read(self, row: int, key: str) -> bytes:
-        try:
-            return (self.root / key).read_bytes()
-        except OSError as error:  # a disk or permission error, not a bad image: not covered by the policy
-            raise ValueError(f"{self.root / key}: {error.strerror}") from error
+        return read_bytes(self.root / key)  # an error of the disk, not a bad image: not covered by the policy
 
     def name(self, row: int, key: str) -> str:
         return str(self.root / key)
@@ -100,6 +98,34 @@ class Folder:
             else:
                 whole = stat.S_ISREG(state.st_mode)  # reading a pipe would block forever
                 found.append((key, state.st_size, state.st_mtime_ns) if whole else f"{self.root / key}: is no file")
+        return found
+
+
+class StoredImages:
+    """Images read from their source on demand; row i is row i of the manifest."""
+
+    def __init__(self, manifest: Manifest, source: Source) -> None:
+        self.manifest = manifest
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def image(self, index: int) -> np.ndarray:
+        """RGB, uint8, (height, width, 3); errors as ``data``."""
+        return decode(self.data(index), self._source.name(index, self.manifest.keys[index]))
+
+    def data(self, index: int) -> bytes:
+        """The stored bytes of the image.
+
+        Raises:
+            ValueError: they no longer exist, or differ from those that were scanned.
+        """
+        key = self.manifest.keys[index]
+        found = self._source.read(index, key)
+        if hashlib.sha256(found).hexdigest() != self.manifest.digests[index]:
+            where = self._source.name(index, key)
+            raise ValueError(f"{where}: the file changed after it was scanned; plan the grid again")
         return found
 
 
@@ -132,21 +158,19 @@ def scan(
     stamps = origin.stamps(images)
     due = [row for row, stamp in enumerate(stamps) if stamp not in known]
     done = len(stamps) - len(due)
-    fresh: dict[Stamp, Facts] = {}
     with ThreadPoolExecutor(THREADS) as pool:
-        for block in _blocks(due, BLOCK):
-            for row, facts in zip(block, pool.map(lambda row: _facts(origin.read(row, images[row][0])), block), strict=True):
-                fresh[stamps[row]] = facts
-                done += 1
-                if progress is not None:
-                    progress(done, len(stamps))
-            if len(fresh) >= PART:
-                _keep(root, cache, fresh)
-                known |= fresh
-                fresh = {}
-    if fresh:
-        _keep(root, cache, fresh)
-        known |= fresh
+        for part in _blocks(due, PART):
+            fresh: dict[Stamp, Facts] = {}
+            for block in _blocks(part, BLOCK):
+                for row, facts in zip(
+                    block, pool.map(lambda row: _facts(origin.read(row, images[row][0])), block), strict=True
+                ):
+                    fresh[stamps[row]] = facts
+                    done += 1
+                    if progress is not None:
+                        progress(done, len(stamps))
+            _keep(root, cache, fresh)
+            known |= fresh
     return _manifest(root, images, [known[stamp] for stamp in stamps], policy, origin)
 
 

@@ -20,11 +20,15 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         ValueError: the file is missing, empty, truncated or not an image; gives the file and the reason.
     """
+    return decode(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file; ValueError if it cannot be read, with the file and the reason."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
-    return decode(data, str(path))
 
 
 def decode(data: bytes, name: str) -> np.ndarray:

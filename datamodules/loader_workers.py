@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import statistics
 import time
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -42,8 +43,7 @@ def batch_seconds(batches: Iterable[Any]) -> tuple[float, Any]:
         if next(source, None) is None:
             break
         times.append(time.perf_counter() - began)
-    times = sorted(times) or [took]
-    return times[len(times) // 2], first
+    return statistics.median_high(times or [took]), first
 
 
 def workers_needed(load: float, step: float, host: float) -> int:

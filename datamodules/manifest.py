@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Manifest:
     """One row per image, in a fixed order.
 
     Attributes:
+        columns: names of the attributes with one value per row, which ``subset`` selects from
         keys: one stable key per image, such as "Ann_Veneman/Ann_Veneman_0003.jpg"
         identities: the subject of each image
         widths: pixels, after applying the EXIF orientation
@@ -25,6 +26,7 @@ class Manifest:
         ValueError: the columns differ in length, or a key occurs twice.
     """
 
+    columns: ClassVar[tuple[str, ...]] = ("keys", "identities", "widths", "heights", "digests")
     keys: tuple[str, ...]
     identities: tuple[str, ...]
     widths: tuple[int, ...]
@@ -33,7 +35,7 @@ class Manifest:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {len(column) for column in (self.keys, self.identities, self.widths, self.heights, self.digests)}
+        lengths = {len(getattr(self, name)) for name in self.columns}
         if len(lengths) > 1:
             raise ValueError(f"a manifest's columns must have one length, found {sorted(lengths)}")
         if len(self.index) != len(self.keys):
@@ -63,11 +65,5 @@ class Manifest:
     def subset(self, rows: Iterable[int]) -> Self:
         """The manifest of the given rows, in the given order; ``skipped`` and what a subclass adds are kept."""
         chosen = [int(row) for row in rows]
-        return replace(
-            self,
-            keys=tuple(self.keys[row] for row in chosen),
-            identities=tuple(self.identities[row] for row in chosen),
-            widths=tuple(self.widths[row] for row in chosen),
-            heights=tuple(self.heights[row] for row in chosen),
-            digests=tuple(self.digests[row] for row in chosen),
-        )
+        taken: Any = {name: tuple(getattr(self, name)[row] for row in chosen) for name in self.columns}
+        return replace(self, **taken)

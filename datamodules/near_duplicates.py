@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -50,11 +49,7 @@ class Prints:
 
     def save(self, path: Path) -> None:
         """Writes the file atomically."""
-
-        def write(file: BinaryIO) -> None:
-            np.savez(file, hashes=self.hashes, thumbs=self.thumbs, structured=self.structured)
-
-        cache_file.save(path, write)
+        cache_file.save(path, lambda file: np.savez(file, **vars(self)))
 
     @classmethod
     def load(cls, path: Path) -> Prints | None:
@@ -63,7 +58,7 @@ class Prints:
         if data is None:
             return None
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            return cls(file["hashes"], file["thumbs"], file["structured"])
+            return cls(**file)
 
 
 def prints(dataset: Dataset, progress: Progress | None = None) -> Prints:
@@ -92,12 +87,8 @@ def image_print(image: np.ndarray) -> tuple[int, np.ndarray, bool]:
     return int.from_bytes(bits.tobytes(), "big"), thumb, bool(gray.std() >= CONTRAST)
 
 
-def _cosines() -> np.ndarray:
-    frequency, place = np.arange(9)[:, None], np.arange(SIDE)[None, :]
-    return np.cos(np.pi * (place + 0.5) * frequency / SIDE)
-
-
-_COSINES = _cosines()  # 9 x 9 frequencies; in row order, the 64 after the mean are used
+# 9 x 9 frequencies; in row order, the 64 after the mean are used
+_COSINES = np.cos(np.pi * (np.arange(SIDE) + 0.5) * np.arange(9)[:, None] / SIDE)
 
 
 def near(ours: Prints, theirs: Prints, bits: int = 4) -> tuple[np.ndarray, np.ndarray]:

@@ -86,10 +86,8 @@ def patches_of(config: PatchesConfig, pairs: Pairs, identities: Sequence[str]) -
         ValueError: a list of places is wrong or lacks a pair, or there is no other subject.
     """
     count = len(pairs.left)
-    listed = {
-        same: read_patches(file, same, config.side) if file else None
-        for same, file in ((True, config.genuine_places), (False, config.impostor_places))
-    }
+    files = {True: config.genuine_places, False: config.impostor_places}
+    listed = {same: read_patches(file, same, config.side) for same, file in files.items() if file}
     rng = np.random.default_rng([_STREAM, config.seed])
     drawn = rng.integers(0, FACE - config.side + 1, (count, config.patches, 2)).tolist()
     shares = rng.random(count)
@@ -100,14 +98,13 @@ def patches_of(config: PatchesConfig, pairs: Pairs, identities: Sequence[str]) -
     found = []
     for pair in range(count):
         same = bool(pairs.same[pair])
-        rows, file = listed[same], config.genuine_places if same else config.impostor_places
-        one = None if rows is None else rows.get(pair)
-        if rows is not None and one is None:
+        one = listed[same].get(pair) if same in listed else None
+        if same in listed and one is None:
             kind = "genuine" if same else "impostor"
-            raise ValueError(f"{file}: has no patches for pair {pair} of the protocol, counted from 0, which is {kind}")
+            raise ValueError(f"{files[same]}: has no patches for pair {pair} of the protocol, counted from 0, which is {kind}")
         source = int(pairs.right[pair])
         if same and one is not None:
-            source = _listed_source(one, images, str(file))
+            source = _listed_source(one, images, str(files[same]))
         elif same:
             others = known[people != number[int(pairs.left[pair])]]
             if not len(others):

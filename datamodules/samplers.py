@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -133,11 +134,8 @@ class PKSampler(Resumable):
 
 def _most_batches(groups: np.ndarray, subjects: int) -> int:
     """The largest T for which T batches of ``subjects`` distinct subjects can be filled: sum min(groups, T) >= T subjects."""
-    low, high = 1, int(groups.sum()) // subjects
-    while low < high:
-        middle = (low + high + 1) // 2
-        if np.minimum(groups, middle).sum() >= middle * subjects:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+
+    def too_many(batches: int) -> bool:
+        return bool(np.minimum(groups, batches).sum() < batches * subjects)
+
+    return 1 + bisect_left(range(2, int(groups.sum()) // subjects + 1), True, key=too_many)

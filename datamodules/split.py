@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -70,8 +71,8 @@ def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: flo
     """Holds out ``fraction`` of the images and, as nearly as possible, of each combination of classes.
 
     Images are sorted by their classes and, within a combination, by the hashes of (seed, key); every (1 / ``fraction``)-th
-    image in that order is held out. If a class with at least two images would have none held out, its first one is; if all
-    would be held out, it keeps its first one.
+    image in that order is held out. If all images of a class would be held out, it keeps its first one. If a class with at
+    least two images has none held out then, the first one is held out that is no other class's only training image.
 
     Args:
         keys: the images' keys
@@ -89,13 +90,14 @@ def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: flo
     order = sorted(every.tolist(), key=lambda row: (*(int(column[row]) for column in columns), draw(seed, keys[row])))
     steps = np.floor((np.arange(len(order)) + 1) * fraction + 0.5)
     held = {row for row, step, before in zip(order, steps, [0, *steps], strict=False) if step > before}
-    for column in columns:
-        for value in np.unique(column[column >= 0]).tolist():
-            of_class = [row for row in order if column[row] == value]
-            if held.issuperset(of_class):
-                held.discard(of_class[0])
-            elif held.isdisjoint(of_class) and len(of_class) > 1:
-                held.add(of_class[0])
+    classes = [[row for row in order if column[row] == one] for column in columns for one in np.unique(column[column >= 0])]
+    for of_class in classes:
+        if held.issuperset(of_class):
+            held.discard(of_class[0])
+    for of_class in classes:
+        if held.isdisjoint(of_class) and len(of_class) > 1:
+            spare = (row for row in of_class if not any((held | {row}).issuperset(other) for other in classes))
+            held.update(islice(spare, 1))
     validation = np.array(sorted(held), np.int64)
     return np.setdiff1d(every, validation), validation
 
@@ -133,7 +135,7 @@ def held_identities(identities: Iterable[str], fraction: float, seed: int) -> li
     return ordered[: min(max(int(fraction * len(ordered) + 0.5), FEWEST), len(ordered) - FEWEST)]
 
 
-def draw(seed: int, name: str) -> bytes:
+def draw(seed: int | str, name: str) -> bytes:
     """The random rank of a name: an order by it does not depend on the other names."""
     return hashlib.sha256(f"{seed}\n{name}".encode()).digest()
 

@@ -1,4 +1,4 @@
-"""Common parts of the augmentations: seeds, parameter ranges, and albumentations as a pure function."""
+"""Common parts of the augmentations: seeds, fields and their ranges, and albumentations as a pure function."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, Field
 
+from configs.data_interfaces import AugmentationConfig
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -22,6 +24,19 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
 
 ORDERED = AfterValidator(_ordered)
 """Marks a range that is written as [lowest, highest]."""
+
+
+class SmallChangesConfig(AugmentationConfig):
+    """The fields of small identity-preserving changes."""
+
+    flip: Probability = 0.5
+    move: Probability = 0.5  # probability of shift, scale and rotation, which are applied together
+    shift: Annotated[float, Field(ge=0, lt=1)] = 0.05  # maximum, as a fraction of the side
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.08  # maximum: factor from 1 - scale to 1 + scale
+    rotate: Annotated[float, Field(ge=0, le=180)] = 8.0  # maximum, in degrees
+    light: Probability = 0.5  # probability of a change of brightness and contrast
+    brightness: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum, as a fraction of white
+    contrast: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum: factor from 1 - contrast to 1 + contrast
 
 
 def augmentation_seed(seed: int, epoch: int, row: int) -> int:

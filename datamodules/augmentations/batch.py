@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.data_interfaces import AugmentationConfig
-from datamodules.augmentations._base import ORDERED, Probability
+from datamodules.augmentations._base import ORDERED, Probability, SmallChangesConfig
 from datamodules.augmentations._fill import GRAY
 
 if TYPE_CHECKING:
@@ -26,16 +25,8 @@ Share = Annotated[float, Field(gt=0, le=1)]
 MATRIX, SHIFT, LIGHT, GRAYED, BOX = slice(0, 4), slice(4, 6), slice(6, 8), 8, slice(9, 13)
 
 
-class BatchConfig(AugmentationConfig):
+class BatchConfig(SmallChangesConfig):
     name: Literal["batch"] = "batch"
-    flip: Probability = 0.5
-    move: Probability = 0.5  # probability of shift, scale and rotation, which are applied together
-    shift: Annotated[float, Field(ge=0, lt=1)] = 0.05  # maximum, as a fraction of the side
-    scale: Annotated[float, Field(ge=0, lt=1)] = 0.08  # maximum: factors of width and height from 1 - scale to 1 + scale
-    rotate: Annotated[float, Field(ge=0, le=180)] = 8.0  # maximum, in degrees
-    light: Probability = 0.5  # probability of a change of brightness and contrast
-    brightness: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum, as a fraction of white
-    contrast: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum: factor from 1 - contrast to 1 + contrast
     gray: Probability = 0.0  # probability of grayscale
     erase: Probability = 0.0  # probability of an erased rectangle
     # Smallest and largest side of the rectangle, as a fraction of the image's width and height, which are drawn separately.

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.data_interfaces import AugmentationConfig
+from configs.data_interfaces import Augmentation, AugmentationConfig
 from datamodules.augmentations._base import Probability
 from datamodules.augmentations._fill import Fill, fill
 
@@ -20,24 +20,17 @@ class CutoutConfig(AugmentationConfig):
     fill: Fill = "gray"  # corresponds to the paper's zero of normalized pixels
     probability: Probability = 0.5
 
-    def build(self) -> Cutout:
-        return Cutout(self)
+    def build(self) -> Augmentation:
+        return self._cut
 
-
-class Cutout:
-    """The square's center is any pixel of the image, so part of the square may lie outside (Section 3.1)."""
-
-    def __init__(self, config: CutoutConfig) -> None:
-        self.config = config
-
-    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """uint8 (height, width, 3) to the same shape; a pure function of image and seed."""
+    def _cut(self, image: np.ndarray, seed: int) -> np.ndarray:
+        """The square's center is any pixel of the image, so part of the square may lie outside (Section 3.1)."""
         random = np.random.default_rng(seed)
-        if random.random() >= self.config.probability:
+        if random.random() >= self.probability:
             return image
         height, width = image.shape[:2]
-        side = max(1, round(self.config.side * min(height, width)))
+        side = max(1, round(self.side * min(height, width)))
         x0, y0 = (int(random.integers(length)) - side // 2 for length in (width, height))
         changed = image.copy()
-        fill(changed, (x0, y0, x0 + side, y0 + side), self.config.fill, random)
+        fill(changed, (x0, y0, x0 + side, y0 + side), self.fill, random)
         return changed

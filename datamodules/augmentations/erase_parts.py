@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.data_interfaces import AugmentationConfig, DetectorConfig
+from configs.data_interfaces import Augmentation, AugmentationConfig, DetectorConfig
 from datamodules.augmentations._base import Probability
 from datamodules.augmentations._fill import Fill, fill
 from datamodules.geometry.parts import Geometry, Part, box_of, points_of
@@ -36,27 +36,20 @@ class ErasePartsConfig(AugmentationConfig):
                 f"{alignment.name} cuts faces as {geometry!r}, so other places would be hidden; write geometry: {geometry}"
             )
 
-    def build(self) -> EraseParts:
-        return EraseParts(self)
+    def build(self) -> Augmentation:
+        return self._erased
 
-
-class EraseParts:
-    def __init__(self, config: ErasePartsConfig) -> None:
-        self.config = config
-
-    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """uint8 (height, width, 3) to the same shape; a pure function of image and seed."""
-        random, config = np.random.default_rng(seed), self.config
-        if random.random() >= config.probability:
+    def _erased(self, image: np.ndarray, seed: int) -> np.ndarray:
+        random = np.random.default_rng(seed)
+        if random.random() >= self.probability:
             return image
-        height, width = image.shape[:2]
-        points = points_of(config.geometry, height, width)
-        count = int(random.integers(1, min(config.most, len(config.parts)) + 1))
+        points = points_of(self.geometry, *image.shape[:2])
+        count = int(random.integers(1, min(self.most, len(self.parts)) + 1))
         changed = image.copy()
-        for place in random.permutation(len(config.parts))[:count].tolist():
-            x0, y0, x1, y1 = box_of(config.parts[place], points)
-            moves = random.uniform(-config.jitter, config.jitter, 4)
+        for place in random.permutation(len(self.parts))[:count].tolist():
+            x0, y0, x1, y1 = box_of(self.parts[place], points)
+            moves = random.uniform(-self.jitter, self.jitter, 4)
             edges = np.array([x0, y0, x1, y1]) + moves * np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
             left, top, right, bottom = np.rint(edges).astype(int).tolist()
-            fill(changed, (left, top, max(right, left + 1), max(bottom, top + 1)), config.fill, random)
+            fill(changed, (left, top, max(right, left + 1), max(bottom, top + 1)), self.fill, random)
         return changed

@@ -6,17 +6,16 @@ from typing import Literal
 
 import numpy as np
 
-from configs.data_interfaces import AugmentationConfig
+from configs.data_interfaces import Augmentation, AugmentationConfig
 
 
 class NoAugmentationConfig(AugmentationConfig):
     name: Literal["none"] = "none"
 
-    def build(self) -> Unchanged:
-        return Unchanged()
+    def build(self) -> Augmentation:
+        return unchanged
 
 
-class Unchanged:
-    def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """The image unchanged."""
-        return image
+def unchanged(image: np.ndarray, seed: int) -> np.ndarray:
+    """The image as it is."""
+    return image

@@ -8,13 +8,12 @@ with the occluder worn; the two images differ only inside the occluder.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from configs.component import Born, canonical
+from configs.component import Born, digest
 from configs.data_interfaces import DatasetConfig, Progress
 from configs.data_interfaces import Manifest as AnyManifest
 from datamodules.ages import GENDERS, age_columns, classes
@@ -89,7 +88,7 @@ class DrawnDatasetConfig(DatasetConfig):
         facts = ["drawn", drawing.VERSION, self.seed, shown.number, shown.part, shown.shot, self.size, self.variation]
         if shown.occluder != "none":
             facts.append(shown.occluder)
-        return hashlib.sha256(canonical(facts).encode()).hexdigest()
+        return digest(facts)
 
     def columns(self, manifest: AnyManifest) -> dict[str, Column]:
         """Age (in bands and in years) and gender of the subject of each image."""

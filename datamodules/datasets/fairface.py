@@ -16,11 +16,11 @@ import numpy as np
 
 from configs.component import LOCATION, Missing
 from configs.data_interfaces import Manifest
-from datamodules.ages import AGES, GENDERS, classes
+from datamodules.ages import classes
 from datamodules.columns import Column
 from datamodules.formats.attribute_files import AttributeFilesConfig
 from datamodules.formats.files import Images
-from datamodules.list_readers.fairface import RACES, Table, joined, read_table
+from datamodules.list_readers.fairface import KNOWN, Table, joined, read_table
 
 SPLITS = ("train", "val")
 
@@ -62,9 +62,8 @@ class FairFaceDatasetConfig(AttributeFilesConfig):
         place = {key: row for row, key in enumerate(table.keys)}
         rows = [place[key] for key in manifest.keys]
         return {
-            "age": classes([table.age[row] for row in rows], AGES, ordered=True),
-            "gender": classes([table.gender[row] for row in rows], GENDERS),
-            "race": classes([table.race[row] for row in rows], RACES),
+            name: classes([table.columns[name][row] for row in rows], known, ordered=name == "age")
+            for name, known in KNOWN.items()
         }
 
     def official_validation(self, manifest: Manifest) -> np.ndarray | None:

@@ -8,7 +8,6 @@ subject.
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -16,7 +15,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import model_validator
 
-from configs.component import LOCATION, Missing
+from configs.component import LOCATION, Missing, file_digest
 from configs.data_interfaces import Manifest
 from datamodules.detection import Detections
 from datamodules.formats.files import FilesConfig, Images
@@ -105,5 +104,4 @@ class IJBDatasetConfig(FilesConfig):
 @cache
 def _digest(file: Path, _: int, __: int) -> str:
     """Of the content; the other arguments tell apart what the file held before."""
-    with file.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
+    return file_digest(file)

@@ -6,14 +6,13 @@ digests of both images and of the places, so no image has to be read for a plan.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from configs.component import Missing, canonical
+from configs.component import Missing, digest
 from configs.data_interfaces import Column, Dataset, DatasetConfig, Pairs
 from configs.data_interfaces import Manifest as AnyManifest
 from datamodules.derived_dataset import DerivedDatasetConfig, DerivedManifest
@@ -59,7 +58,7 @@ class PatchedDatasetConfig(PatchesConfig, DerivedDatasetConfig):
         digests = [original.digests[row] for row in plain]
         for row, one in zip(firsts, every, strict=True):
             facts = [original.digests[row], original.digests[one.source], one.places, self.side, self.area]
-            digests.append(hashlib.sha256(canonical(facts).encode()).hexdigest() if one.places else original.digests[row])
+            digests.append(digest(facts) if one.places else original.digests[row])
         keys = [original.keys[row] for row in plain]
         return PatchedManifest(
             keys=(*keys, *(patched_key(pair, original.keys[row]) for pair, row in enumerate(firsts))),
@@ -88,15 +87,10 @@ class PatchedManifest(DerivedManifest):
     original_pairs: the pairs, as rows there
     """
 
+    columns: ClassVar[tuple[str, ...]] = (*DerivedManifest.columns, "rows", "patches")
     rows: tuple[int, ...] = ()
     patches: tuple[Patches | None, ...] = ()
     original_pairs: Any = None
-
-    def subset(self, rows: Iterable[int]) -> Self:
-        """See ``Manifest.subset``."""
-        chosen = [int(row) for row in rows]
-        mine = tuple(self.rows[row] for row in chosen)
-        return replace(super().subset(chosen), rows=mine, patches=tuple(self.patches[row] for row in chosen))
 
 
 class PatchedImages:

@@ -6,7 +6,6 @@ settings, so no transformed image has to be read for a plan. Protocols with ``tr
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal, Self
@@ -14,7 +13,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from configs.component import Missing, canonical
+from configs.component import Missing, digest
 from configs.data_interfaces import Column, Dataset, DatasetConfig
 from configs.data_interfaces import Manifest as AnyManifest
 from configs.lookup import component
@@ -54,7 +53,7 @@ class TransformedDatasetConfig(DerivedDatasetConfig):
             identities=tuple(original.identities),
             widths=tuple(width for _, width in shapes),
             heights=tuple(height for height, _ in shapes),
-            digests=tuple(hashlib.sha256(canonical([one, settings]).encode()).hexdigest() for one in original.digests),
+            digests=tuple(digest([one, settings]) for one in original.digests),
             skipped=original.skipped,
             source=original,
         )

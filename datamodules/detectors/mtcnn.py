@@ -111,7 +111,7 @@ class Mtcnn:
 
             with without_tf32():
                 every = faces_of(networks, images, config.min_face_size, config.thresholds, config.factor)
-            return [self._chosen(found, image) for found, image in zip(every, images, strict=True)]
+            return list(map(self._chosen, every, images))
         threads = torch.get_num_threads()
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:

@@ -13,6 +13,12 @@ ImagePair = tuple[Image, Image]
 T = TypeVar("T")
 
 
+def possible_pairs(images: Sequence[int]) -> tuple[int, int]:
+    """The numbers of genuine and of impostor pairs that subjects with so many images make."""
+    total, genuine = sum(images), sum(size * (size - 1) // 2 for size in images)
+    return genuine, total * (total - 1) // 2 - genuine
+
+
 def genuine_pairs(images: Sequence[int], count: int, rng: np.random.Generator) -> list[ImagePair]:
     """``count`` distinct pairs of images of the same subject.
 
@@ -26,9 +32,9 @@ def genuine_pairs(images: Sequence[int], count: int, rng: np.random.Generator) -
     Raises:
         ValueError: fewer than ``count`` pairs exist.
     """
-    pools = [_shuffled(list(combinations(range(size), 2)), rng) for size in images]
-    if count > (most := sum(map(len, pools))):
+    if count > (most := possible_pairs(images)[0]):
         raise ValueError(f"{count} genuine pairs were asked for, but the images make {most}")
+    pools = [_shuffled(list(combinations(range(size), 2)), rng) for size in images]
     found: list[ImagePair] = []
     while len(found) < count:
         for subject in _shuffled([subject for subject, pool in enumerate(pools) if pool], rng)[: count - len(found)]:
@@ -45,7 +51,7 @@ def impostor_pairs(images: Sequence[int], count: int, rng: np.random.Generator) 
 
     Args, Raises: as ``genuine_pairs``.
     """
-    if count > (most := (sum(images) ** 2 - sum(size**2 for size in images)) // 2):
+    if count > (most := possible_pairs(images)[1]):
         raise ValueError(f"{count} impostor pairs were asked for, but the images make {most}")
     pools: dict[tuple[int, int], list[tuple[int, int]]] = {}
     found: list[ImagePair] = []

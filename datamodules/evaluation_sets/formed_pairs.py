@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from configs.data_interfaces import Pairs as GivenPairs
-from datamodules.evaluation_sets.balanced_pairs import ImagePair, genuine_pairs, impostor_pairs
+from datamodules.evaluation_sets.balanced_pairs import ImagePair, genuine_pairs, impostor_pairs, possible_pairs
 from datamodules.evaluation_sets.pairs import Pairs
 
 
@@ -38,15 +38,13 @@ def formed_pairs(given: GivenPairs, identities: Sequence[str], seed: int = 0) ->
         sizes = [len(rows) for rows in subjects]
         rng = np.random.default_rng([seed, int(fold)])
 
-        genuine = sum(size * (size - 1) // 2 for size in sizes)
-        most = (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2
+        genuine, most = possible_pairs(sizes)
         listed = int(np.count_nonzero(~given.same[here]))
         wanted = max(0, genuine - listed)
         found += [(*pair, True, int(fold)) for pair in _new(genuine_pairs(sizes, genuine, rng), subjects, known)]
         drawn = impostor_pairs(sizes, min(most, wanted + listed), rng)  # the listed ones are taken out again
         found += [(*pair, False, int(fold)) for pair in _new(drawn, subjects, known)[:wanted]]
-    columns = list(zip(*found, strict=True)) or [(), (), (), ()]
-    return Pairs(*(np.array(values, kind) for values, kind in zip(columns, (np.int64, np.int64, bool, np.int64), strict=True)))
+    return Pairs.of(found)
 
 
 def _new(drawn: Sequence[ImagePair], subjects: Sequence[Sequence[int]], known: set[frozenset[int]]) -> list[tuple[int, int]]:

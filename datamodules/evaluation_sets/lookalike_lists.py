@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datamodules.evaluation_sets.lookalikes import Mined
-from datamodules.list_readers.lfw import PairList
+from datamodules.list_readers.lfw import PairList, Row
 from datamodules.list_readers.lines import numbered_lines, shown, whole
 
 FORMAT = "# facegrid lookalikes 1"
@@ -54,7 +54,7 @@ def read_lookalikes(file: Path) -> PairList:
         ValueError: gives the file, the line and the problem.
     """
     _, lines = _head(file)
-    rows: list[tuple[str, str, bool, int, int]] = []
+    rows: list[Row] = []
     seen: dict[frozenset[str], int] = {}
     for number, text in lines:
         fields = text.split("\t")
@@ -68,8 +68,7 @@ def read_lookalikes(file: Path) -> PairList:
             raise ValueError(f"{file}, line {number}: the pair stands in line {seen[pair]} already")
         seen[pair] = number
         rows.append((fields[1], fields[2], False, fold - 1, number))
-    left, right, same, folds, at = zip(*rows, strict=True)
-    return PairList(file, left, right, same, folds, at)
+    return PairList.of(file, rows)
 
 
 def _head(file: Path) -> tuple[str, list[tuple[int, str]]]:

@@ -149,7 +149,7 @@ def folds_of(listed: PairList) -> dict[str, int]:
         ValueError: a subject is in two folds.
     """
     found: dict[str, int] = {}
-    for left, right, fold, line in zip(listed.left, listed.right, listed.fold, listed.line, strict=True):
+    for left, right, _, fold, line in listed.rows():
         for key in (left, right):
             who = key.split("/")[0]
             if found.setdefault(who, fold) != fold:

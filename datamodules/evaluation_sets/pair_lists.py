@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
-
 from configs.component import LOCATION, Missing
-from configs.data_interfaces import Manifest
+from configs.data_interfaces import Manifest, ProtocolConfig
 from datamodules.evaluation_sets.pairs import Pairs
-from datamodules.evaluation_sets.tasks import PairsConfig
 from datamodules.list_readers.lfw import PairList
 
 
-class ListedConfig(PairsConfig, ABC):
+class ListedConfig(ProtocolConfig, ABC):
     """A protocol whose pairs are in list files, chosen by a subclass."""
 
     on_contradiction: Literal["refuse", "drop", "keep"] = "refuse"  # genuine pairs of two subjects, or impostor pairs of one
@@ -64,12 +61,9 @@ def rows_of(lists: Sequence[PairList], manifest: Manifest, on_contradiction: str
         ValueError: an image is not in the manifest; or a label contradicts the subjects' names and the policy is "refuse".
     """
     rows = {key: row for row, key in enumerate(manifest.keys)}
-    left, right, same, fold = [], [], [], []
-    odd = []
+    found, odd = [], []
     for listed in lists:
-        for one, other, genuine, part, line in zip(
-            listed.left, listed.right, listed.same, listed.fold, listed.line, strict=True
-        ):
+        for one, other, genuine, part, line in listed.rows():
             for key in (one, other):
                 if key not in rows:
                     raise ValueError(_absent(listed, line, key, manifest, rows))
@@ -80,17 +74,14 @@ def rows_of(lists: Sequence[PairList], manifest: Manifest, on_contradiction: str
                 )
                 if on_contradiction == "drop":
                     continue
-            left.append(rows[one])
-            right.append(rows[other])
-            same.append(genuine)
-            fold.append(part)
+            found.append((rows[one], rows[other], genuine, part))
     if odd and on_contradiction == "refuse":
         total = sum(len(listed.left) for listed in lists)
         raise ValueError(
             f"{odd[0]}; {len(odd)} of {total} pairs contradict the names of the images' subjects; "
             "on_contradiction: drop leaves them out, keep believes the list"
         )
-    return Pairs(np.array(left, np.int64), np.array(right, np.int64), np.array(same, bool), np.array(fold, np.int64))
+    return Pairs.of(found)
 
 
 def _absent(listed: PairList, line: int, key: str, manifest: Manifest, rows: dict[str, int]) -> str:

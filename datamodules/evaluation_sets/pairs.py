@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +33,14 @@ class Pairs:
         lengths = {array.shape for array in (self.left, self.right, self.same, self.fold)}
         if len(lengths) > 1 or self.left.ndim != 1:
             raise ValueError(f"pairs are four arrays of one length, found shapes {sorted(lengths)}")
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, int, bool, int]]) -> Pairs:
+        """The pairs (left, right, same, fold), in their order."""
+        columns = tuple(zip(*rows, strict=True)) or ((),) * 4
+        return cls(
+            *(np.array(column, kind) for column, kind in zip(columns, (np.int64, np.int64, bool, np.int64), strict=True))
+        )
 
     def __len__(self) -> int:
         return len(self.left)

@@ -1,4 +1,4 @@
-"""Evaluation tasks of protocols: image pairs, template pairs, identification, clustering."""
+"""Base classes of protocols: on any dataset; with templates, identification or clustering instead of image pairs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, NoReturn
 
 from configs.contract import ContractError, see
-from configs.data_interfaces import Manifest, ProtocolConfig
+from configs.data_interfaces import DatasetConfig, Manifest, ProtocolConfig
+from configs.lookup import component
 from datamodules.evaluation_sets.templates import Clustering, Comparisons, Identification
 
 
-class PairsConfig(ProtocolConfig, ABC):
-    """Image verification: ``pairs(manifest)``."""
+class OnDatasetConfig(ProtocolConfig, ABC):
+    """A protocol on any dataset."""
 
-    task: ClassVar[str] = "verification"
+    data: component("data")  # type: ignore[valid-type]
+
+    def dataset(self) -> DatasetConfig:
+        return self.data
 
 
 class TaskConfig(ProtocolConfig, ABC):

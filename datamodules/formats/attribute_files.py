@@ -7,15 +7,16 @@ of (seed, key), so they do not depend on the order of the images, and a larger s
 
 from __future__ import annotations
 
-import hashlib
 import math
 from abc import ABC
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from datamodules.formats.files import FilesConfig
+from datamodules.split import draw
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -57,5 +58,4 @@ class AttributeFilesConfig(FilesConfig, ABC):
 
     def _first(self, keys: Sequence[str], purpose: str, share: float) -> list[str]:
         """A share of the keys, rounded up."""
-        order = sorted(keys, key=lambda key: hashlib.sha256(f"{purpose}{self.held_seed}\n{key}".encode()).digest())
-        return order[: math.ceil(share * len(keys))]
+        return sorted(keys, key=partial(draw, f"{purpose}{self.held_seed}"))[: math.ceil(share * len(keys))]

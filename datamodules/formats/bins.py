@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.formats.safe_pickle import Array, Stored, load, stored_bytes
+from datamodules.images import read_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +38,7 @@ def read_bin(path: Path) -> Verification:
     Raises:
         ValueError: the file is damaged, malicious or not a list of pairs; gives file and offset.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
+    data = read_bytes(path)
     found = load(data, str(path))
     if not isinstance(found, (tuple, list)) or len(found) != 2:
         raise ValueError(f"{path}, offset 0: expected a pair of lists (images, same), found {_kind(found)}")

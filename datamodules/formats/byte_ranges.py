@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -75,12 +76,11 @@ class Placed(Manifest):
     @classmethod
     def of(cls, manifest: Manifest, places: ByteRanges) -> Placed:
         assert len(manifest) == len(places), (len(manifest), len(places))
-        columns = (manifest.keys, manifest.identities, manifest.widths, manifest.heights, manifest.digests)
-        return cls(*columns, manifest.skipped, places)
+        return cls(**{name: getattr(manifest, name) for name in cls.columns}, skipped=manifest.skipped, places=places)
 
-    def subset(self, rows: Iterable[int]) -> Placed:
+    def subset(self, rows: Iterable[int]) -> Self:
         chosen = [int(row) for row in rows]
-        return Placed.of(super().subset(chosen), self.places.subset(chosen))
+        return replace(super().subset(chosen), places=self.places.subset(chosen))
 
 
 class Fetcher:
@@ -143,17 +143,14 @@ class _File:
 State = tuple[str, int, int]  # path, size, mtime_ns
 
 
-def states(files: Iterable[Path]) -> tuple[State, ...]:
-    """The current state of the files.
+def state(file: Path) -> State:
+    """The current state of a file.
 
     Raises:
-        ValueError: a file is missing.
+        ValueError: it is missing.
     """
-    found = []
-    for file in files:
-        try:
-            state = os.stat(file)
-        except OSError as error:
-            raise ValueError(f"{file}: {error.strerror}") from error
-        found.append((str(file.resolve()), state.st_size, state.st_mtime_ns))
-    return tuple(found)
+    try:
+        found = os.stat(file)
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}") from error
+    return str(file.resolve()), found.st_size, found.st_mtime_ns

@@ -6,22 +6,19 @@ cached while the files' sizes and modification times are unchanged.
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field, PositiveInt
 
 from configs.data_interfaces import DatasetConfig, Progress
 from configs.data_interfaces import Manifest as AnyManifest
 from datamodules import image_index as images_of
-from datamodules.formats.byte_ranges import ByteRanges, Fetcher, Listing, Placed, State, states
+from datamodules.formats.byte_ranges import ByteRanges, Fetcher, Listing, Placed, State, state
 from datamodules.formats.files import choose, enough
 from datamodules.formats.manifest_cache import keep_listing, keep_manifest, recall_listing, recall_manifest
-from datamodules.images import decode
 from datamodules.manifest import Manifest
 
 Unwrap = Callable[[bytes, int], bytes]
@@ -83,15 +80,15 @@ class ContainerConfig(DatasetConfig):
         keep_manifest(cache, (self.name, now, self.identity()), manifest)
         return manifest
 
-    def build(self, manifest: AnyManifest) -> ContainerDataset:
+    def build(self, manifest: AnyManifest) -> images_of.StoredImages:
         assert isinstance(manifest, Placed), type(manifest)
-        return ContainerDataset(manifest, self.unwrap())
+        return images_of.StoredImages(manifest, Contained(manifest.places, (), self.unwrap()))
 
     def _now(self) -> tuple[tuple[Path, ...], tuple[State, ...]]:
         if missing := self.missing():
             raise ValueError(str(missing))
         files = self.files()
-        return files, states(files)
+        return files, tuple(map(state, files))
 
     def _part(self, listing: Listing) -> Listing:
         rows = self.chosen(listing)
@@ -150,31 +147,3 @@ class Contained:
 
     def name(self, row: int, key: str) -> str:
         return f"{self.places.name(row)} ({key})"
-
-
-class ContainerDataset:
-    """Images read from their containers on demand; row i is row i of the manifest."""
-
-    def __init__(self, manifest: Placed, unwrap: Unwrap) -> None:
-        self.manifest = manifest
-        self._source = Contained(manifest.places, (), unwrap)
-
-    def __len__(self) -> int:
-        return len(self.manifest)
-
-    def image(self, index: int) -> np.ndarray:
-        """RGB, uint8, (height, width, 3); errors as ``data``."""
-        return decode(self.data(index), self._source.name(index, self.manifest.keys[index]))
-
-    def data(self, index: int) -> bytes:
-        """The stored bytes of the image.
-
-        Raises:
-            ValueError: they no longer exist, or differ from those that were scanned.
-        """
-        key = self.manifest.keys[index]
-        found = self._source.read(index, key)
-        if hashlib.sha256(found).hexdigest() != self.manifest.digests[index]:
-            where = self._source.name(index, key)
-            raise ValueError(f"{where}: the file changed after it was scanned; plan the grid again")
-        return found

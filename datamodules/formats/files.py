@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from abc import abstractmethod
 from collections import Counter
@@ -10,14 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-import numpy as np
 from pydantic import PositiveInt, model_validator
 
 from configs.contract import broken, naming
 from configs.data_interfaces import DatasetConfig, Progress
 from configs.data_interfaces import Manifest as AnyManifest
-from datamodules.image_index import cached, scan
-from datamodules.images import decode
+from datamodules.image_index import Folder, StoredImages, cached, scan
 from datamodules.manifest import Manifest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
@@ -101,39 +98,9 @@ class FilesConfig(DatasetConfig):
                     raise broken(f"images returned as item {number}", row, expected, "dataset")
             return list(found)
 
-    def build(self, manifest: AnyManifest) -> FileDataset:
+    def build(self, manifest: AnyManifest) -> StoredImages:
         assert isinstance(manifest, Manifest)
-        return FileDataset(self.folder(), manifest)
-
-
-class FileDataset:
-    """Images read from files on demand; row i is row i of the manifest."""
-
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.folder = folder
-        self.manifest = manifest
-
-    def __len__(self) -> int:
-        return len(self.manifest)
-
-    def image(self, index: int) -> np.ndarray:
-        """RGB, uint8, (height, width, 3); errors as ``data``."""
-        return decode(self.data(index), str(self.folder / self.manifest.keys[index]))
-
-    def data(self, index: int) -> bytes:
-        """The unchanged bytes of the image's file.
-
-        Raises:
-            ValueError: the file no longer exists, or differs from the one that was scanned.
-        """
-        path = self.folder / self.manifest.keys[index]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise ValueError(f"{path}: {error.strerror}") from error
-        if hashlib.sha256(data).hexdigest() != self.manifest.digests[index]:
-            raise ValueError(f"{path}: the file changed after it was scanned; plan the grid again")
-        return data
+        return StoredImages(manifest, Folder(self.folder()))
 
 
 def subject_folders(folder: Path) -> Images:

@@ -6,7 +6,6 @@ after an interruption or run with other settings.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.component import canonical
+from configs.component import digest
 from datamodules import cache_file, image_index
 from datamodules.formats.byte_ranges import ByteRanges, Listing, Placed, State
 
@@ -94,7 +93,5 @@ def _keep(cache: Path, asked: Asked, schema: Any, columns: list[Any], skipped: d
 def _path(cache: Path, asked: Asked) -> Path:
     name, now, settings = asked
     what = "listing" if settings is None else "manifest"
-    text = canonical(
-        [VERSION, image_index.VERSION if settings is not None else None, name, [list(state) for state in now], settings]
-    )
-    return cache / f"{what}-{name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}.parquet"
+    asked_for = digest([VERSION, None if settings is None else image_index.VERSION, name, now, settings])
+    return cache / f"{what}-{name}-{asked_for[:24]}.parquet"

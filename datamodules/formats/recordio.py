@@ -10,13 +10,15 @@ follow and replace the header's label. All numbers are little-endian.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from datamodules.formats.byte_ranges import Fetcher
+from datamodules.formats.byte_ranges import Fetcher, state
+from datamodules.images import read_bytes
 
 MAGIC = 0xCED7230A
 PART = struct.Struct("<II")  # magic number, kind and length
@@ -26,6 +28,8 @@ LONGEST = 1 << 28  # maximum bytes of a record: no face image is larger, and a d
 BLOCK = 32 << 20  # bytes per read
 DIGITS = 18  # maximum digits of a number in the index; more would not fit into 64 bits
 LABELS = 2  # labels kept per record
+_NUMBER = rb"\d{1,%d}+" % DIGITS  # possessive, as the other quantifiers: without backtracking, millions of lines take a second
+_LINES = re.compile(rb"(?:%b\t%b\r?+(?:\n|\Z))++" % (_NUMBER, _NUMBER))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,35 +59,16 @@ def read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: a line is not "number, tab, offset"; gives the offset of the line.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
+    text = read_bytes(path)
     if not text.strip():
         raise ValueError(f"{path}: the index is empty")
-    signs = np.frombuffer(text, np.uint8)
-    digit = (signs >= ord("0")) & (signs <= ord("9"))
-    edges = np.flatnonzero(np.diff(digit, prepend=False, append=False))
-    starts, ends = edges[::2], edges[1::2]
-    odd = ~digit & ~np.isin(signs, np.frombuffer(b"\t\r\n", np.uint8))
-    lines = text.count(b"\n") + (not text.endswith(b"\n"))
-    gaps = signs[ends[:-1]]  # the character after each number except the last: a tab within a line, a newline between lines
-    good = len(starts) == 2 * lines and not odd.any() and text.count(b"\t") == lines and (ends - starts).max() <= DIGITS
-    if not (good and (gaps[::2] == ord("\t")).all() and (gaps[1::2] != ord("\t")).all()):
-        raise _bad_line(path, text)
+    good = _LINES.match(text)
+    place = good.end() if good else 0
+    if place < len(text):
+        found = text[place:].partition(b"\n")[0][:60].decode(errors="replace")
+        raise ValueError(f"{path}, offset {place}: expected a number, a tab and an offset, found {found!r}")
     numbers = np.fromstring(text, np.int64, sep=" ").reshape(-1, 2)
     return numbers[:, 0], numbers[:, 1]
-
-
-def _bad_line(path: Path, text: bytes) -> ValueError:
-    place = 0
-    for line in text.split(b"\n"):
-        fields = line.removesuffix(b"\r").split(b"\t")
-        if len(fields) != 2 or not all(field.isdigit() and len(field) <= DIGITS for field in fields):
-            found = line[:60].decode(errors="replace")
-            return ValueError(f"{path}, offset {place}: expected a number, a tab and an offset, found {found!r}")
-        place += len(line) + 1
-    return ValueError(f"{path}: not an index of numbers and offsets")
 
 
 def read_headers(path: Path, number: np.ndarray, offset: np.ndarray) -> Records:
@@ -97,10 +82,7 @@ def read_headers(path: Path, number: np.ndarray, offset: np.ndarray) -> Records:
     ordered = np.sort(number)
     if (twice := np.flatnonzero(ordered[1:] == ordered[:-1])).size:
         raise ValueError(f"{path}: its index names record {ordered[twice[0]]} twice")
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
+    _, size, _ = state(path)
     end = np.append(offset[1:], size)
     bad = (offset % 4 != 0) | (end - offset < PART.size) | (end - offset > LONGEST)
     if offset[0] != 0 or bad.any():
@@ -129,19 +111,13 @@ def _read_block(path: Path, fetcher: Fetcher, found: Records, rows: slice) -> No
     whole = kind == 0
     bad = (words[at] != MAGIC) | (kind > 1) | (whole & (8 + (size + 3) // 4 * 4 != length))
     bad |= whole & (size < HEADER.size + 4 * flag)
-    if bad.any():
-        row = int(np.argmax(bad))
-        try:  # its error message is more specific
-            unpack(data[offset[row] - start :][: length[row]])
-        except ValueError as error:
-            raise ValueError(f"{path}, offset {offset[row]}: {error}") from error
     floats = words.view("<f4")
     found.flag[rows] = flag
     found.labels[rows, 0] = np.where(flag > 0, floats[at + 8], floats[at + 3])
     found.labels[rows, 1] = np.where(flag > 1, floats[at + 9], np.nan)
     found.payload[rows] = size - HEADER.size - 4 * flag
-    for row in np.flatnonzero(~whole).tolist():
-        try:
+    for row in np.flatnonzero(bad | ~whole).tolist():
+        try:  # a bad record is one of the errors of ``unpack``
             labels, payload, flagged = unpack(data[offset[row] - start :][: length[row]])
         except ValueError as error:
             raise ValueError(f"{path}, offset {offset[row]}: {error}") from error

@@ -23,17 +23,10 @@ BITS = 128  # of a whole number
 RAW, UTF8, ESCAPED, UNICODE = range(4)  # encodings of bytes
 
 _OPCODES = {one.code: one for one in pickletools.opcodes}
-_ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")
-_KNOWN = {
-    ("_codecs", "encode"): "encode",
-    ("__builtin__", "bytes"): "bytes",
-    ("builtins", "bytes"): "bytes",
-    ("numpy", "dtype"): "dtype",
-    ("numpy", "ndarray"): "ndarray",
-    **{(module, "_reconstruct"): "_reconstruct" for module in _ARRAYS},
-    **{(module, "scalar"): "scalar" for module in _ARRAYS},
-    ("numpy.core.numeric", "_frombuffer"): "_frombuffer",
-    ("numpy._core.numeric", "_frombuffer"): "_frombuffer",
+_KNOWN = {"_codecs.encode", "__builtin__.bytes", "builtins.bytes", "numpy.dtype", "numpy.ndarray"} | {
+    f"numpy.{core}.{name}"
+    for core in ("core", "_core")
+    for name in ("multiarray._reconstruct", "multiarray.scalar", "numeric._frombuffer")
 }
 _TYPES = {"u1": "u1", "|u1": "u1", "uint8": "u1", "b1": "b1", "|b1": "b1", "?": "b1", "bool": "b1"}
 
@@ -215,11 +208,11 @@ class _Machine:
     # Imports and calls
 
     def named(self, module: str, name: str) -> None:
-        if (module, name) not in _KNOWN:
+        if f"{module}.{name}" not in _KNOWN:
             raise ValueError(
                 f"the pickle would import {module[:100]}.{name[:100]}, which is refused: a list of images has no need of it"
             )
-        self.push(Name(_KNOWN[module, name]))
+        self.push(Name(name))
 
     def stack_named(self) -> None:
         name, module = self.pop(), self.pop()

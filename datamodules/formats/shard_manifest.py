@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import BaseModel, ValidationError, model_validator
 
 from configs.component import file_digest
 
@@ -14,8 +15,7 @@ FORMAT = "facegrid shards"
 VERSION = 1
 
 
-@dataclass(frozen=True)
-class Shard:
+class Shard(BaseModel, frozen=True, extra="forbid", strict=True):
     """One archive: its name, number of images, size in bytes, and SHA-256 (hex)."""
 
     file: str
@@ -24,8 +24,7 @@ class Shard:
     sha256: str
 
 
-@dataclass(frozen=True)
-class ShardManifest:
+class ShardManifest(BaseModel, frozen=True, extra="forbid", strict=True):
     """The contents of a folder of shards.
 
     Attributes:
@@ -48,9 +47,17 @@ class ShardManifest:
     skipped: dict[str, str]
     shards: tuple[Shard, ...]
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if sum(shard.images for shard in self.shards) != self.images or sum(self.identities.values()) != self.images:
+            raise ValueError(f"its shards and its identities do not sum to {self.images} images")
+        if len({shard.file for shard in self.shards}) != len(self.shards):
+            raise ValueError("names a shard twice")
+        return self
+
     def write(self, folder: Path) -> None:
         """Writes it into ``folder``; equal manifests give equal bytes."""
-        text = json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}, indent=1, ensure_ascii=True)
+        text = json.dumps({"format": FORMAT, "version": VERSION, **self.model_dump()}, indent=1, ensure_ascii=True)
         (folder / FILE).write_text(text + "\n", encoding="ascii")
 
     @classmethod
@@ -69,31 +76,13 @@ class ShardManifest:
                 raise ValueError(f"not written by this project (its format is not {FORMAT!r})")
             if (version := said.pop("version", None)) != VERSION:
                 raise ValueError(f"version {version!r}; version {VERSION} is known")
-            shards = tuple(Shard(**shard) for shard in said.pop("shards"))
-            found = cls(shards=shards, **said)
-            _check_types(found)
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            return cls.model_validate_json(json.dumps(said))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = "".join(f"{part}: " for part in first["loc"])
+            raise ValueError(f"{file}: {place}{first['msg'].removeprefix('Value error, ')}") from error
+        except (OSError, ValueError, RecursionError) as error:
             raise ValueError(f"{file}: {error}") from error
-        return found
-
-
-def _check_types(found: ShardManifest) -> None:
-    if not isinstance(found.identities, dict) or not isinstance(found.skipped, dict):
-        raise ValueError("identities and skipped are mappings")
-    texts = [
-        found.dataset,
-        found.namespace,
-        found.digest,
-        *(item for each in found.shards for item in (each.file, each.sha256)),
-    ]
-    texts += [*found.skipped.keys(), *found.skipped.values()]
-    numbers = [found.images, *found.identities.values(), *(item for each in found.shards for item in (each.images, each.bytes))]
-    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
-        raise ValueError("a field is not of its type")
-    if sum(shard.images for shard in found.shards) != found.images or sum(found.identities.values()) != found.images:
-        raise ValueError(f"its shards and its identities do not sum to {found.images} images")
-    if len({shard.file for shard in found.shards}) != len(found.shards):
-        raise ValueError("names a shard twice")
 
 
 def check_names(folder: Path, told: ShardManifest, found: list[str]) -> None:

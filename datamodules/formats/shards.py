@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datamodules.formats.byte_ranges import Fetcher
+from datamodules.formats.byte_ranges import Fetcher, state
 from datamodules.formats.files import SUFFIXES
 
 BLOCK = 512
@@ -57,10 +57,7 @@ def members(path: Path) -> Iterator[Member]:
         ValueError: the archive is damaged, truncated or unsafe; gives file and offset.
     """
     fetcher = Fetcher((path,))
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
+    _, size, _ = state(path)
     at, extra = 0, _Extra()
     while True:
         if at + 2 * BLOCK > size:

@@ -17,10 +17,9 @@ TURN = 0.3  # of the depth part: the sine of the head's turn
 SHIFT = 30.0  # of the translation, in millimetres
 
 
-def covariance(count: int, nose: int = 2) -> np.ndarray:
-    """Covariance of the landmark coordinates x0, y0, x1, y1, ...: (2 count, 2 count)."""
-    spread = np.full(count, NOISE)
-    spread[nose] = NOSE_NOISE
+def covariance() -> np.ndarray:
+    """Covariance of the landmark coordinates x0, y0, x1, y1, ...: (10, 10)."""
+    spread = np.array([NOISE, NOISE, NOSE_NOISE, NOISE, NOISE])
     return np.diag(np.repeat(spread, 2) ** 2)
 
 
@@ -28,16 +27,15 @@ def fitted(seen: np.ndarray, model: np.ndarray) -> np.ndarray:
     """The camera, float64 (2, 4): seen = camera @ (x, y, z, 1).
 
     Args:
-        seen: (N, 2) landmarks in millimetres, upright, with about the model's size and position
-        model: (N, 3)
+        seen: (5, 2) landmarks in millimetres, upright, with about the model's size and position
+        model: (5, 3)
     """
-    count = len(model)
-    points = np.column_stack([model, np.ones(count)])
-    design = np.zeros((2 * count, 8))
+    points = np.column_stack([model, np.ones(len(model))])
+    design = np.zeros((2 * len(model), 8))
     design[0::2, :4] = design[1::2, 4:] = points
     before = np.array([1, 0, 0, 0, 0, 1, 0, 0], np.float64)
     spread = np.array([FLAT, FLAT, TURN, SHIFT] * 2)
-    root = np.linalg.cholesky(covariance(count))  # whitens the errors, as in the paper
+    root = np.linalg.cholesky(covariance())  # whitens the errors, as in the paper
     rows = np.concatenate([np.linalg.solve(root, design), np.diag(1 / spread)])
     right = np.concatenate([np.linalg.solve(root, seen.ravel()), before / spread])
     return np.linalg.solve(rows.T @ rows, rows.T @ right).reshape(2, 4)

@@ -40,9 +40,8 @@ def read_cfp(protocol: Path, kind: Kind) -> list[PairList]:
     found = []
     for fold in range(FOLDS):
         for file, same in _fold_files(protocol, kind, fold):
-            rows = [(*_pair(file, number, text, left, right), number) for number, text in numbered_lines(file)]
-            lefts, rights, lines = zip(*rows, strict=True)
-            found.append(PairList(file, lefts, rights, (same,) * len(rows), (fold,) * len(rows), lines))
+            rows = [(*_pair(file, line, text, left, right), same, fold, line) for line, text in numbered_lines(file)]
+            found.append(PairList.of(file, rows))
     return found
 
 

@@ -20,7 +20,7 @@ from datamodules.list_readers.lines import read_text, shown
 
 RACES = ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern")
 KNOWN = {"age": AGES, "gender": GENDERS, "race": RACES}
-COLUMNS = ("file", "age", "gender", "race")  # service_test, the image's experiment, is not needed
+COLUMNS = ("file", *KNOWN)  # service_test, the image's experiment, is not needed
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATES = (
     re.compile(r"(?P<day>\d{1,2})[- ](?P<name>[A-Za-z]{3,4})\.?"),
@@ -32,17 +32,15 @@ _DATES = (
 
 @dataclass(frozen=True)
 class Table:
-    """Rows in the file's order; ``age``, ``gender`` and ``race`` index ``AGES``, ``GENDERS`` and ``RACES``, -1 if unknown."""
+    """Rows in the file's order; each column of ``KNOWN`` has indices into its classes, -1 if unknown."""
 
     keys: tuple[str, ...]
-    age: tuple[int, ...]
-    gender: tuple[int, ...]
-    race: tuple[int, ...]
+    columns: Mapping[str, Sequence[int]]
     repaired: int  # number of ages repaired from dates
 
     def labels(self) -> dict[str, list[str | None]]:
         """Column -> the class name of each row, None if unknown."""
-        return {name: [names[one] if one >= 0 else None for one in getattr(self, name)] for name, names in KNOWN.items()}
+        return {name: [names[one] if one >= 0 else None for one in self.columns[name]] for name, names in KNOWN.items()}
 
     def unlabeled(self) -> dict[str, int]:
         """Column -> number of rows without a label."""
@@ -59,10 +57,8 @@ def joined(tables: Sequence[Table]) -> Table:
     if len(set(keys)) < len(keys):
         twice = next(key for place, key in enumerate(keys) if key in keys[:place])
         raise ValueError(f"the image {twice} is in the tables of both splits")
-    age, gender, race = (
-        tuple(value for table in tables for value in getattr(table, name)) for name in ("age", "gender", "race")
-    )
-    return Table(tuple(keys), age, gender, race, sum(table.repaired for table in tables))
+    columns = {name: [value for table in tables for value in table.columns[name]] for name in KNOWN}
+    return Table(tuple(keys), columns, sum(table.repaired for table in tables))
 
 
 def read_table(file: Path, on_damaged_age: str, on_missing_label: str = "refuse") -> Table:
@@ -78,7 +74,7 @@ def read_table(file: Path, on_damaged_age: str, on_missing_label: str = "refuse"
     """
     rows = _rows(file)
     keys: dict[str, int] = {}
-    columns: dict[str, list[int]] = {"age": [], "gender": [], "race": []}
+    columns: dict[str, list[int]] = {name: [] for name in KNOWN}
     damaged: list[str] = []
     empty: list[str] = []
     for line, row in rows:
@@ -103,7 +99,7 @@ def read_table(file: Path, on_damaged_age: str, on_missing_label: str = "refuse"
             f"{empty[0]}; {len(empty)} labels of {len(keys)} images are missing; download the table again, or "
             "on_missing_label: unknown uses these images for their other labels"
         )
-    return Table(tuple(keys), tuple(columns["age"]), tuple(columns["gender"]), tuple(columns["race"]), len(damaged))
+    return Table(tuple(keys), columns, len(damaged))
 
 
 def undated(text: str) -> str | None:

@@ -10,6 +10,7 @@ Fields are separated by tabs, commas or spaces; with tabs and commas, names may 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,9 @@ from datamodules.list_readers.lines import fields_of, is_folder, numbered_lines,
 ListName = Literal["view1_test", "view1_train", "view2"]
 FILES: dict[str, str] = {"view1_test": "pairsDevTest.txt", "view1_train": "pairsDevTrain.txt", "view2": "pairs.txt"}
 FOLDS = 10  # number of folds made for View 1, which has none
+
+Row = tuple[str, str, bool, int, int]
+"""left, right, same, fold and line of a ``PairList``."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,17 @@ class PairList:
     fold: tuple[int, ...]
     line: tuple[int, ...]  # line number, from 1
 
+    @classmethod
+    def of(cls, file: Path, rows: Iterable[Row]) -> PairList:
+        return cls(file, *zip(*rows, strict=True))
+
+    def rows(self) -> Iterator[Row]:
+        return zip(self.left, self.right, self.same, self.fold, self.line, strict=True)
+
     def places(self) -> dict[str, int]:
         """Each image in the list -> the first line that names it, in order of appearance."""
         found: dict[str, int] = {}
-        for left, right, line in zip(self.left, self.right, self.line, strict=True):
+        for left, right, _, _, line in self.rows():
             found.setdefault(left, line)
             found.setdefault(right, line)
         return found
@@ -45,7 +56,11 @@ class PairList:
 
 
 def image_key(subject: str, number: int) -> str:
-    return f"{subject}/{subject}_{number:04d}.jpg"
+    return f"{_stem(subject, number)}.jpg"
+
+
+def _stem(subject: str, number: int) -> str:
+    return f"{subject}/{subject}_{number:04d}"
 
 
 def read_list(root: Path, name: ListName) -> PairList:
@@ -59,24 +74,16 @@ def read_list(root: Path, name: ListName) -> PairList:
     """
     file = root / FILES[name]
     texts = numbered_lines(file)
-    lines = [
-        (texts[0][0], texts[0][1].replace(",", " ").split()),
-        *((number, fields_of(line, 3, 4)) for number, line in texts[1:]),
-    ]
-    folds, size = _head(file, lines[0][1], name)
-    body = lines[1:]
-    if len(body) != 2 * folds * size:
-        raise ValueError(
-            f"{file}, line {lines[0][0]}: announces {folds} x ({size} genuine + {size} impostor) pairs, found {len(body)} lines"
-        )
+    folds, size = _head(file, texts[0][1].replace(",", " ").split(), name)
+    body = [(number, fields_of(line, 3, 4)) for number, line in texts[1:]]
+    check_count(f"{file}, line {texts[0][0]}", folds, size, len(body))
     rows = []
     for position, (number, fields) in enumerate(body):
         block, place = divmod(position, size)
         same = block % 2 == 0
         fold = block // 2 if name == "view2" else place * min(FOLDS, size) // size
         rows.append((*_pair(file, number, fields, same), same, fold, number))
-    left, right, same_, fold_, line_ = zip(*rows, strict=True)
-    return PairList(file, left, right, same_, fold_, line_)
+    return PairList.of(file, rows)
 
 
 def _head(file: Path, fields: list[str], name: ListName) -> tuple[int, int]:
@@ -87,19 +94,34 @@ def _head(file: Path, fields: list[str], name: ListName) -> tuple[int, int]:
     return (int(fields[0]), int(fields[1])) if wanted == 2 else (1, int(fields[0]))
 
 
+def check_count(where: str, folds: int, size: int, found: int) -> None:
+    """Raises ValueError unless there are as many lines as the first one announces."""
+    if found != 2 * folds * size:
+        raise ValueError(f"{where}: announces {folds} x ({size} genuine + {size} impostor) pairs, found {found} lines")
+
+
 def _pair(file: Path, number: int, fields: list[str], same: bool) -> tuple[str, str]:
     where = f"{file}, line {number}"
     kind = "a genuine pair (subject, number, number)" if same else "an impostor pair (subject, number, subject, number)"
     numbers = fields[1:] if same else fields[1::2]
     if len(fields) != (3 if same else 4) or not all(map(whole, numbers)):
         raise ValueError(f"{where}: expected {kind}, found {shown(' '.join(fields))}")
-    for subject in fields[:1] if same else fields[::2]:
+    left, right = named_pair(where, fields)
+    if left == right:
+        raise ValueError(f"{where}: compares the image {left}.jpg with itself")
+    return f"{left}.jpg", f"{right}.jpg"
+
+
+def named_pair(where: str, fields: list[str]) -> tuple[str, str]:
+    """The images, without suffix, of (subject, number, number) or (subject, number, subject, number).
+
+    Raises:
+        ValueError: a subject's name is no folder's, or an impostor pair is of one subject; starts with ``where``.
+    """
+    subjects = fields[:-1:2]
+    for subject in subjects:
         if not is_folder(subject):
             raise ValueError(f"{where}: {shown(subject)} is no subject's folder")
-    left = image_key(fields[0], int(fields[1]))
-    right = image_key(fields[0] if same else fields[2], int(fields[-1]))
-    if left == right:
-        raise ValueError(f"{where}: compares the image {left} with itself")
-    if not same and fields[0] == fields[2]:
-        raise ValueError(f"{where}: an impostor pair of one subject, {fields[0]}")
-    return left, right
+    if len(subjects) == 2 and subjects[0] == subjects[1]:
+        raise ValueError(f"{where}: an impostor pair of one subject, {subjects[0]}")
+    return _stem(subjects[0], int(fields[1])), _stem(subjects[-1], int(fields[-1]))

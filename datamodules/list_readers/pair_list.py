@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from datamodules.list_readers.lfw import PairList
-from datamodules.list_readers.lines import fields_of, is_folder, mark_of, numbered_lines, shown, whole
+from datamodules.list_readers.lfw import PairList, check_count, named_pair
+from datamodules.list_readers.lines import fields_of, mark_of, numbered_lines, shown, whole
 
 Layout = Literal["lfw", "path_path_label", "label_path_path", "two_lines_label", "two_lines_subject"]
 Order = Literal["blocks", "kinds"]
@@ -61,8 +61,8 @@ def read_pairs(
         ValueError: gives the file, the line and the problem.
     """
     rows = list(_READERS[layout](file, numbered_lines(file)))
-    if layout == "lfw":
-        suffix = suffix or ".jpg"
+    if layout == "lfw" and not suffix:
+        suffix = ".jpg"
     for row in rows:
         if row.left == row.right:
             raise ValueError(f"{file}, line {row.line}: compares the image {row.left} with itself")
@@ -70,13 +70,9 @@ def read_pairs(
     if not any(kinds) or all(kinds):
         kind = "genuine" if not any(kinds) else "impostor"
         raise ValueError(f"{file}: none of its {len(rows)} pairs is {kind}")
-    return PairList(
-        file=file,
-        left=tuple(prefix + row.left + suffix for row in rows),
-        right=tuple(prefix + row.right + suffix for row in rows),
-        same=tuple(kinds),
-        fold=tuple(_folds(file, rows, folds, order)),
-        line=tuple(row.line for row in rows),
+    placed = zip(rows, _folds(file, rows, folds, order), strict=True)
+    return PairList.of(
+        file, ((prefix + row.left + suffix, prefix + row.right + suffix, row.same, fold, row.line) for row, fold in placed)
     )
 
 
@@ -116,10 +112,8 @@ def _lfw(file: Path, lines: Lines) -> Iterator[Row]:
         raise ValueError(f"{file}, line {lines[0][0]}: announces {lines[0][1]}, which is no pair")
     body = lines[1:] if announced else lines
     folds, size = (counts[0], counts[1]) if len(counts) == 2 else (1, counts[0] if counts else 0)
-    if announced and len(body) != 2 * folds * size:
-        raise ValueError(
-            f"{file}, line {lines[0][0]}: announces {folds} x ({size} genuine + {size} impostor) pairs, found {len(body)} lines"
-        )
+    if announced:
+        check_count(f"{file}, line {lines[0][0]}", folds, size, len(body))
     for place, (number, text) in enumerate(body):
         fields = fields_of(text, 3, 4)
         numbers = [whole(field) for field in (fields[1:] if len(fields) == 3 else fields[1::2])]
@@ -128,16 +122,11 @@ def _lfw(file: Path, lines: Lines) -> Iterator[Row]:
                 f"{file}, line {number}: expected (subject, number, number) or (subject, number, subject, number), found "
                 f"{shown(text)}"
             )
-        for subject in fields[::2] if len(fields) == 4 else fields[:1]:
-            if not is_folder(subject):
-                raise ValueError(f"{file}, line {number}: {shown(subject)} is no subject's folder")
         same = len(fields) == 3
         if announced and same != (place // size % 2 == 0):
             kinds = ("an impostor", "a genuine") if same else ("a genuine", "an impostor")
             raise ValueError(f"{file}, line {number}: expected {kinds[0]} pair, found {kinds[1]} one, {shown(text)}")
-        if not same and fields[0] == fields[2]:
-            raise ValueError(f"{file}, line {number}: an impostor pair of one subject, {fields[0]}")
-        left, right = (f"{who}/{who}_{no:04d}" for who, no in zip((fields[0], fields[0 if same else 2]), numbers, strict=True))
+        left, right = named_pair(f"{file}, line {number}", fields)
         yield Row(left, right, same, place // (2 * size) if len(counts) == 2 else None, number)
 
 

@@ -11,14 +11,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from configs.data_interfaces import DatasetConfig, Manifest
-from configs.lookup import component
+from configs.data_interfaces import Manifest
 from datamodules.evaluation_sets.cohorts import check_columns, parts
 from datamodules.evaluation_sets.labeled_images import LabeledImages
-from datamodules.evaluation_sets.tasks import TaskConfig
+from datamodules.evaluation_sets.tasks import OnDatasetConfig, TaskConfig
 
 
-class AttributesProtocolConfig(TaskConfig):
+class AttributesProtocolConfig(OnDatasetConfig, TaskConfig):
     """Fields:
     targets: names of the training's targets; empty: all
     cohorts: columns of the dataset, several joined by ``*``, by whose classes every metric is also reported; empty: none
@@ -30,16 +29,12 @@ class AttributesProtocolConfig(TaskConfig):
 
     name: Literal["attributes"] = "attributes"
     task: ClassVar[str] = "attributes"
-    data: component("data")  # type: ignore[valid-type]
     targets: tuple[str, ...] = ()
     cohorts: tuple[str, ...] = ()
     tolerance: float = Field(default=5.0, ge=0)
     bins: int = Field(default=15, ge=2)
     resamples: int = Field(default=1000, ge=100)
     seed: int = Field(default=0, ge=0)
-
-    def dataset(self) -> DatasetConfig:
-        return self.data
 
     def evaluation_identity(self) -> dict[str, Any]:
         own = {key: getattr(self, key) for key in ("tolerance", "bins", "resamples", "seed")}

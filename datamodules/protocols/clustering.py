@@ -12,16 +12,14 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
-from configs.data_interfaces import DatasetConfig, Manifest
-from configs.lookup import component
-from datamodules.evaluation_sets.tasks import ClusteringConfig
+from configs.data_interfaces import Manifest
+from datamodules.evaluation_sets.tasks import ClusteringConfig, OnDatasetConfig
 from datamodules.evaluation_sets.templates import Clustering
 from datamodules.split import draw, rows_of
 
 
-class ClusteringProtocolConfig(ClusteringConfig):
+class ClusteringProtocolConfig(OnDatasetConfig, ClusteringConfig):
     name: Literal["clustering"] = "clustering"
-    data: component("data")  # type: ignore[valid-type]
     subjects: Annotated[int, Field(ge=2)] | None = None  # None: all
     images: PositiveInt | None = None  # maximum number of images per subject; None: all
     at_least: PositiveInt = 2  # minimum number of images of a subject to be eligible
@@ -32,9 +30,6 @@ class ClusteringProtocolConfig(ClusteringConfig):
         if self.images is not None and self.images < self.at_least:
             raise ValueError(f"images: at most {self.images} of each subject, but at_least asks for {self.at_least}")
         return self
-
-    def dataset(self) -> DatasetConfig:
-        return self.data
 
     def clustering(self, manifest: Manifest) -> Clustering:
         """Rows in ascending order; labels number the selected subjects by name, from 0.

@@ -12,24 +12,19 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from configs.data_interfaces import DatasetConfig, Manifest
-from configs.lookup import component
-from datamodules.evaluation_sets.tasks import ClusteringConfig
+from configs.data_interfaces import Manifest
+from datamodules.evaluation_sets.tasks import ClusteringConfig, OnDatasetConfig
 from datamodules.evaluation_sets.templates import Clustering
 from datamodules.split import draw, rows_of
 
 
-class DistractorsProtocolConfig(ClusteringConfig):
+class DistractorsProtocolConfig(OnDatasetConfig, ClusteringConfig):
     name: Literal["distractors"] = "distractors"
     task: ClassVar[str] = "distractors"
-    data: component("data")  # type: ignore[valid-type]
     subjects: PositiveInt | None = None  # probe subjects; None: all with two images or more
     images: Annotated[int, Field(ge=2)] | None = None  # maximum number of images of a probe subject; None: all
     sizes: tuple[PositiveInt, ...] = ()  # numbers of distractors; empty: 10, 100, 1,000, ... and all
     seed: int = 0
-
-    def dataset(self) -> DatasetConfig:
-        return self.data
 
     def clustering(self, manifest: Manifest) -> Clustering:
         """Rows in ascending order; labels number the subjects by name, from 0. A subject with one row is a distractor.

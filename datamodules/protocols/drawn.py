@@ -75,12 +75,7 @@ class DrawnProtocolConfig(ProtocolConfig):
         for name in (name for pair, _, _ in listed for name in pair):
             if name not in rows:
                 raise ValueError(f"protocol drawn: names the image {name}, which is not in the dataset")
-        return Pairs(
-            left=np.array([rows[pair[0]] for pair, _, _ in listed], np.int64),
-            right=np.array([rows[pair[1]] for pair, _, _ in listed], np.int64),
-            same=np.array([same for _, same, _ in listed], bool),
-            fold=np.array([fold for _, _, fold in listed], np.int64),
-        )
+        return Pairs.of((rows[left], rows[right], same, fold) for (left, right), same, fold in listed)
 
     def region(self, dataset: Dataset, row: int, other: int) -> np.ndarray | None:
         """For pairs with a look-alike or an occluder, ``DrawnFaces.differing``; None for all others."""

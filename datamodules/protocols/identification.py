@@ -13,24 +13,19 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from configs.data_interfaces import DatasetConfig, Manifest
-from configs.lookup import component
-from datamodules.evaluation_sets.tasks import IdentificationConfig
+from configs.data_interfaces import Manifest
+from datamodules.evaluation_sets.tasks import IdentificationConfig, OnDatasetConfig
 from datamodules.evaluation_sets.templates import Identification, Templates
 from datamodules.split import draw, rows_of
 
 
-class IdentificationProtocolConfig(IdentificationConfig):
+class IdentificationProtocolConfig(OnDatasetConfig, IdentificationConfig):
     name: Literal["identification"] = "identification"
-    data: component("data")  # type: ignore[valid-type]
     gallery: PositiveInt = 1  # gallery images per subject
     probes: PositiveInt | None = None  # maximum number of probes per subject
     unknown: Annotated[float, Field(ge=0, lt=1)] = 0.0  # fraction of the subjects with enough images left out of the gallery
     few: Literal["leave_out", "unknown"] = "leave_out"  # subjects with no image beyond the gallery's; or non-mated probes
     seed: int = 0
-
-    def dataset(self) -> DatasetConfig:
-        return self.data
 
     def identification(self, manifest: Manifest) -> Identification:
         """Labels number the manifest's subjects by name, from 0.
@@ -70,7 +65,5 @@ class IdentificationProtocolConfig(IdentificationConfig):
                 made.append(([row], label))
         flat = np.array([row for images, _ in made for row in images], np.int64)
         template = np.repeat(np.arange(len(made), dtype=np.int64), [len(images) for images, _ in made])
-        labels = np.array([label for _, label in made], np.int64)
-        numbers = np.arange(len(made), dtype=np.int64)
-        templates = Templates(flat, flat, template, labels, numbers, np.ones(len(flat), np.float32))
+        templates = Templates.of(flat, flat, template, {number: label for number, (_, label) in enumerate(made)})
         return Identification(templates, np.array(asked, np.int32), (np.array(held, np.int32),))

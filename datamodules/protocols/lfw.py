@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
-from configs.component import LOCATION, Born, Missing
+from configs.component import LOCATION, Born
 from configs.data_interfaces import Manifest, ProtocolConfig
 from datamodules.datasets.lfw import LFWDatasetConfig as Lfw
 from datamodules.evaluation_sets.pair_lists import rows_of
@@ -39,10 +39,6 @@ class LFWProtocolConfig(ProtocolConfig):
         if self.setting != "restricted" and self.verifier != "both":
             raise ValueError(f"verifier {self.verifier} is fitted in the restricted setting only; set setting: restricted")
         return self
-
-    def missing(self) -> Missing | None:
-        """The files it needs that are not on disk; None if all are there."""
-        return self.dataset().missing()
 
     def evaluation_identity(self) -> dict[str, Any]:
         fitted = {} if self.setting == "unsupervised" else {"setting": self.setting}

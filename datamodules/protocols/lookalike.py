@@ -46,23 +46,17 @@ class LookalikeProtocolConfig(ListedConfig):
         view2 = read_list(self.root, "view2")
         mined = read_lookalikes(self.file)
         subjects = folds_of(view2)
-        for left, right, fold, line in zip(mined.left, mined.right, mined.fold, mined.line, strict=True):
+        for left, right, _, fold, line in mined.rows():
             for key in (left, right):
                 who = key.split("/")[0]
                 if subjects.get(who) != fold:
                     where = f"in fold {subjects[who] + 1}" if who in subjects else "in no fold"
                     raise ValueError(f"{mined.file}, line {line}: {who} is not in fold {fold + 1} of View 2 but {where}")
-        wanted = Counter(fold for fold, same in zip(view2.fold, view2.same, strict=True) if not same)
+        wanted = Counter(fold for _, _, same, fold, _ in view2.rows() if not same)
         have = Counter(mined.fold)
         for fold, count in sorted(wanted.items()):
             if have[fold] != count:
                 raise ValueError(
                     f"{mined.file}: fold {fold + 1} has {have[fold]} mined pairs where View 2 has {count} impostor pairs"
                 )
-        genuine = [place for place, same in enumerate(view2.same) if same]
-
-        def kept(column: Sequence[object]) -> tuple[object, ...]:
-            return tuple(column[place] for place in genuine)
-
-        columns = (kept(column) for column in (view2.left, view2.right, view2.same, view2.fold, view2.line))
-        return [PairList(view2.file, *columns), mined]  # type: ignore[arg-type]
+        return [PairList.of(view2.file, (row for row in view2.rows() if row[2])), mined]

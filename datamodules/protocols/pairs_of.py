@@ -13,18 +13,17 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from configs.data_interfaces import DatasetConfig, Manifest
-from configs.lookup import component
-from datamodules.evaluation_sets.balanced_pairs import genuine_pairs, impostor_pairs
+from configs.data_interfaces import Manifest
+from datamodules.evaluation_sets.balanced_pairs import genuine_pairs, impostor_pairs, possible_pairs
 from datamodules.evaluation_sets.pairs import Pairs
-from datamodules.evaluation_sets.tasks import PairsConfig
+from datamodules.evaluation_sets.tasks import OnDatasetConfig
 from datamodules.split import draw, rows_of
 
 _STREAM = 6  # random stream
 MOST = 6000  # maximum number of pairs without pairs_per_fold; as many as in LFW View 2
 
 
-class PairsOfProtocolConfig(PairsConfig):
+class PairsOfProtocolConfig(OnDatasetConfig):
     """Half of the pairs in a fold are genuine. Without ``pairs_per_fold``, as many as possible are made, up to ``MOST``.
 
     With ``disjoint_folds`` no subject is in two folds, and impostor pairs are made within a fold; without it, they are spread
@@ -32,16 +31,12 @@ class PairsOfProtocolConfig(PairsConfig):
     """
 
     name: Literal["pairs_of"] = "pairs_of"
-    data: component("data")  # type: ignore[valid-type]
     identities: Annotated[int, Field(ge=2)] | None = None  # number of identities; None: all with two images
     images: Annotated[int, Field(ge=2)] = 10  # maximum number of images per identity
     pairs_per_fold: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
     folds: PositiveInt = 10
     disjoint_folds: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
-
-    def dataset(self) -> DatasetConfig:
-        return self.data
 
     def pairs(self, manifest: Manifest) -> Pairs:
         """The pairs by fold, genuine ones first.
@@ -62,10 +57,7 @@ class PairsOfProtocolConfig(PairsConfig):
                     fold = number if self.disjoint_folds else place // half
                     made.append((group[one][left], group[other][right], same, fold))
         made.sort(key=lambda pair: (pair[3], not pair[2]))
-        left_rows, right_rows, kinds, folds = zip(*made, strict=True)
-        return Pairs(
-            np.array(left_rows, np.int64), np.array(right_rows, np.int64), np.array(kinds, bool), np.array(folds, np.int64)
-        )
+        return Pairs.of(made)
 
     def _subjects(self, manifest: Manifest) -> list[list[int]]:
         """Rows of the images of each selected subject."""
@@ -91,7 +83,7 @@ class PairsOfProtocolConfig(PairsConfig):
                 f"protocol {self.title}: {sum(map(len, groups))} identities make no {self.folds} folds of two identities or "
                 "more; lower folds, or set disjoint_folds: false"
             )
-        most = min(min(_most(group)) for group in groups) // (1 if self.disjoint_folds else self.folds)
+        most = min(min(possible_pairs(list(map(len, group)))) for group in groups) // (1 if self.disjoint_folds else self.folds)
         half = min(most, MOST // 2 // self.folds) if self.pairs_per_fold is None else self.pairs_per_fold // 2
         if not 1 <= half <= most:
             raise ValueError(
@@ -100,9 +92,3 @@ class PairsOfProtocolConfig(PairsConfig):
                 f"{'' if self.pairs_per_fold is None else ' or pairs_per_fold'}"
             )
         return half
-
-
-def _most(group: Sequence[Sequence[int]]) -> tuple[int, int]:
-    """The largest possible numbers of genuine and impostor pairs."""
-    sizes = [len(rows) for rows in group]
-    return sum(size * (size - 1) // 2 for size in sizes), (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2

@@ -11,16 +11,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from configs.component import Missing
-from configs.data_interfaces import Dataset, Manifest
+from configs.data_interfaces import Dataset, Manifest, ProtocolConfig
 from datamodules.datasets.patched import PatchedDatasetConfig as Patched
 from datamodules.datasets.patched import PatchedImages, PatchedManifest, patched_key
 from datamodules.evaluation_sets.pairs import Pairs
-from datamodules.evaluation_sets.tasks import PairsConfig
 from datamodules.patches import PatchesConfig
 
 
-class PatchedPairsProtocolConfig(PatchesConfig, PairsConfig):
+class PatchedPairsProtocolConfig(PatchesConfig, ProtocolConfig):
     """Order, kinds and folds of the pairs are those of ``protocol``."""
 
     name: Literal["patched_pairs"] = "patched_pairs"
@@ -37,10 +35,6 @@ class PatchedPairsProtocolConfig(PatchesConfig, PairsConfig):
         data = self.protocol.dataset()
         policies = {key: getattr(data, key) for key in ("on_bad_image", "on_identity_conflict")}
         return Patched(**{key: getattr(self, key) for key in PatchesConfig.model_fields}, **policies)
-
-    def missing(self) -> Missing | None:
-        """The files it needs that are not on disk; None if all are there."""
-        return self.dataset().missing()
 
     def pairs(self, manifest: Manifest) -> Pairs:
         whole: Any = manifest

@@ -100,35 +100,33 @@ class Painter:
 
     def glaze(self, plane: np.ndarray, color: tuple[float, ...], opacity: float, soft: int = 0) -> None:
         """Draws a translucent polygon whose edge is blurred over ``soft`` canvas pixels."""
-        fixed = self._fixed(plane, OVER)
-        ground, corner = self._ground(fixed, soft + 2)
+        ground, stencil, _ = self._cut_out(plane, soft + 2, round(255 * opacity))
         if ground.size == 0:
             return
-        stencil = np.zeros(ground.shape[:2], np.uint8)
-        cv2.fillPoly(stencil, [fixed - corner], round(255 * opacity), cv2.LINE_AA, _BITS)
         if soft:
             stencil = cv2.blur(stencil, (2 * soft + 1, 2 * soft + 1), borderType=cv2.BORDER_REPLICATE)
         _mix(ground, np.array(color).astype(np.uint16), stencil)
 
     def inside(self, outline: np.ndarray, image: Sequence[tuple[np.ndarray, tuple[float, ...]]]) -> None:
         """Paints the fills of ``image``, in order, clipped to ``outline``."""
-        fixed = self._fixed(outline, OVER)
-        ground, corner = self._ground(fixed, 2)
+        ground, stencil, corner = self._cut_out(outline, 2, 255)
         if ground.size == 0:
             return
-        stencil = np.zeros(ground.shape[:2], np.uint8)
-        cv2.fillPoly(stencil, [fixed - corner], 255, cv2.LINE_AA, _BITS)
         patch = ground.copy()
         for plane, color in image:
             cv2.fillPoly(patch, [self._fixed(plane, OVER) - corner], color, cv2.LINE_AA, _BITS)
         _mix(ground, patch.astype(np.uint16), stencil)
 
-    def _ground(self, fixed: np.ndarray, margin: int) -> tuple[np.ndarray, np.ndarray]:
-        """The canvas region around a polygon, and its corner in fixed point."""
+    def _cut_out(self, plane: np.ndarray, margin: int, value: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The canvas region around a polygon, its stencil with ``value`` in the polygon, and its corner in fixed point."""
+        fixed = self._fixed(plane, OVER)
         x0, y0, width, height = cv2.boundingRect(fixed >> _BITS)
         left, top = max(0, x0 - margin), max(0, y0 - margin)
         ground = self.canvas[top : max(0, y0 + height + margin), left : max(0, x0 + width + margin)]
-        return ground, np.array([left, top], np.int32) << _BITS
+        corner, stencil = np.array([left, top], np.int32) << _BITS, np.zeros(ground.shape[:2], np.uint8)
+        if stencil.size:
+            cv2.fillPoly(stencil, [fixed - corner], value, cv2.LINE_AA, _BITS)
+        return ground, stencil, corner
 
 
 def _mix(ground: np.ndarray, color: np.ndarray, stencil: np.ndarray) -> None:

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 
 from datamodules.synthetic_faces.brush import OVER, Painter, curve, ellipse, mirrored, points
-from datamodules.synthetic_faces.features import LABEL, blend, brow, dim, eye, mouth, nose
+from datamodules.synthetic_faces.features import LABEL, brow, dim, eye, mouth, nose
 from datamodules.synthetic_faces.hair import back_hair, front_hair
 from datamodules.synthetic_faces.occluders import OCCLUDERS, glasses
 from datamodules.synthetic_faces.relief import Relief
 from datamodules.synthetic_faces.shot import Shot, View
-from datamodules.synthetic_faces.subject import Subject
+from datamodules.synthetic_faces.subject import Subject, blend
 
 VERSION = 1  # raise whenever any image changes
 

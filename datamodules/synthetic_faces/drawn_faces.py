@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from datamodules.synthetic_faces import drawing
 from datamodules.synthetic_faces.features import PARTS
 from datamodules.synthetic_faces.population import look_alike, subject
 from datamodules.synthetic_faces.shot import shot
-from datamodules.synthetic_faces.subject import Subject
 
 Occluder = Literal["none", "mask", "sunglasses"]
 REGIONS = {"eyes": ("left eye", "right eye")}  # names for several parts together
@@ -65,8 +64,7 @@ class DrawnFaces:
     def __init__(self, config: Drawn, manifest: Manifest) -> None:
         self.config = config
         self.manifest = manifest
-        self._people = {identity(*each): each for each in config.people()}
-        unknown = sorted(set(manifest.identities) - set(self._people))
+        unknown = sorted(set(manifest.identities) - {identity(*each) for each in config.people()})
         if unknown:
             raise ValueError(f"the manifest is not of this drawn dataset: it names {unknown[0]!r}")
         known = {each.key: each for each in config.samples()}
@@ -98,20 +96,6 @@ class DrawnFaces:
         """The face with hair and ears: bool (size, size); everything but background, clothes and neck."""
         return ~np.isin(self._drawn(index).mask, _labels("background") + _labels("clothes") + _labels("neck"))
 
-    def attributes(self, index: int) -> dict[str, Any]:
-        """``age`` in years and ``sex`` (0 male, 1 female)."""
-        found = self._subject(self.manifest.identities[index])
-        return {"age": found.age, "sex": found.sex}
-
-    def base(self, name: str) -> str | None:
-        """The base subject of the look-alike ``name``; None for other identities."""
-        number, part = self._people[name]
-        return identity(number) if part else None
-
-    def differs(self, name: str) -> str | None:
-        """The part, as named by ``region``, in which look-alike ``name`` differs from its base; None for other identities."""
-        return self._people[name][1]
-
     def differing(self, row: int, other: int) -> np.ndarray | None:
         """Ground truth of where image ``row`` differs from image ``other``: bool (size, size); None if unknown.
 
@@ -136,18 +120,15 @@ class DrawnFaces:
     def _drawing(self, shown: Sample) -> drawing.Drawing:
         seed, size = self.config.seed, self.config.size
         taken = shot(seed, shown.number, shown.shot, self.config.variation)
-        found = drawing.draw(subject(seed, shown.number), taken, size)
+        person = subject(seed, shown.number)
+        found = drawing.draw(person, taken, size)
         if shown.part is not None:
-            other = drawing.draw(look_alike(seed, shown.number, shown.part), taken, size)
-            found = drawing.transplanted(found, other, _labels(shown.part))
+            person = look_alike(seed, shown.number, shown.part)
+            found = drawing.transplanted(found, drawing.draw(person, taken, size), _labels(shown.part))
         if shown.occluder != "none":
-            worn = drawing.draw(self._subject(shown.identity), taken, size, shown.occluder)
+            worn = drawing.draw(person, taken, size, shown.occluder)
             found = drawing.transplanted(found, worn, _labels("occluder"))
         return found
-
-    def _subject(self, name: str) -> Subject:
-        number, part = self._people[name]
-        return look_alike(self.config.seed, number, part) if part else subject(self.config.seed, number)
 
 
 def _labels(name: str) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from datamodules.synthetic_faces.brush import Painter, curve, ellipse, mirrored, points
 from datamodules.synthetic_faces.relief import Relief
-from datamodules.synthetic_faces.subject import Color, Subject
+from datamodules.synthetic_faces.subject import Color, Subject, blend
 
 PARTS = (
     "background",
@@ -35,11 +35,6 @@ _LID = np.array([-1.0, -0.62, 0.0, 0.62, 1.0])
 
 def dim(color: Color, factor: float) -> Color:
     red, green, blue = (min(255.0, max(0.0, factor * value)) for value in color)
-    return red, green, blue
-
-
-def blend(one: Color, other: Color, share: float) -> Color:
-    red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 

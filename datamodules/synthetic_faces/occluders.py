@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from datamodules.synthetic_faces.brush import Painter, curve, ellipse, mirrored, points
-from datamodules.synthetic_faces.features import LABEL, blend, dim
+from datamodules.synthetic_faces.features import LABEL, dim
 from datamodules.synthetic_faces.relief import Relief
-from datamodules.synthetic_faces.subject import Subject
+from datamodules.synthetic_faces.subject import Subject, blend
 
 _CLOTHS = ((150, 190, 208), (226, 228, 226), (52, 54, 60))  # colors of surgical masks: blue, white, black; chosen by the shot
 _LENSES = ((22, 24, 30), (48, 36, 28))

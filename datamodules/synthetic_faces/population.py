@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.synthetic_faces.subject import Brows, Color, Eyes, Hair, Head, Mouth, Nose, Subject
+from datamodules.synthetic_faces.subject import Brows, Color, Eyes, Hair, Head, Mouth, Nose, Subject, blend
 
 SWAPS = ("eyes", "brows", "nose", "mouth", "hair")  # parts that a look-alike can have exchanged
 _SKINS = ((98, 62, 46), (132, 85, 59), (168, 111, 79), (205, 142, 106), (234, 174, 141), (249, 200, 172))
@@ -59,14 +59,9 @@ def _between(rng: np.random.Generator, low: float, high: float) -> float:
     return float(low + (high - low) * (0.5 * rng.random() + 0.25 * rng.random() + 0.25 * rng.random()))
 
 
-def _mix(one: Color, other: Color, share: float) -> Color:
-    red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
-    return red, green, blue
-
-
 def _shade(rng: np.random.Generator, anchors: tuple[Color, ...], spread: float) -> Color:
     place = float(rng.random()) * (len(anchors) - 1.001)
-    red, green, blue = _mix(anchors[int(place)], anchors[int(place) + 1], place % 1)
+    red, green, blue = blend(anchors[int(place)], anchors[int(place) + 1], place % 1)
     tint = 1 + spread * (2 * rng.random(3) - 1)
     return float(red * tint[0]), float(green * tint[1]), float(blue * tint[2])
 
@@ -74,9 +69,9 @@ def _shade(rng: np.random.Generator, anchors: tuple[Color, ...], spread: float) 
 def _hair_color(rng: np.random.Generator, age: int, skin: Color) -> Color:
     color = _shade(rng, _HAIRS, 0.1)
     if skin[0] < 175:  # dark skin: usually dark hair
-        color = _mix(color, _HAIRS[0], 0.8)
+        color = blend(color, _HAIRS[0], 0.8)
     gray = float(np.clip((age - 46) / 36 + 0.25 * (rng.random() - 0.5), 0, 0.9))
-    return _mix(color, (196, 194, 190), gray)
+    return blend(color, (196, 194, 190), gray)
 
 
 def _head(rng: np.random.Generator, age: int, sex: int, skin: Color, hair: Color) -> Head:
@@ -98,7 +93,7 @@ def _head(rng: np.random.Generator, age: int, sex: int, skin: Color, hair: Color
         beard=_between(rng, 0.2, 0.75) if sex == 0 and bearded < 0.45 else 0.0,
         beard_top=_between(rng, 0.35, 0.66),
         moustache=_between(rng, 0.0, 0.09),
-        beard_color=_mix(hair, (40, 28, 22), 0.25),
+        beard_color=blend(hair, (40, 28, 22), 0.25),
         glasses=_between(rng, 0.17, 0.23) if glassed < 0.1 + age / 400 else 0.0,
         squareness=_between(rng, 1.8, 4.5),
         frame=_shade(rng, ((20, 20, 24), (70, 30, 20), (150, 120, 60), (40, 50, 110)), 0.1),
@@ -128,7 +123,7 @@ def _brows(rng: np.random.Generator, age: int, sex: int, skin: Color) -> Brows:
         thickness=_between(rng, 0.026, 0.072) - 0.012 * sex,
         arch=_between(rng, 0.0, 0.10) + 0.01 * sex,
         tilt=_between(rng, -0.2, 0.2),
-        color=_mix(_hair_color(rng, age - 12, skin), (40, 28, 22), 0.3),
+        color=blend(_hair_color(rng, age - 12, skin), (40, 28, 22), 0.3),
     )
 
 
@@ -143,14 +138,14 @@ def _nose(rng: np.random.Generator, age: int, sex: int, skin: Color) -> Nose:
 
 
 def _mouth(rng: np.random.Generator, age: int, sex: int, skin: Color) -> Mouth:
-    natural = _mix(skin, (158, 52, 56), 0.38)
+    natural = blend(skin, (158, 52, 56), 0.38)
     return Mouth(
         height=_between(rng, 0.63, 0.73),
         width=_between(rng, 0.18, 0.305),
         upper=_between(rng, 0.038, 0.083) - 0.0002 * (age - 18),
         lower=_between(rng, 0.056, 0.113) - 0.0002 * (age - 18),
         bow=_between(rng, 0.0, 0.022),
-        color=_mix(
+        color=blend(
             natural, _shade(rng, ((176, 30, 52), (206, 90, 96), (140, 50, 80)), 0.1), float(rng.random()) * (0.2 + 0.6 * sex)
         ),
     )

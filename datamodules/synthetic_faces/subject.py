@@ -11,6 +11,12 @@ from dataclasses import dataclass
 Color = tuple[float, float, float]
 
 
+def blend(one: Color, other: Color, share: float) -> Color:
+    """From ``one`` (share 0) to ``other`` (share 1)."""
+    red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
 @dataclass(frozen=True)
 class Head:
     skin: Color

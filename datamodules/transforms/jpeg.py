@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from configs.transforms import TransformConfig
+from configs.transforms import Transform, TransformConfig
 
 
 class JPEGTransformConfig(TransformConfig):
@@ -17,18 +17,10 @@ class JPEGTransformConfig(TransformConfig):
     name: Literal["jpeg"] = "jpeg"
     quality: int = Field(ge=1, le=100)
 
-    def build(self) -> JPEG:
-        return JPEG(self.quality)
+    def build(self) -> Transform:
+        return self._compressed
 
-
-class JPEG:
-    """Encodes and decodes an image in memory."""
-
-    def __init__(self, quality: int) -> None:
-        self.quality = quality
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """RGB, uint8 (height, width, 3) to the same shape."""
+    def _compressed(self, image: np.ndarray) -> np.ndarray:
         from PIL import Image
 
         data = io.BytesIO()

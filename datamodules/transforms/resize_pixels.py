@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from configs.transforms import TransformConfig
+from configs.transforms import Transform, TransformConfig
 
 
 class ResizePixelsConfig(TransformConfig):
@@ -17,24 +17,17 @@ class ResizePixelsConfig(TransformConfig):
     name: Literal["resize_pixels"] = "resize_pixels"
     pixels: int = Field(ge=1)
 
-    def build(self) -> ResizePixels:
-        return ResizePixels(self)
+    def build(self) -> Transform:
+        return self._resized
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
         factor = math.sqrt(self.pixels / (height * width))
         return max(1, round(height * factor)), max(1, round(width * factor))
 
-
-class ResizePixels:
-    """Averages areas when shrinking, interpolates by cubic splines when enlarging."""
-
-    def __init__(self, config: ResizePixelsConfig) -> None:
-        self.config = config
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """RGB, uint8 (height, width, 3) to (height', width', 3)."""
+    def _resized(self, image: np.ndarray) -> np.ndarray:
+        """Averages areas when shrinking, interpolates by cubic splines when enlarging."""
         import cv2
 
-        height, width = self.config.shape(*image.shape[:2])
+        height, width = self.shape(*image.shape[:2])
         method = cv2.INTER_AREA if height * width < image.shape[0] * image.shape[1] else cv2.INTER_CUBIC
         return cv2.resize(image, (width, height), interpolation=method)

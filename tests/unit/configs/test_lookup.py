@@ -121,6 +121,7 @@ def test_a_file_where_a_package_is_expected_is_named(tmp_path: Path, monkeypatch
         ("x = 1\nx.y\n", "AttributeError: 'int' object has no attribute 'y'"),
         ("x = 1\nraise RuntimeError('two\\nlines')\n", "RuntimeError: two lines"),
         ("x = 1\nfrom os import nothing\n", "ImportError: cannot import name 'nothing' from 'os' "),
+        ("x = 1\nimport own_\n", "ModuleNotFoundError: No module named 'own_'"),  # begins like the user's package
     ],
 )
 def test_an_error_in_a_users_module_is_one_line_with_its_place(own: str, tmp_path: Path, text: str, complaint: str) -> None:

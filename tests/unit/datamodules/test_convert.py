@@ -18,7 +18,7 @@ from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
 from datamodules.datasets.folder import FolderDatasetConfig as Folder
 from datamodules.datasets.recordio import RecordIODatasetConfig as Recordio
 from datamodules.datasets.shards import ShardsDatasetConfig as Shards
-from datamodules.formats.files import FileDataset
+from datamodules.image_index import StoredImages
 
 FORMS = ("JPEG", "PNG", "WEBP", "BMP", "PPM")
 
@@ -171,8 +171,8 @@ def test_an_interrupted_conversion_leaves_nothing_and_goes_on(source, tmp_path, 
         convert(source, tmp_path / "cache", tmp_path / "out", images_per_shard=2, progress=interrupt)
     assert not (tmp_path / "out").exists()
     reads = []
-    honest = FileDataset.data
-    monkeypatch.setattr(FileDataset, "data", lambda self, index: reads.append(index) or honest(self, index))
+    honest = StoredImages.data
+    monkeypatch.setattr(StoredImages, "data", lambda self, index: reads.append(index) or honest(self, index))
     convert(source, tmp_path / "cache", tmp_path / "out", images_per_shard=2)
     assert reads == list(range(stop // 2 * 2, 9))
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")

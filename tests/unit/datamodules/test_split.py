@@ -107,6 +107,26 @@ def test_stratified_rows_exist_though_every_identity_has_one_image_and_a_class_i
     assert len(stratified(keys, [rare], 0.0, 0)[1]) == 0
 
 
+@given(
+    rows=st.lists(st.tuples(*[st.integers(-1, 3)] * 3), min_size=1, max_size=20),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(-5, 5),
+)
+def test_no_column_undoes_what_another_one_ensures(rows, fraction, seed):
+    columns = list(np.array(rows, np.int64).T)
+    train, validation = stratified([f"{number}" for number in range(len(rows))], columns, fraction, seed)
+    assert sorted([*train, *validation]) == list(range(len(rows)))
+    trained = [(place, int(one)) for place, column in enumerate(columns) for one in column[train]]
+    for place, column in enumerate(columns):
+        for value in np.unique(column[column >= 0]).tolist():
+            assert (place, value) in trained
+            of_class = np.flatnonzero(column == value)
+            if len(of_class) > 1 and not np.isin(of_class, validation).any():
+                for row in of_class:
+                    classes = [(other, int(each[row])) for other, each in enumerate(columns) if each[row] >= 0]
+                    assert min(map(trained.count, classes)) == 1, "this one could have been held out"
+
+
 def test_stratified_rows_do_not_depend_on_the_order_of_the_images():
     random = np.random.default_rng(0)
     keys, classes = [f"{number}" for number in range(60)], random.integers(0, 3, 60)

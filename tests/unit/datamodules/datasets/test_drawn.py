@@ -1,5 +1,4 @@
 import io
-import json
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -13,7 +12,8 @@ from pydantic import ValidationError
 from datamodules.ages import AGES, age_band
 from datamodules.datasets.drawn import DrawnDatasetConfig, DrawnFaces
 from datamodules.synthetic_faces import drawing
-from datamodules.synthetic_faces.population import SWAPS
+from datamodules.synthetic_faces.drawn_faces import identity
+from datamodules.synthetic_faces.population import SWAPS, subject
 
 SMALL = {"subjects": 3, "shots": 2, "size": 96}
 CACHE = Path("never written")
@@ -124,8 +124,8 @@ def test_a_look_alike_differs_inside_the_named_part_only(variation):
     drawn = faces(look_alikes=15, variation=variation)
     rows = drawn.manifest.index
     seen = set()
-    for name in dict.fromkeys(drawn.manifest.identities[6:]):
-        base, part = drawn.base(name), drawn.differs(name)
+    for number, part in drawn.config.people()[3:]:
+        base, name = identity(number), identity(number, part)
         seen.add(part)
         for shot in ("shot-000", "shot-001"):
             one, other = rows[f"{base}/{shot}"], rows[f"{name}/{shot}"]
@@ -134,7 +134,6 @@ def test_a_look_alike_differs_inside_the_named_part_only(variation):
             assert changed.sum() > 20, (name, shot)
             assert not (changed & ~allowed).any(), (name, shot)
             assert np.array_equal(drawn.mask(one)[~allowed], drawn.mask(other)[~allowed])
-        assert drawn.attributes(one) == drawn.attributes(other)
     assert seen == set(SWAPS)
 
 
@@ -157,13 +156,6 @@ def test_transplanting_hides_little_of_a_look_alike(monkeypatch):
     assert sum(cut) < 0.05 * sum(whole)
 
 
-def test_everybody_else_has_no_base():
-    drawn = faces(look_alikes=1)
-    assert drawn.base("person-00001") is None
-    assert drawn.differs("person-00001") is None
-    assert drawn.base("person-00000-eyes") == "person-00000"
-
-
 def test_a_subset_of_the_manifest_shows_its_own_rows():
     config = DrawnDatasetConfig(**SMALL, look_alikes=2)
     manifest = config.manifest(CACHE)
@@ -173,21 +165,19 @@ def test_a_subset_of_the_manifest_shows_its_own_rows():
 
 
 def test_attributes_are_ages_and_sexes():
-    drawn = faces(subjects=60, shots=1)
-    found = [drawn.attributes(index) for index in range(60)]
-    assert {each["sex"] for each in found} == {0, 1}
-    assert all(18 <= each["age"] <= 80 for each in found)
-    assert json.loads(json.dumps(found)) == found
+    found = [subject(0, number) for number in range(60)]
+    assert {each.sex for each in found} == {0, 1}
+    assert all(18 <= each.age <= 80 for each in found)
 
 
 def test_columns_are_ages_and_genders_of_the_images_of_any_part_of_the_manifest():
     config = DrawnDatasetConfig(subjects=6, shots=2, look_alikes=3, occluder="mask", size=64)
     manifest = config.manifest(Path()).subset([17, 0, 5, 20, 13])
-    drawn, found = config.build(manifest), config.columns(manifest)
-    told = [drawn.attributes(row) for row in range(len(manifest))]
-    assert found["age_years"].values.tolist() == [each["age"] for each in told]
-    assert found["gender"].values.tolist() == [each["sex"] for each in told]
-    assert [found["age"].classes[band] for band in found["age"].values] == [AGES[age_band(each["age"])] for each in told]
+    found = config.columns(manifest)
+    told = [subject(0, int(name.split("-")[1])) for name in manifest.identities]  # a look-alike is like its base
+    assert found["age_years"].values.tolist() == [each.age for each in told]
+    assert found["gender"].values.tolist() == [each.sex for each in told]
+    assert [found["age"].classes[band] for band in found["age"].values] == [AGES[age_band(each.age)] for each in told]
 
 
 def test_namespaces_are_populations():

@@ -49,6 +49,16 @@ def test_subjects_columns_and_the_original_are_passed_on(tmp_path):
     assert config.scan(tmp_path).digest == config.manifest(tmp_path).digest
 
 
+def test_images_of_a_dataset_without_identities_have_none_either(tmp_path):
+    faces = {"name": "utkface", "root": str(tmp_path)}
+    once = resolve("data", {"name": "transformed", "data": faces, "transforms": [{"name": "jpeg", "quality": 10}]})
+    twice = resolve("data", {"name": "transformed", "data": once, "transforms": [{"name": "jpeg", "quality": 9}]})
+    assert not resolve("data", faces).identified
+    assert not once.identified
+    assert not twice.identified
+    assert _config({"name": "jpeg", "quality": 10}).identified
+
+
 def test_an_empty_list_and_another_policy_than_the_datasets_are_refused():
     with pytest.raises(ValueError, match="transforms"):
         _config()

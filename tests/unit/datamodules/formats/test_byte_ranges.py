@@ -57,7 +57,7 @@ def test_bytes_that_are_not_there_are_refused(files):
 
 
 def test_what_is_kept_counts_for_the_same_files_and_settings_only(files, tmp_path):
-    manifest, now = placed(files), module.states(files)
+    manifest, now = placed(files), tuple(map(module.state, files))
     keep_manifest(tmp_path / "cache", ("x", now, {"a": 1}), manifest)
     found = recall_manifest(tmp_path / "cache", ("x", now, {"a": 1}), files)
     assert found == manifest
@@ -65,5 +65,5 @@ def test_what_is_kept_counts_for_the_same_files_and_settings_only(files, tmp_pat
     assert recall_manifest(tmp_path / "cache", ("x", now, {"a": 2}), files) is None
     assert recall_manifest(tmp_path / "cache", ("y", now, {"a": 1}), files) is None
     os.utime(files[3], ns=(1, 1))
-    assert recall_manifest(tmp_path / "cache", ("x", module.states(files), {"a": 1}), files) is None
+    assert recall_manifest(tmp_path / "cache", ("x", tuple(map(module.state, files)), {"a": 1}), files) is None
     assert len(list((tmp_path / "cache").iterdir())) == 1

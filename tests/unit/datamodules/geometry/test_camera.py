@@ -15,7 +15,7 @@ def view(yaw, pitch=0.0):
 
 def test_the_camera_is_the_one_of_least_generalized_squares():
     seen = MODEL @ view(0.3, 0.1).T + np.random.default_rng(0).normal(size=(5, 2)) * 2
-    inverse = np.linalg.inv(camera.covariance(5))
+    inverse = np.linalg.inv(camera.covariance())
     spread = np.array([camera.FLAT, camera.FLAT, camera.TURN, camera.SHIFT] * 2)
 
     def badness(values):

@@ -19,8 +19,8 @@ def test_rows_become_classes(tmp_path):
         put(tmp_path, HEAD + "train/1.jpg,50-59,Male,East Asian,True\ntrain/2.jpg,more than 70,Female,White,False\n"), "refuse"
     )
     assert found.keys == ("train/1.jpg", "train/2.jpg")
-    assert [AGES[one] for one in found.age] == ["50-59", "more than 70"]
-    assert (found.gender, [RACES[one] for one in found.race]) == ((0, 1), ["East Asian", "White"])
+    assert [AGES[one] for one in found.columns["age"]] == ["50-59", "more than 70"]
+    assert (found.columns["gender"], [RACES[one] for one in found.columns["race"]]) == ([0, 1], ["East Asian", "White"])
     assert found.repaired == 0
 
 
@@ -69,7 +69,7 @@ def test_damaged_ages_are_refused_or_repaired_and_counted(tmp_path):
     ):
         read_table(file, "refuse")
     found = read_table(file, "repair")
-    assert [AGES[one] for one in found.age] == ["0-2", "3-9", "10-19"]
+    assert [AGES[one] for one in found.columns["age"]] == ["0-2", "3-9", "10-19"]
     assert found.repaired == 2
 
 
@@ -121,7 +121,7 @@ def test_missing_labels_are_refused_or_counted_and_their_rows_stay(tmp_path):
         read_table(file, "refuse")
     found = read_table(file, "refuse", "unknown")
     assert found.keys == ("a.jpg", "b.jpg", "c.jpg")
-    assert (found.age, found.gender, found.race) == ((-1, 0, 0), (0, -1, 1), (0, -1, 0))
+    assert found.columns == {"age": [-1, 0, 0], "gender": [0, -1, 1], "race": [0, -1, 0]}
     assert found.unlabeled() == {"age": 1, "gender": 1, "race": 1}
     assert found.labels()["gender"] == ["Male", None, "Female"]
 
@@ -145,6 +145,6 @@ def test_the_tables_of_both_splits_are_joined_unless_an_image_is_in_both(tmp_pat
     one = read_table(put(tmp_path, HEAD + "train/1.jpg,0-2,Male,White,x\n"), "refuse")
     other = read_table(put(tmp_path, HEAD + "val/1.jpg,3-9,Female,Black,x\n"), "refuse")
     found = joined([one, other])
-    assert (found.keys, found.age, found.race) == (("train/1.jpg", "val/1.jpg"), (0, 1), (0, 1))
+    assert (found.keys, found.columns["age"], found.columns["race"]) == (("train/1.jpg", "val/1.jpg"), [0, 1], [0, 1])
     with pytest.raises(ValueError, match=r"the image train/1\.jpg is in the tables of both splits"):
         joined([one, one])
