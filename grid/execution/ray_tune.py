@@ -332,6 +332,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
                     return
                 found = json.loads(result["peak"])
                 measurements.took(key, **json.loads(result["took"]))
+                if session.limit is not None:
+                    session.limit.spent(fresh=True)
                 measurements.end(key, found if isinstance(found, str) else Peak.of(found))
                 return
             works = self.trials.pop(trial_id, [])

@@ -17,4 +17,4 @@ def limited(grid: Grid, queue: WorkQueue, limits: Limits) -> Session:
     plan = make_plan(grid)
     write_plan(plan, grid)
     limit = SpendingLimit(Study(plan.study), limits, Prices(), queue.expected, lambda work: {"CPU": 1.0})
-    return Session(queue, Ledger(store_of(grid)), limit=limit)
+    return Session(queue, Ledger(store_of(grid)), limit=limit, study=plan.study)

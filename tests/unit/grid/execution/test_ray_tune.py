@@ -283,17 +283,25 @@ def test_a_training_is_measured_before_its_work_is_given_out_and_alike_work_shar
     assert [job.id for (job,) in unpacked_units(probe["measure"])] == [jobs[0].id]
     assert searcher.suggest("nothing") is None, "both wait for it"
     took = Peak(1 << 30, 10 << 30, 80 << 30, "NVIDIA H100")
-    searcher.on_trial_complete("probe", {"peak": json.dumps(took.record())})
+    searcher.on_trial_complete("probe", measured(took.record()))
     given = [searcher.suggest(f"work {number}") for number in range(2)]
     assert [json.loads(one["ids"]) for one in given] == [[job.id] for job in jobs]
     assert [json.loads(one["slot"])["GPU"] for one in given] == [0.1666] * 2
 
 
-@pytest.mark.parametrize("measured", [True, False])
+def measured(peak: Any, hours: float = 0.0) -> dict[str, str]:
+    """What a measurement reports: the peak or an error, after so many hours."""
+    return {
+        "peak": json.dumps(peak),
+        "took": json.dumps({"began": 0.0, "ended": 3600 * hours, "device": "gpu 0 (NVIDIA H100)"}),
+    }
+
+
+@pytest.mark.parametrize(("found", "hours", "starts"), [("peak", 0.0, True), ("peak", 0.4, False), ("no", 0.0, False)])
 def test_a_limit_decides_about_a_training_when_it_is_measured(
-    make: Callable[..., Grid], tmp_path: Path, measured: bool
+    make: Callable[..., Grid], tmp_path: Path, found: str, hours: float, starts: bool
 ) -> None:
-    """An hour on a sixth of a GPU fits into half a GPU-hour, one on a whole GPU does not."""
+    """An hour on a sixth of a GPU fits into half a GPU-hour, but not after 0.4 hours of measuring, nor one on a whole GPU."""
     stage = next(one for one in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "r")) if one.kind == "train")
     config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
     jobs = [
@@ -309,10 +317,10 @@ def test_a_limit_decides_about_a_training_when_it_is_measured(
     assert searcher.suggest("nothing") is None
     assert queue.closed is None, "the large one does not fit, but the small one may"
     took = Peak(1 << 30, 10 << 30, 80 << 30, "NVIDIA H100")
-    searcher.on_trial_complete("probe", {"peak": json.dumps(took.record() if measured else "no")})
+    searcher.on_trial_complete("probe", measured(took.record() if found == "peak" else found, hours))
     given = searcher.suggest("work")
-    assert (given and given["ids"]) == ('["small"]' if measured else None)
-    assert (queue.closed is None) == measured
+    assert (given and given["ids"]) == ('["small"]' if starts else None)
+    assert (queue.closed is None) == starts
 
 
 def test_nothing_is_measured_once_a_limit_is_reached(make: Callable[..., Grid], tmp_path: Path) -> None:
