@@ -1,7 +1,7 @@
 """A stage on several devices within one unit of work, such as a training: starts its other ranks, and notices when one is lost.
 
 The process that runs the stage is rank 0, the only one that writes to the ledger. The others are helpers: processes that run
-the same stage with ``Context.rank`` set, on the images, the network and the checkpoint that rank 0 uses.
+the same stage with ``Context.helper`` set, on the images, the network and the checkpoint that rank 0 uses.
 """
 
 from __future__ import annotations
