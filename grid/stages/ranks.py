@@ -149,6 +149,9 @@ def _await_ready(store: Any, team: Team, devices: int) -> None:
 @contextlib.contextmanager
 def _watched(team: Team, accelerator: str) -> Iterator[None]:
     """While nccl waits, nothing but this thread notices a lost helper. gloo's connections break by themselves."""
+    if accelerator != "gpu":
+        yield
+        return
     over = threading.Event()
 
     def watch() -> None:
@@ -160,14 +163,12 @@ def _watched(team: Team, accelerator: str) -> Iterator[None]:
                 return
 
     thread = threading.Thread(target=watch, name="facegrid-ranks", daemon=True)
-    if accelerator == "gpu":
-        thread.start()
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        if accelerator == "gpu":
-            thread.join()
+        thread.join()
 
 
 def _raise_cause(error: Exception, team: Team, devices: int) -> None:
