@@ -38,10 +38,7 @@ def environment(accelerator: str, tf32: bool) -> dict[str, Any]:
 
 @cache
 def _versions() -> dict[str, str]:
-    found = {"processor": processor(), "python": platform.python_version()}
-    for name in LIBRARIES:
-        found[name] = _version(name)
-    return found
+    return {"processor": processor(), "python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}}
 
 
 def _version(name: str) -> str:

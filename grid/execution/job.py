@@ -157,11 +157,6 @@ class Begun:
     inputs: Sequence[Marker]
     attempt: Attempt
 
-    @property
-    def contents(self) -> dict[str, str]:
-        """Maps the id of each input to its content digest."""
-        return {marker.id: marker.content for marker in self.inputs}
-
     def context(self, options: RunOptions) -> Any:
         """The context passed to the stage's ``run``, see ``grid.stages.context.Context``."""
         from datamodules.loader_workers import loader_workers
@@ -204,7 +199,7 @@ class Begun:
         found = environment(options.accelerator, tf32=self.job.tf32)
         if counted := self.job.counted_devices(options):
             found["devices"] = counted["devices"]
-        self.attempt.finish(result.facts, self.contents, self.job.source, result.outputs, found)
+        self.attempt.finish(result.facts, self.attempt.inputs, self.attempt.source, result.outputs, found)
         return Outcome("done")
 
     def fail(self, error: Exception, options: RunOptions) -> Outcome:

@@ -31,8 +31,10 @@ class _Processes(Team):
         try:
             for task in tasks:  # Ctrl-C reaches rank 0, which decides for all
                 rank = task["helper"]["rank"]
-                self._processes[rank] = start("grid.execution.helper_process", task, gpu_of(rank, task["accelerator"]))
-                pipe = os.dup(_stdout(self._processes[rank]))  # a copy, so that ``stop`` does not wait for its reader
+                process = start("grid.execution.helper_process", task, gpu_of(rank, task["accelerator"]))
+                self._processes[rank] = process
+                assert process.stdout is not None
+                pipe = os.dup(process.stdout.fileno())  # a copy, so that ``stop`` does not wait for its reader
                 threading.Thread(target=self._read, args=(rank, pipe), daemon=True).start()
         except BaseException:
             self.stop()
@@ -58,11 +60,6 @@ class _Processes(Team):
             process.kill()  # all of them before the first wait
         for process in self._processes.values():
             kill(process)
-
-
-def _stdout(process: subprocess.Popen[str]) -> int:
-    assert process.stdout is not None
-    return process.stdout.fileno()
 
 
 def gpu_of(rank: int, accelerator: str) -> dict[str, str]:

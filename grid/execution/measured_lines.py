@@ -42,9 +42,9 @@ def measured_lines(plan: Plan) -> list[str]:
 
 def _slot(launch: Launch, kind: str) -> dict[str, float] | None:
     """Whether such a stage would have a GPU of this machine; None: it runs on other machines."""
-    return (
-        None if launch.address is not None else {"GPU": float(accelerator() == "gpu" and launch.resources_of(kind).gpus != 0)}
-    )
+    if launch.address is not None:
+        return None
+    return {"GPU": float(accelerator() == "gpu" and launch.resources_of(kind).gpus != 0)}
 
 
 def _words(peak: Peak, measured: Collection[str]) -> str:

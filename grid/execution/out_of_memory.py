@@ -27,9 +27,7 @@ def exhausted(error: BaseException) -> Memory | None:
         return None
     if any(words in text for words in GPU_WORDS):
         return "gpu"
-    if HOST_WORDS in text:
-        return "host"
-    return None
+    return "host" if HOST_WORDS in text else None
 
 
 def free_gpu_memory() -> None:

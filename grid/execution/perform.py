@@ -18,6 +18,7 @@ from grid.spec.stage_kind import stage_kind
 from grid.stages.ranks import RankLost
 from grid.tracebacks import error_line
 
+ENDED_EARLY = ("stopped", "rescaled")  # this process is to end, or its work is to go on with more devices
 Report = Callable[[str, Mapping[str, Any]], None]  # stage label and progress; the row is empty when the stage begins
 
 
@@ -63,7 +64,7 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
             outcome = Outcome("failed", error_line(error))
         outcomes[job.id] = outcome
         if outcome.ended != "done":
-            if not stage_kind(job.kind).leaf:
+            if not stage_kind(job.kind).leaf or outcome.ended in ENDED_EARLY:
                 break
             dead.add(job.id)
     return outcomes

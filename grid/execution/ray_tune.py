@@ -182,9 +182,10 @@ def _trial(config: dict[str, Any]) -> None:
         tune.report(_measured(config))
         return
     ids, units = json.loads(config["ids"]), unpacked_units(config["units"])
+    slot, devices = json.loads(config["slot"]), config["devices"]
     last = [0.0]
     node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
-    nodes = nodes_of_ranks() if config.get("devices", 1) > 1 else []
+    nodes = nodes_of_ranks() if devices > 1 else []
 
     def report(id: str, label: str, row: Mapping[str, Any]) -> None:
         now = time.monotonic()
@@ -196,10 +197,10 @@ def _trial(config: dict[str, Any]) -> None:
     options = RunOptions(
         accelerator=accelerator(),
         helpers=RayHelpers(),
-        slot=slot_words(json.loads(config["slot"])) if "slot" in config else "",
-        larger=frozenset(json.loads(config.get("larger", "[]"))),
-        devices=config.get("devices", 1),
-        reserved=held(json.loads(config.get("slot", "{}")), config.get("devices", 1)),
+        slot=slot_words(slot),
+        larger=frozenset(json.loads(config["larger"])),
+        devices=devices,
+        reserved=held(slot, devices),
     )
     outcomes = in_turn(dict(zip(ids, units, strict=True)), lambda id, jobs: perform(jobs, partial(report, id), options))
     tune.report({"outcomes": packed_outcomes(outcomes)})

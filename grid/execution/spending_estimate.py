@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -169,7 +169,7 @@ def _node(gpus: int, cpus: int | None, type: str | None, launch: Launch) -> dict
 
 
 def _pieces(
-    waiting: Any,
+    waiting: Iterable[Work],
     open_ids: Mapping[str, Sequence[str]],
     works: Mapping[str, Workload],
     slots: Slots,
@@ -181,7 +181,6 @@ def _pieces(
     found: list[Piece] = []
     parts: dict[str, tuple[str, int]] = {}
     for work in waiting:
-        assert isinstance(work, Work)
         ids = open_ids[work.id]
         todo = [job for job in work.jobs if job.id in ids]
         kinds = [job.kind for job in todo or work.jobs]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,7 @@ def _gpu_memory() -> dict[str, float]:
     }
 
 
-@contextmanager
+@contextlib.contextmanager
 def sampled(attempt: Attempt, accelerator: str, seconds: float = SECONDS) -> Iterator[None]:
     """Context manager: samples are written while it is open, and one at its end."""
     sampler, stop = Sampler(accelerator), threading.Event()

@@ -93,10 +93,10 @@ def _asked(config: Mapping[str, Any]) -> set[StageName]:
 
 def _shown(record: dict[str, Any]) -> dict[str, Any]:
     stages = {stage["id"]: dict(stage) for stage in record["stages"]}
-    cells = []
+    cells, known = [], entries(record)
     for cell in record["cells"]:
         own = dict(cell["stages"])
-        for one in entries(record):
+        for one in known:
             if own.get(TRAIN) != one.train or own.get(one.label, one.id) != one.id:
                 continue
             if one.label not in own and one.id in own.values():
@@ -112,7 +112,7 @@ def _shown(record: dict[str, Any]) -> dict[str, Any]:
             if cell["id"] not in stage["cells"]:
                 stage["cells"] = [*stage["cells"], cell["id"]]
         asked = _asked(cell.get("config", {}))
-        here = [one.label for one in entries(record) if own.get(TRAIN) == one.train and own.get(one.label) == one.id]
+        here = [one.label for one in known if own.get(TRAIN) == one.train and own.get(one.label) == one.id]
         cells.append({**cell, "stages": own, "added": sorted({label for label in here if label not in asked})})
     labels = {label for cell in [*cells, *record.get("hidden", ())] for label in cell["stages"]}
     labels |= {one["label"] for one in record.get("explained", ())}

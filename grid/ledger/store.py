@@ -88,8 +88,6 @@ class LocalStore(Store):
     def put(self, key: str, data: bytes) -> None:
         with self._written_beside(key, data) as written:
             os.replace(written, self.root / key)
-        if not PASSING.search(key):
-            _sync((self.root / key).parent)
 
     def create(self, key: str, data: bytes) -> bool:
         target = self.root / key
@@ -103,10 +101,7 @@ class LocalStore(Store):
             except OSError as error:
                 if error.errno not in NO_LINKS:
                     raise
-                if not self._move(written, target):
-                    return False
-        if not PASSING.search(key):
-            _sync(target.parent)
+                return self._move(written, target)
         return True
 
     def _move(self, written: Path, target: Path) -> bool:
@@ -120,14 +115,17 @@ class LocalStore(Store):
 
     @contextlib.contextmanager
     def _written_beside(self, key: str, data: bytes) -> Iterator[Path]:
-        """Context manager: a temporary file in the folder of ``key``, synced unless ``PASSING``; always removed afterwards."""
-        with _beside(self.root / key) as written:
+        """Context manager: a temporary file to put in the place of ``key``; file and folder are synced unless ``PASSING``."""
+        target, durable = self.root / key, not PASSING.search(key)
+        with _beside(target) as written:
             with open(written, "wb") as file:
                 file.write(data)
                 file.flush()
-                if not PASSING.search(key):
+                if durable:
                     os.fsync(file.fileno())
             yield written
+        if durable:
+            _sync(target.parent)
 
     def sweep(self, prefix: str) -> None:
         """Removes the temporary files left by killed writers directly under ``prefix``."""

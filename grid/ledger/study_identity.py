@@ -52,20 +52,15 @@ def own_identity(study: Path) -> str | None:
 
 
 def is_copy(study: Path, record: Mapping[str, Any]) -> bool:
-    """Whether a study with this record has just been copied, so that the runs with its id are those of the original."""
-    here, before = home_of(study), record.get("home")
-    return here != before and isinstance(before, dict) and _copied(before, here, record["study_id"])
-
-
-def _copied(before: Mapping[str, Any], here: Mapping[str, Any], study_id: str) -> bool:
-    """Whether the study at ``here`` is a copy of the one at ``before``, rather than the same one after a move.
+    """Whether a study with this record has just been copied, so that the runs with its id are those of the original.
 
     At an equal path it counts as the same study, also after a restored backup or in another container.
     """
-    if before["path"] == here["path"]:
+    here, before = home_of(study), record.get("home")
+    if not isinstance(before, dict) or before["path"] == here["path"]:
         return False
     if before["host"] == here["host"]:
-        return _is_study(Path(before["path"]), study_id) and not os.path.samefile(before["path"], here["path"])
+        return _is_study(Path(before["path"]), record["study_id"]) and not os.path.samefile(before["path"], here["path"])
     return bool(before["inode"] != here["inode"])
 
 

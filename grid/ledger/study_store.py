@@ -30,7 +30,9 @@ def store_entry(study: Path, store: Path | str, known: str | None = None) -> dic
     objects = open_store(store)
     id = _id(objects)
     if id is None:
-        objects.put(NAME, seal({"id": known or uuid.uuid4().hex}))
+        data = seal({"id": known or uuid.uuid4().hex})
+        if not objects.create(NAME, data) and _id(objects) is None:  # it is damaged; else another study was faster
+            objects.put(NAME, data)
         id = _id(objects)
     assert id is not None
     if isinstance(store, Path):

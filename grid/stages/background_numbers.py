@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -51,7 +51,7 @@ class BackgroundStudy:
     subjects: np.ndarray
     choosing: np.ndarray
     strata: tuple[str, str]
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any]
 
     @classmethod
     def of(cls, context: Context, training: Training, settings: Any) -> BackgroundStudy:
@@ -70,20 +70,8 @@ class BackgroundStudy:
         rows, regions = chosen.rows[cut], regions[cut]
         subjects = np.array([faces.identities[row] for row in rows])
         choosing, strata = _strata(settings, training, faces, rows, subjects)
-        found = cls(
-            network,
-            settings,
-            context.device,
-            faces,
-            rows,
-            regions,
-            source,
-            {name: values[rows] for name, values in classes.items()},
-            subjects,
-            choosing,
-            strata,
-        )
-        found.about = {
+        labels = {name: values[rows] for name, values in classes.items()}
+        about = {
             "face": source,
             "held_out": chosen.held_out,
             "images": len(rows),
@@ -91,7 +79,7 @@ class BackgroundStudy:
             "strata": dict(zip(strata, (int(choosing.sum()), int((~choosing).sum())), strict=True)),
             "face_share": float(regions.mean()),
         }
-        return found
+        return cls(network, settings, context.device, faces, rows, regions, source, labels, subjects, choosing, strata, about)
 
     @cached_property
     def crops(self) -> dict[str, np.ndarray]:
@@ -186,15 +174,8 @@ class BackgroundStudy:
 
     def _change(self, before: dict[str, np.ndarray], after: dict[str, np.ndarray], name: str) -> dict[str, Any]:
         rows = np.flatnonzero(self.labels[name] >= 0)
-        settings = self.settings
-        return change(
-            before[name][rows],
-            after[name][rows],
-            self.labels[name][rows],
-            self.subjects[rows],
-            settings.resamples,
-            settings.seed,
-        )
+        known = before[name][rows], after[name][rows], self.labels[name][rows], self.subjects[rows]
+        return change(*known, self.settings.resamples, self.settings.seed)
 
     def _chosen(self, inside: np.ndarray) -> Selection:
         full, alone = (self.features[view][inside].mean(dim=(2, 3)).double().numpy() for view in ("whole", "background"))

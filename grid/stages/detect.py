@@ -62,15 +62,18 @@ def detected(config: Mapping[str, Any], context: Context, manifest: Any, start: 
     ranges = [(first, min(first + CHUNK, stop)) for first in range(start, stop, CHUNK)]
     finished: dict[int, Detections] = {}
     for first, last in ranges:
-        part = _read(context, known.get(_name(first)))
-        if part is not None and part.keys == tuple(manifest.keys[first:last]):
-            finished[first] = part
+        chunk = known.get(_name(first))
+        if chunk is not None and context.ledger.whole(chunk):
+            part = Detections.load(chunk.path)
+            if part.keys == tuple(manifest.keys[first:last]):
+                finished[first] = part
     detector = detection.detector.build(context.device) if len(finished) < len(ranges) else None
     images = ahead(_images(detection.data.build(manifest), [some for some in ranges if some[0] not in finished]), 1)
     parts = []
     for first, last in ranges:
-        part = finished.get(first)
-        if part is None:
+        if first in finished:
+            part = finished[first]
+        else:
             context.attempt.check()
             assert detector is not None
             found: list[Any] = []
@@ -131,11 +134,6 @@ def _finished(context: Context) -> dict[str, Resume]:
     attempt = context.attempt
     found = context.ledger.saved(attempt.kind, attempt.id, attempt.source, attempt.inputs)
     return {str(one.row["checkpoint"]): one for one in reversed(found) if one.attempt != attempt.folder}
-
-
-def _read(context: Context, chunk: Resume | None) -> Detections | None:
-    """A chunk, if it is intact."""
-    return None if chunk is None or not context.ledger.whole(chunk) else Detections.load(chunk.path)
 
 
 def _shards(context: Context) -> dict[int, tuple[DetectionShard, str]]:

@@ -133,17 +133,11 @@ def _of_pairs(
     same = None if probes.same is None else torch.from_numpy(probes.same)
     left, right = images[0::2], images[1::2]
     found = returned.explain_pairs(explainer, network, left, right, training.input.pixels, reference, same)
-    return {
-        name: Attribution(
-            maps.reshape(-1, *maps.shape[2:]),
-            found.layer,
-            (0, *maps.shape[2:]),
-            found.target,
-            found.notes,
-            name in found.signed,
-        )
-        for name, maps in found.maps.items()
-    }
+    made = {}
+    for name, maps in found.maps.items():
+        size, signed = maps.shape[2:], name in found.signed
+        made[name] = Attribution(maps.reshape(-1, *size), found.layer, (0, *size), found.target, found.notes, signed)
+    return made
 
 
 def reference_of(context: Context, training: Training, protocol: Any) -> Reference:

@@ -120,16 +120,15 @@ def maps_of(encoder: Encoder, settings: Any) -> tuple[bytes, list[tuple[Any, ...
     colored = {name: (encoder.columns[name].values[rows], encoder.columns[name].classes) for name in names}
     if len(set(encoder.subjects.tolist())) < len(rows):
         colored["identity"] = _frequent(encoder.subjects)
+    colored = colored or {"": (np.full(len(rows), -1), ())}
     axes = tuple(f"component {place + 1} ({share:.0%} of the variance)" for place, share in enumerate(explained))
-    plots = []
-    for title, points, labels in (("PCA", first, axes), ("t-SNE", second, ("", ""))):
-        plots.append(
-            [
-                Scatter(f"{title}: {name}", points, labels, values, _shortened(classes))  # type: ignore[arg-type]
-                for name, (values, classes) in colored.items()
-            ]
-            or [Scatter(title, points, labels, np.full(len(rows), -1), ())]  # type: ignore[arg-type]
-        )
+    plots = [
+        [
+            Scatter(f"{title}: {name}".removesuffix(": "), points, labels, values, _shortened(classes))  # type: ignore[arg-type]
+            for name, (values, classes) in colored.items()
+        ]
+        for title, points, labels in (("PCA", first, axes), ("t-SNE", second, ("", "")))
+    ]
     keys = encoder.faces.manifest.keys
     listed: list[tuple[Any, ...]] = [("key", "identity", *names, "pca_1", "pca_2", "tsne_1", "tsne_2")]
     for place, row in enumerate(rows.tolist()):

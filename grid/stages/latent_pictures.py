@@ -46,7 +46,9 @@ def tiles_png(rows: Sequence[TileRow], heading: str) -> bytes:
             if row.captions:
                 draw.text((left, top + SIDE + 1), row.captions[place], "black", small)
         top += height
-    return _png(canvas)
+    found = io.BytesIO()
+    canvas.save(found, "PNG", optimize=True)
+    return found.getvalue()
 
 
 def animation_gif(frames: np.ndarray, milliseconds: int = 80) -> bytes:
@@ -108,9 +110,3 @@ def _plot(figure: Any, axis: Any, plot: Scatter) -> None:
             axis.scatter(x[of_class], y[of_class], s=9, color=palette(number % COLORS), label=name)
     # beside the points, of which it must cover none
     axis.legend(fontsize="x-small", markerscale=1.6, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-
-
-def _png(canvas: Any) -> bytes:
-    found = io.BytesIO()
-    canvas.save(found, "PNG", optimize=True)
-    return found.getvalue()

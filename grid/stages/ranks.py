@@ -1,7 +1,7 @@
 """A stage on several devices within one unit of work, such as a training: starts its other ranks, and notices when one is lost.
 
 The process that runs the stage is rank 0, the only one that writes to the ledger. The others are helpers: processes that run
-the same stage with ``Context.rank`` set, on the images, the network and the checkpoint that rank 0 uses.
+the same stage with ``Context.helper`` set, on the images, the network and the checkpoint that rank 0 uses.
 """
 
 from __future__ import annotations
@@ -149,6 +149,9 @@ def _await_ready(store: Any, team: Team, devices: int) -> None:
 @contextlib.contextmanager
 def _watched(team: Team, accelerator: str) -> Iterator[None]:
     """While nccl waits, nothing but this thread notices a lost helper. gloo's connections break by themselves."""
+    if accelerator != "gpu":
+        yield
+        return
     over = threading.Event()
 
     def watch() -> None:
@@ -160,14 +163,12 @@ def _watched(team: Team, accelerator: str) -> Iterator[None]:
                 return
 
     thread = threading.Thread(target=watch, name="facegrid-ranks", daemon=True)
-    if accelerator == "gpu":
-        thread.start()
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        if accelerator == "gpu":
-            thread.join()
+        thread.join()
 
 
 def _raise_cause(error: Exception, team: Team, devices: int) -> None:

@@ -42,10 +42,7 @@ Initial = Callable[[Context, Training, "int | Mapping[str, int]"], Network]
 
 def trained(training: Training, context: Context, initial: Initial) -> Result:
     """Trains the network made by ``initial``; writes the files of ``run``."""
-    faces = faces_of(context, training.data, training.detector, training.input.pixels)
-    labels = labels_of(faces, training)
-    torch.manual_seed(training.seed)
-    network = initial(context, training, labels.classes)
+    faces, labels, network = prepared(training, context, initial)
     if not training.recipe.trains:
         return _as_loaded(context, network, faces, labels)
     saves = Saves(context)
@@ -83,6 +80,14 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
     if counts := class_counts(faces, training, train_rows):
         facts["class_counts"] = counts
     return Result(facts, ("model.safetensors", "history.json", "timing.json"))
+
+
+def prepared(training: Training, context: Context, initial: Initial) -> tuple[Faces, Labels, Network]:
+    """What a training begins with: the crops, their labels, and the network made by ``initial`` from the training's seed."""
+    faces = faces_of(context, training.data, training.detector, training.input.pixels)
+    labels = labels_of(faces, training)
+    torch.manual_seed(training.seed)
+    return faces, labels, initial(context, training, labels.classes)
 
 
 def fitted(

@@ -11,17 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from grid.ledger.ledger import Marker
 from grid.spec.measure import is_number
 from grid.spec.search import Slot, searched
 from grid.spec.training import Training
 from grid.stages.asha import PROMOTED, promotion
-from grid.stages.context import Context, Result, faces_of, write_json
+from grid.stages.context import Context, Result, write_json
 from grid.stages.halving import ranked, value_of
-from grid.stages.labels import labels_of
-from grid.stages.train import Saves, fitted, initial_network, parameters
+from grid.stages.train import Saves, fitted, initial_network, parameters, prepared
 from modules.training.nonfinite import NonFiniteLoss
 
 HISTORY = "history.json"
@@ -60,10 +57,7 @@ def promoted(context: Context, slot: Slot) -> tuple[Marker, int]:
 
 
 def _trained(context: Context, training: Training, slot: Slot, facts: dict[str, Any], earlier: Marker | None) -> Result:
-    faces = faces_of(context, training.data, training.detector, training.input.pixels)
-    labels = labels_of(faces, training)
-    torch.manual_seed(training.seed)
-    network = initial_network(context, training, labels.classes)
+    faces, labels, network = prepared(training, context, initial_network)
     facts |= {"head": training.head.model_dump(mode="json"), "parameters": parameters(network)}
     history: list[dict[str, Any]] = []
     saves = Saves(context, earlier)

@@ -81,6 +81,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``cohorts.png``, ``cohorts.csv`` and ``result.json``."""
     import pyarrow.parquet as pq
 
+    from modules.metrics.cohorts import cohort_rates
     from modules.metrics.roc import Curve
     from modules.metrics.validation import at_least
 
@@ -107,22 +108,17 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     for cohort in cohorts:
         index, names = combined(columns, cohort)
         inside = np.where(index[left] == index[right], index[left], -1)
-        rates[cohort] = {rate: _rates(wrong, who[left], who[right], inside, names, same == (rate == "fnmr"), settings.seed)
-                         for rate in RATES}  # fmt: skip
+        rates[cohort] = {}
+        for rate in RATES:
+            chosen = same == (rate == "fnmr")
+            pairs = wrong[chosen], who[left[chosen]], who[right[chosen]], inside[chosen]
+            rates[cohort][rate] = cohort_rates(*pairs, names, seed=settings.seed)
     path = context.attempt.path
     (path / TABLE).write_text(_csv(rates), encoding="utf-8")
     (path / PICTURE).write_bytes(figure(rates, threshold, found_far))
     write_json(path / RESULT, _result(rates, threshold, found_far))
     known = sum(one.pairs for by_rate in rates.values() for one in by_rate["fmr"])
     return Result({"threshold": threshold, "far": found_far, "pairs_within_cohorts": known}, (TABLE, PICTURE, RESULT))
-
-
-def _rates(
-    wrong: np.ndarray, left: np.ndarray, right: np.ndarray, inside: np.ndarray, names: list[str], chosen: np.ndarray, seed: int
-) -> list[CohortRate]:
-    from modules.metrics.cohorts import cohort_rates
-
-    return cohort_rates(wrong[chosen], left[chosen], right[chosen], inside[chosen], names, seed=seed)
 
 
 def _result(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]], threshold: float, far: float) -> dict[str, Any]:

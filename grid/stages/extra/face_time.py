@@ -54,6 +54,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     """Writes ``result.json``: the median seconds of each part, the processor and the number of threads."""
     import torch
 
+    from datamodules.tensors import to_tensor
     from grid.stages.train import load_network
 
     training: Training = config["training"]
@@ -75,17 +76,11 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         if not training.detector.trivial:
             parts["detection"] = _timed([partial(detector.detect, [image]) for image in images])
         parts["cropping"] = _timed(cuts)
-        parts["embedding"] = _timed([partial(_embed, network, crop) for crop in crops])
+        parts["embedding"] = _timed([partial(lambda crop: network.embed(to_tensor(crop)[None]), crop) for crop in crops])
     parts["total"] = [sum(one) for one in zip(*parts.values(), strict=True)]
     result = {part: {"value": float(np.median(seconds)), "n": len(seconds)} for part, seconds in parts.items()}
     write_json(context.attempt.path / RESULT, {**result, "processor": processor(), "threads": settings.threads})
     return Result({"images": len(parts["total"]), "total": result["total"]["value"]}, (RESULT,))
-
-
-def _embed(network: Any, crop: np.ndarray) -> Any:
-    from datamodules.tensors import to_tensor
-
-    return network.embed(to_tensor(crop)[None])
 
 
 def _timed(calls: Sequence[Callable[[], Any]]) -> list[float]:

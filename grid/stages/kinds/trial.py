@@ -46,24 +46,22 @@ class Kind(IntermediateKind):
             places = []
             for place in range(search.trials if search.asynchronous else search.places(rung)):
                 slot = Slot(rung=rung, place=place, epochs=epochs, space=search.space)
+                known = rung == 0 or search.asynchronous  # otherwise, which trial it is depends on results
+                tried = training.model_copy(update={"head": heads[place]}) if known else training
+                label, needed = f"{'trial' if known else 'place'} {place + 1}", needs
                 if rung == 0:
-                    tried = training.model_copy(update={"head": heads[place]})
                     identity = {**train.training_identity(graph, tried, seen, weights), "until": epochs}
-                    label, needed = f"trial {place + 1}", needs
                 elif search.asynchronous:
-                    tried = training.model_copy(update={"head": heads[place]})
                     rivals = tuple(stage.id for stage in before)
                     more = {"rivals": rivals, "metric": search.metric, "reduction": search.reduction}
                     slot = slot.model_copy(update=more)
                     identity = {"scheduler": search.scheduler, **more, "before": rivals[place], "until": epochs}
                     identity["rivals"] = digest(rivals)  # each stage has all of them
-                    label, needed = f"trial {place + 1}", needs | {"before": before[place]}
+                    needed = needs | {"before": before[place]}
                 else:
-                    tried = training
                     slot = slot.model_copy(update={"earlier": len(before), "metric": search.metric})
                     earlier = [stage.id for stage in before]
                     identity = {"earlier": earlier, "metric": search.metric, "place": place, "until": epochs}
-                    label = f"place {place + 1}"
                     needed = needs | {f"earlier {number}": stage for number, stage in enumerate(before)}
                 name = StageName(TRIAL, f"rung {rung + 1}", label)
                 places.append(graph.add(name, identity, {"training": tried, "slot": slot}, needed))

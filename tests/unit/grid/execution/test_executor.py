@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grid.execution.executor import Executor, Session, executor_of
-from grid.execution.job import Begun, Outcome, RunOptions, begin, jobs_of, lease_of
+from grid.execution.job import Begun, Job, Outcome, RunOptions, begin, jobs_of, lease_of
 from grid.execution.launch import whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import (
@@ -123,6 +123,19 @@ def test_the_exit_that_lightning_makes_of_an_interruption_is_one_again(
     monkeypatch.setattr("grid.execution.perform.run", training)
     with pytest.raises(KeyboardInterrupt):
         perform(jobs, lambda label, row: None)
+
+
+@pytest.mark.parametrize(("ended", "ran"), [("stopped", ["a"]), ("rescaled", ["a"]), ("failed", ["a", "c"])])
+def test_a_process_that_is_to_end_begins_no_further_stage(
+    ended: str, ran: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training of a decoder fails alone, but where it was stopped, nothing else of the cell begins."""
+    jobs = [
+        Job("decode", id, id, dict.fromkeys(needs, "decode"), {}, {}, "", str(tmp_path))
+        for id, needs in {"a": "", "b": "a", "c": ""}.items()
+    ]
+    monkeypatch.setattr("grid.execution.perform.run", lambda job, options: Outcome(ended if job.id == "a" else "done"))
+    assert list(perform(jobs, lambda label, row: None)) == ran
 
 
 def test_an_error_outside_the_stage_ends_the_work_and_names_it(make: Callable[..., Grid], tmp_path: Path) -> None:

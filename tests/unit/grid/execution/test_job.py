@@ -158,7 +158,7 @@ def test_a_stage_that_another_process_computes_is_waited_for_and_not_computed_ag
             begun = begin(work)
             assert isinstance(begun, Begun)
             (begun.attempt.path / "out").write_bytes(b"x")
-            begun.attempt.finish({}, begun.contents, work.source, ["out"])
+            begun.attempt.finish({}, begun.attempt.inputs, work.source, ["out"])
 
     thread = threading.Thread(target=other)
     thread.start()

@@ -32,6 +32,8 @@ from grid.spec.stage_kind import stages_of
 
 CELL = {"data": {"name": "drawn", "subjects": 4, "shots": 4}, "backbone": "alexnet", "input": {"size": 64}}
 
+ALONE = {"slot": "{}", "devices": 1, "larger": "[]"}  # what Tune gets of a unit of work besides its jobs
+
 
 def test_a_store_that_cannot_be_written_is_said_and_is_no_lost_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[dict[str, Any]] = []
@@ -44,7 +46,7 @@ def test_a_store_that_cannot_be_written_is_said_and_is_no_lost_process(tmp_path:
     config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
     source = source_digest(stage.kind, stage.config.values())
     job = Job(stage.kind, stage.id, stage.label, {}, stage.identity, config, source, str(file / "store"))
-    _trial({"ids": json.dumps(["cell"]), "units": packed_units([[job]])})
+    _trial({**ALONE, "ids": json.dumps(["cell"]), "units": packed_units([[job]])})
     outcome = json.loads(said[-1]["outcomes"])[stage.id]
     assert outcome["ended"] == "failed"
     assert "NotADirectoryError" in outcome["error"]
@@ -67,7 +69,7 @@ def test_a_score_of_an_explanation_that_just_failed_is_left_alone(tmp_path: Path
         Job(one.kind, one.id, one.label, {need: kinds[need] for need in one.needs}, {}, {}, "", str(tmp_path / "store"))
         for one in stages
     ]
-    _trial({"ids": json.dumps(["cell"]), "units": packed_units([jobs])})
+    _trial({**ALONE, "ids": json.dumps(["cell"]), "units": packed_units([jobs])})
     assert ran == ["train", "explain:gradcam", "explain:rise", "score:rise:sanity"]
     assert len(json.loads(said[-1]["outcomes"])) == 4
 
@@ -259,11 +261,11 @@ def test_a_process_reports_few_stages_of_short_cells(tmp_path: Path, monkeypatch
     monkeypatch.setattr(tune, "report", said.append)
     monkeypatch.setattr("grid.execution.perform.run", run)
     jobs = [[Job("train", id, id, {}, {}, {}, "", str(tmp_path / "store"))] for id in "abc"]
-    _trial({"ids": '["a", "b", "c"]', "units": packed_units(jobs)})
+    _trial({**ALONE, "ids": '["a", "b", "c"]', "units": packed_units(jobs)})
     assert [row.get("work") for row in said] == ["a", None]
     assert list(json.loads(said[-1]["outcomes"])) == ["a", "b", "c"]
     said.clear()
-    _trial({"ids": '["a"]', "units": packed_units(jobs[:1])})
+    _trial({**ALONE, "ids": '["a"]', "units": packed_units(jobs[:1])})
     assert [row.get("work") for row in said] == ["a", "a", None], "begin, epoch, end"
 
 

@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from grid.ledger.store import LocalStore
 from grid.ledger.study import Study
 from grid.ledger.study_store import check_store, store_entry, store_path
 from grid.report.build import build
@@ -27,6 +28,20 @@ def refused(path):
         Study(path)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+def test_studies_that_begin_in_one_store_at_once_know_one_id(tmp_path, monkeypatch):
+    store, others, get = tmp_path / "store", [], LocalStore.get
+
+    def another_begins(self, key):
+        found = get(self, key)
+        if not others:
+            others.append(None)
+            others[0] = store_entry(tmp_path / "another", store)
+        return found
+
+    monkeypatch.setattr(LocalStore, "get", another_begins)
+    assert store_entry(tmp_path / "study", store)["store_id"] == others[0]["store_id"]
 
 
 def test_a_store_inside_the_study_is_recorded_relative_and_moves_with_it(small):

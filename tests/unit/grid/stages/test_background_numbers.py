@@ -46,7 +46,7 @@ def study_of(network: Any, pixels: np.ndarray, regions: np.ndarray, labels: np.n
     faces = Faces(SimpleNamespace(keys=keys), CropTable(pixels, size, rows, 0), tuple(subjects))
     choosing, strata = _strata(SETTINGS, None, faces, rows, subjects)  # type: ignore[arg-type]
     return BackgroundStudy(
-        network, SETTINGS, "cpu", faces, rows, regions, "mask", {"identity": labels}, subjects, choosing, strata
+        network, SETTINGS, "cpu", faces, rows, regions, "mask", {"identity": labels}, subjects, choosing, strata, {}
     )
 
 
