@@ -12,13 +12,13 @@ from configs.component import digest, file_digest
 from grid.ledger.attempt_log import SYSTEM
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, finished
-from grid.spec.stage_kind import StageName
+from grid.spec.stage_kind import StageName, known_kind
 from grid.spec.stage_name import EVALUATE, TRAIN
 from grid.tracking.describe import run_note
 from grid.tracking.files import failure_file, report_files, stage_files
 from grid.tracking.metrics import SPEED, Point, curve, curve_digest, finals
 from grid.tracking.names import safe, stage_key
-from grid.tracking.record import KIND, LAYOUT, MODEL, NOTE, STUDY, VERSION, Record, Seen, kind_of, stages_of
+from grid.tracking.record import KIND, LAYOUT, MODEL, NOTE, STUDY, VERSION, Record, Seen, stages_of
 from grid.tracking.run import Change, Known, Replace
 from grid.tracking.runs import Runs
 from grid.tracking.system_metrics import system_points
@@ -89,7 +89,7 @@ class Gathering:
         )
 
     def _stage(self, label: StageName, id: str, marker: Marker | None) -> None:
-        ledger, kind = self.study.ledger, kind_of(label)
+        ledger, kind = self.study.ledger, known_kind(label.kind)
         have = self.known.tags.get(_tick(label))
         if marker is None:
             if kind.epochs:
@@ -116,7 +116,12 @@ class Gathering:
         """Adds the samples of the cell's own stages that have finished."""
         for label in self.cell.names:
             name, marker = StageName(SYSTEM, label.kind, *label.titles), self.cell.markers.get(label)
-            if marker is None or kind_of(label).shared or name in self.known.verified or not self._lacks(name, marker.attempt):
+            if (
+                marker is None
+                or known_kind(label.kind).shared
+                or name in self.known.verified
+                or not self._lacks(name, marker.attempt)
+            ):
                 continue
             if points := system_points(self.study.ledger, marker.kind, marker, self.known.start):
                 self.change.points += self.runs.missing(self.known, points)
@@ -147,7 +152,7 @@ class Gathering:
         self.known.described = made_of
         results: dict[StageName, Mapping[str, object]] = {}
         for label in self.cell.names:
-            kind, marker = kind_of(label), self.cell.markers.get(label)
+            kind, marker = known_kind(label.kind), self.cell.markers.get(label)
             try:
                 if marker and (result := kind.result(finished(self.study.ledger, label, marker))):
                     results[label] = result
