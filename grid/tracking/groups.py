@@ -33,7 +33,7 @@ from grid.tracking.runs import Runs
 LEVEL = 0.95  # of the intervals
 TABLE, SYNCED = "over_seeds.json", "facegrid.synced.over_seeds"  # an artifact with all means, and the tag with its digest
 HEADINGS = ["metric", "mean", "low", "high", "seeds"]
-LAYOUT_VERSION = "3"  # of these runs, see ``grid.tracking.record.LAYOUT``
+LAYOUT_VERSION = "4"  # of these runs, see ``grid.tracking.record.LAYOUT``
 SEPARATE = ("seed", REPLICATE)  # params in which the cells of a group differ
 Columns = Sequence[tuple[str, Column]]  # of results, each with the name of its metric in MLflow
 
@@ -178,7 +178,7 @@ def _means(cells: Sequence[Known], columns: Columns) -> list[Mean]:
     found, first = [], {column.protocol: key for key, column in reversed(columns) if column.headline}
     for key, column in columns:
         if values := [cell.metrics[key] for cell in cells if key in cell.metrics]:
-            found.append(Mean(key, column, summary(values, column.percent), first.get(column.protocol) == key))
+            found.append(Mean(key, column, summary(values, column.share), first.get(column.protocol) == key))
     return found
 
 

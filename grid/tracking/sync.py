@@ -30,9 +30,7 @@ from grid.tracking.run import Known
 from grid.tracking.runs import Runs
 from grid.tracking.stages import Gathering, gather_report, report_record
 from grid.tracking.trials import copy_trials
-from grid.tracking.uri import default_tracking, remote, tracking_of
-
-__all__ = ["MlflowSync", "SyncResult", "TrackingUnreachable", "default_tracking", "sync", "sync_pass", "tracking_of"]
+from grid.tracking.uri import remote, tracking_of
 
 
 class TrackingUnreachable(RuntimeError):
