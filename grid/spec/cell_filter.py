@@ -34,9 +34,8 @@ def parse_cell_filter(texts: Iterable[str] | None, option: str = "--where") -> d
                     "backbone=resnet34,detection=none, and a level with a comma, an equals sign or a quote in double quotes: "
                     f"{option} 'size=\"160,120\"'"
                 )
-            axis, level = (
-                plain if quoted is None else quoted.replace('""', '"') for quoted, plain in (part.group(1, 2), part.group(3, 4))
-            )
+            both = (part.group(1, 2), part.group(3, 4))
+            axis, level = (plain if quoted is None else quoted.replace('""', '"') for quoted, plain in both)
             found.setdefault(axis, []).append(level)
             place = part.end()
     return found

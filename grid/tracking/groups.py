@@ -222,9 +222,8 @@ def _add_table(runs: Runs, known: Known, means: Sequence[Mean], folder: Path, ch
 def _note(
     study: Study, record: Record, members: Sequence[tuple[CellView, Record]], means: Sequence[Mean], report: str | None
 ) -> str:
-    lines = [
-        f"**{one.key}: {_shown(one)}**, the mean over {one.summary.n} seeds." for one in means if one.first
-    ]  # seen at once
+    seen_at_once = [one for one in means if one.first]
+    lines = [f"**{one.key}: {_shown(one)}**, the mean over {one.summary.n} seeds." for one in seen_at_once]
     lines += [
         *links(study, report), "",
         f"A combination of levels of the grid **{study.name}**, over {len(members)} seeds. Metrics are means over the seeds",

@@ -49,9 +49,7 @@ class Change:
     """What a run lacks. ``ticks`` are tags that mark stages as complete, so they are written last."""
 
     points: list[Point] = field(default_factory=list)
-    finals: dict[str, Seen | None] = field(
-        default_factory=dict
-    )  # final metrics, each with its dataset: the model gets them too
+    finals: dict[str, Seen | None] = field(default_factory=dict)  # final metrics, which the model gets too -> their dataset
     tags: dict[str, str] = field(default_factory=dict)
     ticks: dict[str, str] = field(default_factory=dict)
     files: Path | None = None  # a folder

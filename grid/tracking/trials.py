@@ -89,9 +89,6 @@ def _rungs(study: Study, trial: Trial) -> Iterator[tuple[str, str, list[Point]]]
     epochs = 0
     for name, marker in trial.stages:
         rows = curve(study.ledger, name.kind, marker.id, marker)
-        yield (
-            safe(f"facegrid.synced.{stage_key(name)}"),
-            marker.content,
-            [point for row in rows for point in row if point.step > epochs],
-        )
+        points = [point for row in rows for point in row if point.step > epochs]
+        yield safe(f"facegrid.synced.{stage_key(name)}"), marker.content, points
         epochs = marker.facts["epochs"]
