@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -167,7 +167,7 @@ class Grid:
         origins: dict[str, str] = {}
         # a component is selected before its keys are set, regardless of their order in the file
         for key, value, origin in sorted(settings, key=lambda item: (item[0].count(".") - item[0].endswith(".name"), item[0])):
-            tree = deep_set(tree, key, value)
+            tree = deep_set(tree, key, value, partial(self.refusal, origin))
             origins[key] = origin
         if REPLICATE in levels:
             number = int(levels[REPLICATE])
