@@ -238,7 +238,10 @@ def resolve(kind: str, value: Any) -> Component:
         raise ValueError(f"keys of {kind} {value['name']} are text; found {shortened(odd[0])}")
     if kind in SHORTHANDS:
         value = SHORTHANDS[kind](value)
-    key = (kind, _text(value))
+    try:
+        key = (kind, _text(value))
+    except TypeError as error:  # keys that cannot be sorted, because they are texts and numbers
+        raise ValueError(f"keys of {kind} {value['name']} are text, also in its parts; quote numbers") from error
     if key not in _resolved:
         found = lookup(kind, value["name"])
         _check_name(found, kind, value["name"])

@@ -62,6 +62,10 @@ BAD = [
         "grid.yaml:5: a level sets 'detector' and 'detector.name', of which one overwrites the other; leave one out",
     ),
     (
+        "name: a\nbase:\n  backbone: alexnet\n  data: drawn\n  pretraining: {name: source, data: {name: drawn, 3: 4}}\n",
+        "grid.yaml:5: pretraining: keys of pretraining source are text, also in its parts; quote numbers",
+    ),
+    (
         "name: a\nbase: {recipe: [1]}\naxes:\n  b:\n    x: {recipe.lr: 1}\n",
         "grid.yaml:5: axes.b.x.recipe.lr: 'lr' is no item of a list of 1",
     ),
