@@ -41,11 +41,13 @@ def parse_cell_filter(texts: Iterable[str] | None, option: str = "--where") -> d
     return found
 
 
-def check_cell_filter(where: Mapping[str, Sequence[str]], axes: Mapping[str, Sequence[str]]) -> None:
-    """Raises BadInput for an axis or a level that a study does not have."""
-    for axis, levels in where.items():
+def check_cell_filter(
+    where: Mapping[str, Sequence[str]] | None, axes: Mapping[str, Sequence[str]], option: str = "--where"
+) -> None:
+    """Raises BadInput for an axis or a level that a study does not have; ``option`` begins the message."""
+    for axis, levels in (where or {}).items():
         for level in levels:
-            check_level(axis, level, axes, "--where")
+            check_level(axis, level, axes, option)
 
 
 def which(levels: Mapping[str, str]) -> str:
