@@ -149,8 +149,8 @@ class _Pass:
         folder = study.path / "report"
         report = report and folder.is_dir() and any(folder.iterdir())
         if report:  # first, because the descriptions of all others link to it
-            record = report_record(study, folder, min((record.start for _, record in begun), default=None))
             with self._noting("report", self.problems):
+                record = report_record(study, folder, min((record.start for _, record in begun), default=None))
                 runs.fill(REPORT, record, "report", lambda known: None, self.said)
         records = self._cells(begun)
         columns = columns_of(study)
