@@ -144,12 +144,12 @@ def _fill(
 
 def _leave(runs: Runs, wanted: Collection[str]) -> None:
     """Hides groups that the grid file no longer has, and takes their cells out."""
-    left = {known.run_id: key for key, known in runs.known.items() if GROUP in known.tags and key not in wanted}
+    left = {known.run_id: known for key, known in runs.known.items() if GROUP in known.tags and key not in wanted}
     for known in runs.known.values():
         if known.tags.get(KIND) == "cell" and known.tags.get(PARENT) in left:
             runs.unmark(known, PARENT)
-    for key in left.values():
-        runs.hide(key)
+    for known in left.values():
+        runs.mark(known, HIDDEN, "true")
 
 
 def _record(study: Study, key: str, members: Sequence[tuple[CellView, Record]]) -> Record:

@@ -76,17 +76,10 @@ class Gathering:
             if self._lacks(StageName(part), content := digest(value)[:16]):
                 self._put(StageName(part), content, partial(self._json, f"{part}.json", value))
         self._describe()
-        if self.known.model is not None and self.known.tags.get(MODEL) != self.known.model:
-            self.change.ticks[MODEL] = self.known.model
+        if self.known.unsure_of_links:
+            self.change.ticks[MODEL] = str(self.known.model)
         self.known.linked = None
         return self.change
-
-    @property
-    def _links(self) -> bool:
-        """Whether metrics that were copied before may have to be linked to the run's model."""
-        return self.known.model is not None and (
-            self.known.linked is not None or self.known.tags.get(MODEL) != self.known.model
-        )
 
     def _stage(self, label: StageName, id: str, marker: Marker | None) -> None:
         ledger, kind = self.study.ledger, known_kind(label.kind)
@@ -96,7 +89,8 @@ class Gathering:
                 self._epochs(label, curve(ledger, label.kind, id, None), have, complete=False)
             return
         copied = have == marker.content
-        if copied and label in self.known.verified and label not in self.lost and not self._links:
+        links = self.known.unsure_of_links or self.known.linked is not None  # the model may lack what was copied before
+        if copied and label in self.known.verified and label not in self.lost and not links:
             return
         if have is not None and not copied and EPOCHS not in have:
             raise Replace(f"{label} was computed again, with another result")

@@ -35,9 +35,9 @@ def copy_trials(study: Study, runs: Runs, thorough: bool) -> list[str]:
             wanted.add(key)
             record = record_of(study, search, trial, parent.run_id)
             runs.fill(key, record, record.name, partial(_copy, study, runs, record, trial, thorough), said)
-    for key, known in list(runs.known.items()):
+    for key, known in runs.known.items():
         if known.tags.get(KIND) == "trial" and key not in wanted:
-            runs.hide(key)
+            runs.mark(known, HIDDEN, "true")
     return said
 
 
