@@ -66,6 +66,10 @@ BAD = [
         "grid.yaml:5: pretraining: keys of pretraining source are text, also in its parts; quote numbers",
     ),
     (
+        "name: a\nbase: {data: drawn, backbone: alexnet}\nexplainers: [{}]\n",
+        "grid.yaml:3: explainers.0: an explainer is a mapping with a name, such as {name: ",
+    ),
+    (
         "name: a\nbase: {recipe: [1]}\naxes:\n  b:\n    x: {recipe.lr: 1}\n",
         "grid.yaml:5: axes.b.x.recipe.lr: 'lr' is no item of a list of 1",
     ),
