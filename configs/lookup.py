@@ -219,12 +219,17 @@ def resolve(kind: str, value: Any) -> Component:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise ValueError(f"a {kind} is a mapping with a name, such as {{name: {known(kind)[0]}}}; found {shortened(value)}")
+        article = "an" if kind[0] in "aeiou" else "a"
+        such = f"such as {{name: {known(kind)[0]}}}"
+        raise ValueError(f"{article} {kind} is a mapping with a name, {such}; found {shortened(value)}")
     if odd := [key for key in value if not isinstance(key, str)]:
         raise ValueError(f"keys of {kind} {value['name']} are text; found {shortened(odd[0])}")
     if kind in SHORTHANDS:
         value = SHORTHANDS[kind](value)
-    key = (kind, _text(value))
+    try:
+        key = (kind, _text(value))
+    except TypeError as error:  # keys that cannot be sorted, because they are texts and numbers
+        raise ValueError(f"keys of {kind} {value['name']} are text, also in its parts; quote numbers") from error
     if key not in _resolved:
         found = lookup(kind, value["name"])
         _check_name(found, kind, value["name"])

@@ -109,13 +109,8 @@ def check(name: str, settings: Sequence[str], console: Console) -> dict[str, Any
 
 def _described(column: Any) -> str:
     """The type of a column, and the number of images without a value."""
-    kind = (
-        f"{len(column.classes)} classes"
-        if column.classes is not None
-        else f"numbers ({column.unit})"
-        if column.unit
-        else "numbers"
-    )
+    numbers = f"numbers ({column.unit})" if column.unit else "numbers"
+    kind = numbers if column.classes is None else f"{len(column.classes)} classes"
     unknown = len(column.known) - int(column.known.sum())
     return f"{kind}, {unknown} unknown" if unknown else kind
 

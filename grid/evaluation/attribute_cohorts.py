@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +9,7 @@ import numpy as np
 
 from datamodules.evaluation_sets.cohorts import combined
 from datamodules.protocols.attributes import AttributesProtocolConfig
-from grid.evaluation.evaluator import Predicted
+from grid.evaluation.evaluator import Predicted, csv_text
 from grid.spec.measure import Measure
 from modules.metrics.attribute_cohorts import Attribute, compare_cohorts, of_classes, of_numbers
 from modules.metrics.unit_bootstrap import Draws
@@ -83,9 +81,10 @@ def gap_measures(name: str, found: Sequence[Mapping[str, Any]]) -> Iterator[Meas
 
 def cohorts_csv(targets: Mapping[str, Mapping[str, Any]]) -> str:
     """One line per target, class, metric and cohort, and one with an empty cohort for the gap."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
+    return csv_text(FIELDS, _lines(targets))
+
+
+def _lines(targets: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[Any]]:
     for target, entry in targets.items():
         for grouping, one in entry.get("cohorts", {}).items():
             groups = [("", one["metrics"], entry)]
@@ -95,9 +94,15 @@ def cohorts_csv(targets: Mapping[str, Mapping[str, Any]]) -> str:
                     start = [target, label, metric, grouping]
                     for cohort, value in compared["cohorts"].items():
                         apart = compared.get("differences", {}).get(cohort, {})
-                        numbers = [value.get(key) for key in ("value", "low", "high", "n")]
-                        writer.writerow([*start, cohort, *numbers, *(apart.get(key) for key in ("value", "low", "high", "p"))])
+                        difference = map(apart.get, ("value", "low", "high", "p"))
+                        yield [*start, cohort, *map(value.get, ("value", "low", "high", "n")), *difference]
                     if widest := gaps.get(metric + GAP, {}).get(grouping):
-                        numbers = [widest[key] for key in ("value", "low", "high", "n")]
-                        writer.writerow([*start, "", *numbers, None, None, None, widest["p"]])
-    return text.getvalue()
+                        yield [
+                            *start,
+                            "",
+                            *(widest[key] for key in ("value", "low", "high", "n")),
+                            None,
+                            None,
+                            None,
+                            widest["p"],
+                        ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +13,7 @@ from configs.data_interfaces import Column
 from datamodules.evaluation_sets.labeled_images import LabeledImages
 from datamodules.protocols.attributes import AttributesProtocolConfig
 from grid.evaluation.attribute_cohorts import add_cohorts, cohorts_csv, gap_measures
-from grid.evaluation.evaluator import Embedded, EvaluationResult, Predicted
+from grid.evaluation.evaluator import Embedded, EvaluationResult, Predicted, csv_text
 from grid.evaluation.task import EvaluationTask
 from grid.spec.measure import Measure
 from modules.metrics.absolute_error import absolute_error
@@ -24,7 +22,7 @@ from modules.metrics.classification import classification
 from modules.metrics.unit_bootstrap import Draws
 
 TABLE, PREDICTIONS, COHORTS = "attributes.csv", "predictions.parquet", "attribute_cohorts.csv"
-FIELDS = ("target", "class", "metric", "value", "low", "high", "n")
+NUMBERS = ("value", "low", "high", "n")  # columns of the table, after target, class and metric
 SHARES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}  # columns of tables; the others are in a section
 HEADLINES = ("accuracy", "balanced_accuracy", "mae")
 
@@ -92,12 +90,12 @@ def evaluate(asked: LabeledImages, seen: Embedded, protocol: AttributesProtocolC
             at = here[known]
             add_cohorts(targets[name], asked.columns, at, truth[known], found.of(known), column.ordered, draws, protocol)
         table |= _columns(name, truth, found)
-    lines = list(_lines(targets))
+    lines = [(name, label, metric, *map(entry.get, NUMBERS)) for name, label, metric, entry in _lines(targets)]
     outputs: tuple[str, ...] = (TABLE, PREDICTIONS)
     if protocol.cohorts:
         outputs = (*outputs, COHORTS)
         (seen.folder / COHORTS).write_text(cohorts_csv(targets), encoding="utf-8")
-    (seen.folder / TABLE).write_text(_csv(lines), encoding="utf-8")
+    (seen.folder / TABLE).write_text(csv_text(("target", "class", "metric", *NUMBERS), lines), encoding="utf-8")
     pq.write_table(pa.table(table), seen.folder / PREDICTIONS)
     facts = {f"{name} {key}": one[key]["value"] for name, one in targets.items() for key in HEADLINES if key in one}
     facts |= {"images": len(here), "dropped_images": len(asked.rows) - len(here)}
@@ -146,13 +144,3 @@ def _lines(targets: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Mapping[
                 yield name, label, key, entries[key]
             for key in ("support", "predicted", "trained"):
                 yield name, label, key, {"value": entries[key]}
-
-
-def _csv(lines: Sequence[tuple[str, str, str, Mapping[str, Any]]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for name, label, metric, entry in lines:
-        numbers = ("" if entry.get(key) is None else entry[key] for key in ("value", "low", "high", "n"))
-        writer.writerow([name, label, metric, *numbers])
-    return text.getvalue()

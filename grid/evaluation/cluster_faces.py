@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,17 +28,14 @@ def save_faces(
         units: float (N, D), embeddings of unit length
         face: the crop of an image, by its row
     """
-    columns: dict[str, list[int]] = {name: [] for name in ("row", "cluster", "images", "subjects", "main")}
+    lines: list[dict[str, Any]] = []
     for rank, members in enumerate(largest(groups)):
         names, counts = np.unique(subjects[members], return_counts=True)
+        about = {"cluster": rank, "images": len(members), "subjects": len(names)}
         for row in spread(members, units):
-            columns["row"].append(row)
-            columns["cluster"].append(rank)
-            columns["images"].append(len(members))
-            columns["subjects"].append(len(names))
-            columns["main"].append(int(subjects[row] == names[counts.argmax()]))
-    np.save(folder / IMAGES, np.stack([face(row) for row in columns["row"]]))
-    pq.write_table(pa.table({**columns, "main": [bool(one) for one in columns["main"]]}), folder / TABLE)
+            lines.append({"row": row, **about, "main": bool(subjects[row] == names[counts.argmax()])})
+    np.save(folder / IMAGES, np.stack([face(line["row"]) for line in lines]))
+    pq.write_table(pa.Table.from_pylist(lines), folder / TABLE)
     return IMAGES, TABLE
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -111,6 +113,13 @@ class EvaluationResult:
         if self.facts == {} and isinstance(self.metrics, Mapping):
             at_top = {key: one["value"] for key, one in self.metrics.items() if isinstance(one, Mapping) and "value" in one}
             object.__setattr__(self, "facts", at_top)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as text; None is an empty field."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
 
 
 def check_result(found: Any, folder: Path) -> None:

@@ -69,10 +69,7 @@ def evaluate(asked: Identification, seen: Embedded, protocol: ProtocolConfig) ->
     columns = {
         "gallery": np.repeat(np.arange(1, len(found) + 1), len(probes)),
         "template": np.tile(asked.templates.numbers[probes], len(found)),
-        "mated": np.concatenate([one.mated for one in found]),
-        "top": np.concatenate([one.top for one in found]),
-        "mate": np.concatenate([one.mate for one in found]),
-        "above": np.concatenate([one.above for one in found]),
+        **{name: np.concatenate([getattr(one, name) for one in found]) for name in ("mated", "top", "mate", "above")},
     }
     pq.write_table(pa.table(columns), seen.folder / "searches.parquet")
     facts = {f"rank{rank}": entry["value"] for rank, entry in metrics["cmc"].items()}

@@ -55,10 +55,9 @@ def _same(explainer: ExplainerConfig) -> str:
 
 def trained(study: Study, where: Mapping[str, Sequence[str]]) -> tuple[list[CellView], list[dict[str, Any]]]:
     """The cells selected by ``where`` with finished training; and the other selected cells, with the reason."""
-    shown = [cell for cell in study.cells if not cell.hidden]
-    selected = [cell for cell in shown if selects(where, cell.levels)]
-    trained = [cell for cell in selected if cell.id is not None and TRAIN in cell.markers]
-    passed = [_passed(cell, _why(cell)) for cell in selected if cell not in trained]
+    selected = [cell for cell in study.cells if not cell.hidden and selects(where, cell.levels)]
+    trained = [cell for cell in selected if TRAIN in cell.markers]
+    passed = [_passed(cell, _why(cell)) for cell in selected if TRAIN not in cell.markers]
     if not trained:
         reasons = "; ".join(f"{one['cell']}: {one['reason']}" for one in passed[:3])
         raise BadInput(f"{study.path}: none of the selected cells has finished training ({reasons})")

@@ -193,9 +193,8 @@ def result_lines(facts: Mapping[str, Any], study: Study) -> Iterator[str | Text]
         if name in cell.added
     }
     failed = [row for row in facts["explanations"] if row["state"] == "failed"]
-    failed = [row for row in failed if (tuple(row["cell"].items()), row["kind"], row["label"]) in more]
-    if failed:
-        names = ",".join(dict.fromkeys(row["label"] for row in failed))
+    if left := [row["label"] for row in failed if (tuple(row["cell"].items()), row["kind"], row["label"]) in more]:
+        names = ",".join(dict.fromkeys(left))
         said = f"the same command tries again; `facegrid explain {short(study.path)} --drop '{names}'` takes it out"
         yield f"{said}; cells stay done"
     counts = []

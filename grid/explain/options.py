@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,24 +52,25 @@ class Look:
                 resolve("score", value)
             except ValueError as error:
                 raise BadInput(f"--scores: {' '.join(str(error).split())}") from error
-        return cls(_images(images), _pairs(pairs), protocol, wanted)
+        return cls(_asked("--images", images, _images), _asked("--pairs", pairs, _pairs), protocol, wanted)
 
 
-def _images(text: str | None) -> int | tuple[str, ...] | None:
-    if text is None:
-        return None
-    if re.fullmatch(r"-?[0-9]+", text):
-        return _count("--images", text)
+def _asked(option: str, text: str | None, keys: Callable[[str], tuple[str, ...]]) -> int | tuple[str, ...] | None:
+    """How many images or pairs, or which; None if the option is not given."""
+    if text is None or not re.fullmatch(r"-?[0-9]+", text):
+        return None if text is None else keys(text)
+    if int(text) < 1:
+        raise BadInput(f"{option} {text}: at least one is explained")
+    return int(text)
+
+
+def _images(text: str) -> tuple[str, ...]:
     if text.endswith(".txt"):
         return tuple(_lines("--images", text))
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _pairs(text: str | None) -> int | tuple[str, ...] | None:
-    if text is None:
-        return None
-    if re.fullmatch(r"-?[0-9]+", text):
-        return _count("--pairs", text)
+def _pairs(text: str) -> tuple[str, ...]:
     keys: list[str] = []
     for number, line in enumerate(_lines("--pairs", text), 1):
         both = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
@@ -77,12 +78,6 @@ def _pairs(text: str | None) -> int | tuple[str, ...] | None:
             raise BadInput(f"{text}: pair {number} is {line!r}; write two keys a line, with a tab between them")
         keys += both
     return tuple(keys)
-
-
-def _count(option: str, text: str) -> int:
-    if int(text) < 1:
-        raise BadInput(f"{option} {text}: at least one is explained")
-    return int(text)
 
 
 def _lines(option: str, file: str) -> list[str]:

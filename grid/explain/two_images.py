@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,14 @@ from grid.execution.job import accelerator
 from grid.execution.process_state import fresh_process_state
 from grid.explain.pair_decision import cosine_of, limit_of
 from grid.explain.pair_png import Drawn, Headline, pair_png
-from grid.explain.pair_reference import reference_of
 from grid.export.embedder import cut_faces
-from grid.plan.inputs import InputResolver
+from grid.plan.inputs import Blocked, InputResolver
 from grid.results.heatmap import from_unit
 from grid.results.model_loader import Trained
 from grid.spec.grid_file import BadInput
-from grid.spec.stage_name import TRAIN
+from grid.spec.stage_name import DETECT, TRAIN
 from grid.stages.context import Context
-from grid.stages.explain import target_of
+from grid.stages.explain import reference_of, target_of
 from grid.stages.train import load_network
 from grid.terminal import styled
 from modules.attribution import returned
@@ -100,7 +100,10 @@ def _faces(trained: Trained, files: tuple[Path, Path], device: str) -> tuple[np.
 
 
 class _Reference:
-    """The reference pairs, computed when a method first requests them, or the reason ``why`` there are none."""
+    """The reference pairs, computed when a method first requests them, or the reason ``why`` there are none.
+
+    They are those of an explain stage, and so is the mean color: of the first protocol with pairs, else of the training data.
+    """
 
     why = ""
 
@@ -110,10 +113,18 @@ class _Reference:
     @cached_property
     def pairs(self) -> Reference | None:
         try:
-            return reference_of(self.trained, self.context)
-        except BadInput as error:
+            return self._pairs()
+        except (Blocked, ValueError) as error:
             self.why = f"; the training data give none: {error}"
             return None
+
+    def _pairs(self) -> Reference:
+        cell, view = self.trained.cell, self.trained.view
+        if cell is None or view is None:
+            raise BadInput("no study is known that says where they are; name a study's folder with --where")
+        detected = tuple(marker for marker in view.markers.values() if marker.kind == DETECT)
+        protocol: Any = next((one for one in cell.protocols if one.task == "verification"), None)
+        return reference_of(replace(self.context, detected=detected), self.trained.training, protocol)
 
 
 def _maps(

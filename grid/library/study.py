@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grid.ledger.study import Study as Record
-from grid.spec.grid_file import BadInput, check_level
+from grid.spec.cell_filter import check_cell_filter
+from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title, selects
 
 if TYPE_CHECKING:
@@ -78,9 +79,7 @@ class Study:
         from grid.analysis.records import comparison_records
 
         asked = {axis: [one] if isinstance(one, str) else list(one) for axis, one in (where or {}).items()}
-        for axis, levels in asked.items():
-            for level in levels:
-                check_level(axis, level, self.axes, f"{self.record.path}")
+        check_cell_filter(asked, self.axes, str(self.record.path))
         return self._frame(comparison_records(self._analyzed(margin, asked)))
 
     def _analyzed(
@@ -112,8 +111,7 @@ class Study:
         from grid.results.model_loader import find
 
         chosen = {axis: [str(level)] for axis, level in {**(levels or {}), **more}.items()}
-        for axis, (level,) in chosen.items():
-            check_level(axis, level, self.axes, f"{self.record.path}")
+        check_cell_filter(chosen, self.axes, str(self.record.path))
         cells = [cell for cell in self.record.cells if not cell.hidden and selects(chosen, cell.levels)]
         if len(cells) != 1:
             some = "; ".join(cell.title for cell in cells[:6])

@@ -20,12 +20,7 @@ from grid.spec.stage_kind import stage_kind
 FIRST_PARTY = ("grid.", "modules.", "datamodules.", "configs.")
 DESCRIPTIONS = ("StageKind", "EvaluationTask")  # subclasses only plan and display results
 UNCOUNTED = ("grid.stages.kinds.", "grid.evaluation.task")  # these modules do not count either
-COUNTED = (
-    "grid.stages.",
-    "grid.evaluation.",
-    "modules.",
-    "datamodules.",
-)  # the ledger, the launcher and the report do not affect results
+COUNTED = ("grid.stages.", "grid.evaluation.", "modules.", "datamodules.")  # ledger, launcher and report affect no results
 
 
 def source_digest(kind: str, configs: Iterable[Config]) -> str:

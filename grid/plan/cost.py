@@ -159,17 +159,9 @@ def _of(
         subjects, images = 2, 0  # not known yet: parameters of backbone and head do not depend on them
         classes = dict.fromkeys(cell.targets, 2) if cell.targets else subjects
     parts = (cell.backbone, cell.head, cell.loss, cell.pretraining, cell.reconstruction, cell.batches)
-    key = (
-        *map(id, parts),
-        str(cell.targets),
-        subjects,
-        str(classes),
-        cell.input.pixels,
-        cell.recipe.learning_part,
-        cell.recipe.part_size,
-        cell.compute.devices,
-        type(cell.recipe),
-    )  # ids are safe as keys: the plan keeps these objects alive
+    recipe = (type(cell.recipe), cell.recipe.learning_part, cell.recipe.part_size)
+    others = (str(cell.targets), subjects, str(classes), cell.input.pixels, cell.compute.devices, *recipe)
+    key = (*map(id, parts), *others)  # ids are safe as keys: the plan keeps these objects alive
     if key not in networks:
         try:
             _check(cell, subjects if images else None)

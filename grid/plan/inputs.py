@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from grid.plan.returned import calling, checked_columns, checked_input, checked_
 from grid.plan.target_columns import check_evaluated, check_official, learned_columns, no_validation
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
+
+Found = TypeVar("Found")
 
 
 class Blocked(Exception):
@@ -54,20 +56,21 @@ class InputResolver:
             self._keys[id(config)] = (config, text)
         return self._keys[id(config)][1]
 
-    def _once(self, key: tuple[Any, ...], find: Any) -> Any:
+    def _once(self, key: tuple[Any, ...], find: Callable[[], Found]) -> Found:
         if key not in self._known:
             try:
                 self._known[key] = (True, _readable(find))
             except (Blocked, ValueError) as error:
                 self._known[key] = (False, error)
-        good, value = self._known[key]
+        good, found = self._known[key]
         if not good:
-            raise value
+            raise found
+        value: Found = found
         return value
 
     def manifest(self, data: DatasetConfig) -> Manifest:
         """The dataset's manifest; raises Blocked if the data is absent or was never read."""
-        return self._once(("manifest", self._key(data)), lambda: self._manifest(data))  # type: ignore[no-any-return]
+        return self._once(("manifest", self._key(data)), lambda: self._manifest(data))
 
     def _manifest(self, data: DatasetConfig) -> Manifest:
         with calling("dataset", data.name):
@@ -121,7 +124,7 @@ class InputResolver:
         from datamodules.near_duplicates import near
 
         key, prints = ("families", self._key(data), bits), self.prints(data)
-        return self._once(key, lambda: families(self.manifest(data).identities, near(prints, prints, bits)[0]))  # type: ignore[no-any-return]
+        return self._once(key, lambda: families(self.manifest(data).identities, near(prints, prints, bits)[0]))
 
     def _look_up(self, data: DatasetConfig) -> Any:
         from datamodules.near_duplicates import Prints
@@ -133,7 +136,7 @@ class InputResolver:
         return found
 
     def dataset(self, protocol: ProtocolConfig) -> DatasetConfig:
-        return self._once(("dataset", self._key(protocol)), lambda: _dataset(protocol))  # type: ignore[no-any-return]
+        return self._once(("dataset", self._key(protocol)), lambda: _dataset(protocol))
 
     def images(self, data: DatasetConfig) -> str:
         return self.manifest(data).digest
@@ -155,11 +158,11 @@ class InputResolver:
     def _columns(self, training: Training) -> dict[str, Column]:
         """The labels of the training's targets, except the identity; errors as ``learned_columns``."""
         known = self._known_columns(training.data)
-        return self._once(("learned", *self._targets_key(training)), lambda: learned_columns(training, known))  # type: ignore[no-any-return]
+        return self._once(("learned", *self._targets_key(training)), lambda: learned_columns(training, known))
 
     def _known_columns(self, data: DatasetConfig) -> Mapping[str, Column]:
         """The columns of a dataset."""
-        return self._once(("columns", self._key(data)), lambda: checked_columns(data, self.manifest(data)))  # type: ignore[no-any-return]
+        return self._once(("columns", self._key(data)), lambda: checked_columns(data, self.manifest(data)))
 
     def _targets_key(self, training: Training) -> tuple[str, str]:
         own = {name: target.identity() for name, target in training.targets.items()}
@@ -167,11 +170,11 @@ class InputResolver:
 
     def subjects(self, data: DatasetConfig) -> int:
         """The number of subjects in the dataset."""
-        return self._once(("subjects", self._key(data)), lambda: len(set(self.manifest(data).identities)))  # type: ignore[no-any-return]
+        return self._once(("subjects", self._key(data)), lambda: len(set(self.manifest(data).identities)))
 
     def weights(self, pretraining: PretrainingConfig, cell: Training) -> str | None:
         key = ("weights", self._key(pretraining), self._key(cell.backbone))
-        return self._once(key, lambda: pretraining.content(cell.backbone))  # type: ignore[no-any-return]
+        return self._once(key, lambda: pretraining.content(cell.backbone))
 
     def check(self, cell: Cell) -> None:
         """Rejects invalid combinations.
@@ -276,7 +279,7 @@ class InputResolver:
         """The protocol's pairs, without those of training subjects if its overlap policy is ``drop``."""
         trained = self._trained(cell)
         key = ("pairs", self._key(protocol), *(self._key(data) for data in trained))
-        return self._once(key, lambda: self._kept_pairs(protocol, trained))  # type: ignore[no-any-return]
+        return self._once(key, lambda: self._kept_pairs(protocol, trained))
 
     def _kept_pairs(self, protocol: ProtocolConfig, trained: Sequence[DatasetConfig]) -> Pairs:
         data = self.dataset(protocol)
@@ -363,7 +366,7 @@ class InputResolver:
         pairs = self.kept_pairs(protocol, cell)
         keys = self.manifest(self.dataset(protocol)).keys
         key = ("pairs digest", self._key(protocol), *map(self._key, self._trained(cell)))
-        return self._once(key, lambda: pairs_digest(pairs, keys))  # type: ignore[no-any-return]
+        return self._once(key, lambda: pairs_digest(pairs, keys))
 
 
 def _dataset(protocol: ProtocolConfig) -> DatasetConfig:
@@ -377,7 +380,7 @@ def _dataset(protocol: ProtocolConfig) -> DatasetConfig:
     return found
 
 
-def _readable(find: Callable[[], Any]) -> Any:
+def _readable(find: Callable[[], Found]) -> Found:
     """The result of ``find``; an OSError, such as of a symbolic link loop or a missing permission, becomes a ValueError."""
     try:
         return find()

@@ -186,7 +186,7 @@ def make_plan(grid: Grid, where: Mapping[str, Sequence[str]] | None = None, reso
         BadInput: two levels give the same cell, an impossible combination, training subjects in a protocol, ...
     """
     resolver = resolver or InputResolver(store_of(grid))
-    check_cell_filter(where or {}, grid.axes)
+    check_cell_filter(where, grid.axes)
     _check_stage_resources(grid.spec.launch.stage_resources)
     states = _States(Ledger(store_of(grid)))
     rule = grid.spec.sequential

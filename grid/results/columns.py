@@ -26,6 +26,11 @@ class Column:
     signed: bool = False  # a difference of two fractions
 
     @property
+    def share(self) -> bool:
+        """Whether its numbers lie between 0 and 1, so that intervals of their means end there."""
+        return (self.percent and not self.signed) or self.key == "auc"
+
+    @property
     def unit(self) -> str:
         """What follows a printed number."""
         return " %" if self.percent else ""

@@ -149,9 +149,7 @@ def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
         there = [row for row in different.get(column.protocol, ()) if column.protocol in row.metrics]
         values = [value for row in there if (value := row.value(column)) is not None]
         known = [value for value in values if value.value is not None]
-        results += (
-            [mean_result(known, (column.percent and not column.signed) or column.key == "auc")] if known else values[:1]
-        )  # without a number, the reason
+        results += [mean_result(known, column.share)] if known else values[:1]  # without a number, the reason
     done = sum(row.state == "done" for row in group)
     state = next((one for one in WORST if any(row.state == one for row in group)), group[0].state)
     count = f"{len(group)}" if done == len(group) else f"{done} of {len(group)}"

@@ -98,7 +98,7 @@ def find(target: Path, where: Mapping[str, Sequence[str]]) -> Trained:
 
 
 def _of_cell(study: Study, where: Mapping[str, Sequence[str]]) -> Trained:
-    cell = study.only(where, "two images are for")
+    cell = study.only(where, "this command takes")
     marker = cell.markers.get(TRAIN)
     if marker is None:
         raise BadInput(f"{study.path}: {cell.title}: not trained ({cell.state}); launch the grid")

@@ -61,8 +61,7 @@ def load_yaml(text: str, complain: Complain) -> tuple[Any, yaml.Node | None]:
 def _check_size(text: str, complain: Complain) -> None:
     """Counts values and depth after alias expansion, without expanding the aliases."""
     sizes: dict[str, tuple[int, int]] = {}  # anchor -> values and depth below it
-    open_nodes: list[tuple[str | None, int, int]] = []  # anchor, values before it, depth at which it stands
-    deepest: list[int] = []  # depth of each open node
+    open_nodes: list[list[Any]] = []  # anchor, values before it, depth reached within it
     count = 0
     for event in yaml.parse(text, Loader=_LOADER):
         line = event.start_mark.line + 1 if event.start_mark else 1
@@ -77,21 +76,17 @@ def _check_size(text: str, complain: Complain) -> None:
             if event.anchor:
                 sizes[event.anchor] = (1, 0)
         elif isinstance(event, yaml.CollectionStartEvent):
-            open_nodes.append((event.anchor, count, len(open_nodes)))
-            deepest.append(len(open_nodes))
+            open_nodes.append([event.anchor, count, 0])
             count += 1
         elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before, depth = open_nodes.pop()
-            reached = deepest.pop()
+            anchor, before, reached = open_nodes.pop()
+            below = reached - len(open_nodes)
             if anchor:
-                sizes[anchor] = (count - before, reached - depth)
-            if deepest:
-                deepest[-1] = max(deepest[-1], reached)
-            continue
+                sizes[anchor] = (count - before, below)
         if len(open_nodes) + below > MAX_DEPTH:
             raise complain(line, f"nested more than {MAX_DEPTH} levels deep")
-        if deepest:
-            deepest[-1] = max(deepest[-1], len(open_nodes) + below)
+        if open_nodes:
+            open_nodes[-1][2] = max(open_nodes[-1][2], len(open_nodes) + below)
         if count > MAX_VALUES:
             raise complain(
                 line, f"more than {MAX_VALUES:,} values after aliases are expanded; split the file or use fewer aliases"

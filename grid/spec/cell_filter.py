@@ -34,19 +34,20 @@ def parse_cell_filter(texts: Iterable[str] | None, option: str = "--where") -> d
                     "backbone=resnet34,detection=none, and a level with a comma, an equals sign or a quote in double quotes: "
                     f"{option} 'size=\"160,120\"'"
                 )
-            axis, level = (
-                plain if quoted is None else quoted.replace('""', '"') for quoted, plain in (part.group(1, 2), part.group(3, 4))
-            )
+            both = (part.group(1, 2), part.group(3, 4))
+            axis, level = (plain if quoted is None else quoted.replace('""', '"') for quoted, plain in both)
             found.setdefault(axis, []).append(level)
             place = part.end()
     return found
 
 
-def check_cell_filter(where: Mapping[str, Sequence[str]], axes: Mapping[str, Sequence[str]]) -> None:
-    """Raises BadInput for an axis or a level that a study does not have."""
-    for axis, levels in where.items():
+def check_cell_filter(
+    where: Mapping[str, Sequence[str]] | None, axes: Mapping[str, Sequence[str]], option: str = "--where"
+) -> None:
+    """Raises BadInput for an axis or a level that a study does not have; ``option`` begins the message."""
+    for axis, levels in (where or {}).items():
         for level in levels:
-            check_level(axis, level, axes, "--where")
+            check_level(axis, level, axes, option)
 
 
 def which(levels: Mapping[str, str]) -> str:

@@ -38,7 +38,7 @@ def check_early(grid: Grid, where: Mapping[str, Sequence[str]] | None = None) ->
     Raises:
         BadInput: an unknown key, component, axis or level, or a value that is not allowed.
     """
-    check_cell_filter(where or {}, grid.axes)
+    check_cell_filter(where, grid.axes)
     seen: set[tuple[str, str]] = set()
     for _, _, written in islice(grid.written(), MOST):
         if written is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -146,18 +146,14 @@ class Grid:
 
     def written(self) -> Iterator[tuple[dict[str, str], str | None, tuple[dict[str, Any], KeyOrigins] | None]]:
         """Every combination in file order: its levels, why it is skipped, or else its settings and where they were written."""
-        axes = self.axes
         refers = "${" in repr((self.spec.base, self.spec.axes, *(getattr(self.spec, part) for part in LISTS)))
-        numbers = axes.get(REPLICATE, ())
-        every = (
-            (*chosen, *replicate)
-            for chosen in self.spec.design.combinations(self.factors)
-            for replicate in ([(one,) for one in numbers[: self.replicates(chosen).count]] if numbers else [()])
-        )
-        for point in every:
-            levels = dict(zip(axes, point, strict=True))
-            reasons = [rule.because for rule in self.spec.skip if rule.applies(levels)]
-            yield (levels, reasons[0], None) if reasons else (levels, None, self._settings(levels, refers))
+        for chosen in self.spec.design.combinations(self.factors):
+            for number in range(self.replicates(chosen).count):
+                levels = dict(zip(self.spec.axes, chosen, strict=True))
+                if self.spec.most_replicates > 1:
+                    levels[REPLICATE] = str(number)
+                reasons = [rule.because for rule in self.spec.skip if rule.applies(levels)]
+                yield (levels, reasons[0], None) if reasons else (levels, None, self._settings(levels, refers))
 
     def _settings(self, levels: Mapping[str, str], refers: bool) -> tuple[dict[str, Any], KeyOrigins]:
         spec = self.spec
@@ -171,7 +167,7 @@ class Grid:
         origins: dict[str, str] = {}
         # a component is selected before its keys are set, regardless of their order in the file
         for key, value, origin in sorted(settings, key=lambda item: (item[0].count(".") - item[0].endswith(".name"), item[0])):
-            tree = deep_set(tree, key, value)
+            tree = deep_set(tree, key, value, partial(self.refusal, origin))
             origins[key] = origin
         if REPLICATE in levels:
             number = int(levels[REPLICATE])

@@ -19,14 +19,14 @@ from configs.staging import StageConfig
 from grid.spec.cell import ID_LENGTH, Cell, Facts
 from grid.spec.finished import Finished
 from grid.spec.measure import Measure, Measured, entry_of, is_number, measures_in, metric_name
-from grid.spec.stage_name import DETECT, TRAIN, StageName, named
+from grid.spec.stage_name import DETECT, TRAIN, StageName
 from grid.spec.training import Training
 
 PACKAGE = "grid.stages.kinds"
 RESULT = "result.json"
 COUNTS = ("pairs", "probes", "images", "templates")  # keys of a result that say how many of these are behind its numbers
 MOST = 15  # maximum number of metrics of one stage in tracking
-__all__ = ["TRAIN", "Stage", "StageKind", "StageName", "cell_id", "known_kind", "named", "stage_kind", "stages_of"]
+__all__ = ["TRAIN", "Stage", "StageKind", "StageName", "cell_id", "known_kind", "stage_kind", "stages_of"]
 
 
 @dataclass(frozen=True)

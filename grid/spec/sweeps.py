@@ -35,7 +35,9 @@ def _points(protocol: Mapping[str, Any], where: str, refuse: Callable[[str, str]
         raise refuse(where, f"maps a setting to values, such as {{jpeg.quality: [10, 30]}}; found {shortened(sweep)}")
     plain = {key: value for key, value in protocol.items() if key != SWEEP}
     title = plain.get("label") or plain.get("name")
-    fixed = list(plain.get("transforms") or ())
+    fixed = plain.get("transforms") or []
+    if not isinstance(fixed, list):
+        raise refuse(where.replace(SWEEP, "transforms"), f"input should be a list; found {shortened(fixed)}")
     for key, values in sweep.items():
         transform, setting = _setting(key, f"{where}.{key}", refuse)
         if not isinstance(values, list) or not all(map(is_number, values)) or len(set(values)) < len(values) or not values:

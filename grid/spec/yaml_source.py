@@ -88,7 +88,7 @@ def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, tree
 
 
-def deep_set(tree: Any, key: str, value: Any, error: Callable[[str], Exception] = AssertionError) -> Any:
+def deep_set(tree: Any, key: str, value: Any, error: Callable[[str], Exception]) -> Any:
     """A copy of ``tree`` with the dotted key set. Setting ``X.name`` resets X's other keys; list items are given by number."""
     head, _, rest = key.partition(".")
     if isinstance(tree, list):

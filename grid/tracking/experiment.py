@@ -10,11 +10,12 @@ from typing import Any
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import Study, finished
 from grid.results.columns import Column
+from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import SHOWN_ID
 from grid.tracking.describe import experiment_note
 from grid.tracking.links import charts_page, report_page
 from grid.tracking.metrics import columns_logged, metric_key
-from grid.tracking.record import NOTE, REPORT, kind_of
+from grid.tracking.record import NOTE, REPORT
 from grid.tracking.runs import Runs
 from grid.tracking.uri import artifacts_of, connect
 from grid.tracking.views import VIEW, views
@@ -48,7 +49,7 @@ def columns_of(study: Study) -> list[tuple[str, Column]]:
             if marker is None or label in seen:
                 continue
             with contextlib.suppress(Damaged):
-                if (result := kind_of(label).result(finished(study.ledger, label, marker))) is not None:
+                if (result := known_kind(label.kind).result(finished(study.ledger, label, marker))) is not None:
                     columns += [(metric_key(label, column), column) for column in columns_logged(label, result)]
                     seen.add(label)
     return columns

@@ -33,7 +33,7 @@ from grid.tracking.runs import Runs
 LEVEL = 0.95  # of the intervals
 TABLE, SYNCED = "over_seeds.json", "facegrid.synced.over_seeds"  # an artifact with all means, and the tag with its digest
 HEADINGS = ["metric", "mean", "low", "high", "seeds"]
-LAYOUT_VERSION = "3"  # of these runs, see ``grid.tracking.record.LAYOUT``
+LAYOUT_VERSION = "4"  # of these runs, see ``grid.tracking.record.LAYOUT``
 SEPARATE = ("seed", REPLICATE)  # params in which the cells of a group differ
 Columns = Sequence[tuple[str, Column]]  # of results, each with the name of its metric in MLflow
 
@@ -144,12 +144,12 @@ def _fill(
 
 def _leave(runs: Runs, wanted: Collection[str]) -> None:
     """Hides groups that the grid file no longer has, and takes their cells out."""
-    left = {known.run_id: key for key, known in runs.known.items() if GROUP in known.tags and key not in wanted}
+    left = {known.run_id: known for key, known in runs.known.items() if GROUP in known.tags and key not in wanted}
     for known in runs.known.values():
         if known.tags.get(KIND) == "cell" and known.tags.get(PARENT) in left:
             runs.unmark(known, PARENT)
-    for key in left.values():
-        runs.hide(key)
+    for known in left.values():
+        runs.mark(known, HIDDEN, "true")
 
 
 def _record(study: Study, key: str, members: Sequence[tuple[CellView, Record]]) -> Record:
@@ -178,7 +178,7 @@ def _means(cells: Sequence[Known], columns: Columns) -> list[Mean]:
     found, first = [], {column.protocol: key for key, column in reversed(columns) if column.headline}
     for key, column in columns:
         if values := [cell.metrics[key] for cell in cells if key in cell.metrics]:
-            found.append(Mean(key, column, summary(values, column.percent), first.get(column.protocol) == key))
+            found.append(Mean(key, column, summary(values, column.share), first.get(column.protocol) == key))
     return found
 
 
@@ -222,9 +222,8 @@ def _add_table(runs: Runs, known: Known, means: Sequence[Mean], folder: Path, ch
 def _note(
     study: Study, record: Record, members: Sequence[tuple[CellView, Record]], means: Sequence[Mean], report: str | None
 ) -> str:
-    lines = [
-        f"**{one.key}: {_shown(one)}**, the mean over {one.summary.n} seeds." for one in means if one.first
-    ]  # seen at once
+    seen_at_once = [one for one in means if one.first]
+    lines = [f"**{one.key}: {_shown(one)}**, the mean over {one.summary.n} seeds." for one in seen_at_once]
     lines += [
         *links(study, report), "",
         f"A combination of levels of the grid **{study.name}**, over {len(members)} seeds. Metrics are means over the seeds",

@@ -10,7 +10,7 @@ from typing import Any
 from configs.component import canonical, digest
 from grid.ledger.ledger import Ledger, Marker
 from grid.ledger.study import CellView, Study
-from grid.spec.stage_kind import StageKind, known_kind
+from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import EVALUATE, TRAIN, StageName
 from grid.spec.yaml_source import flat, get
 from grid.tracking.metrics import milliseconds
@@ -57,7 +57,7 @@ class Record:
 
 def record_of(study: Study, cell: CellView) -> Record | None:
     """The run of a cell; None for a cell with no stage begun (and for skipped and blocked ones)."""
-    own = {name: cell.stages[name] for name in cell.names if kind_of(name).starts}
+    own = {name: cell.stages[name] for name in cell.names if known_kind(name.kind).starts}
     if cell.id is None or not (cell.failures or any(cell.attempts[label] or label in cell.markers for label in own)):
         return None
     status = {"done": "FINISHED", "failed": "FAILED"}.get(cell.state, "RUNNING")
@@ -70,10 +70,6 @@ def record_of(study: Study, cell: CellView) -> Record | None:
         start=milliseconds(_began(study.ledger, cell, own)),
         end=_ended(cell, own, status),
     )
-
-
-def kind_of(label: StageName) -> StageKind:
-    return known_kind(label.kind)
 
 
 def owner_of(tags: Mapping[str, str]) -> str:

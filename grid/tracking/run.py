@@ -38,10 +38,14 @@ class Known:
     model: str | None = None  # id of its model in MLflow
     linked: set[str] | None = None  # the metrics that the model has; None if not read
 
+    @property
+    def unsure_of_links(self) -> bool:
+        """Whether its model may lack final metrics: the tag that is written last says nothing else."""
+        return self.model is not None and self.tags.get(MODEL) != self.model
+
     def lacks_link(self, key: str) -> bool:
         """Whether its model may lack this final metric of the run."""
-        unsure = self.tags.get(MODEL) != self.model
-        return self.model is not None and (unsure if self.linked is None else key not in self.linked)
+        return self.unsure_of_links if self.linked is None else self.model is not None and key not in self.linked
 
 
 @dataclass
@@ -49,9 +53,7 @@ class Change:
     """What a run lacks. ``ticks`` are tags that mark stages as complete, so they are written last."""
 
     points: list[Point] = field(default_factory=list)
-    finals: dict[str, Seen | None] = field(
-        default_factory=dict
-    )  # final metrics, each with its dataset: the model gets them too
+    finals: dict[str, Seen | None] = field(default_factory=dict)  # final metrics, which the model gets too -> their dataset
     tags: dict[str, str] = field(default_factory=dict)
     ticks: dict[str, str] = field(default_factory=dict)
     files: Path | None = None  # a folder

@@ -12,7 +12,7 @@ from typing import Any
 
 from grid.tracking.artifacts import FILES, copied_files, log_folder
 from grid.tracking.metrics import SPEED, Point
-from grid.tracking.record import ERROR, HIDDEN, LAYOUT, NEW, PROVENANCE, STUDY, Record, Seen, owner_of
+from grid.tracking.record import ERROR, LAYOUT, NEW, PROVENANCE, STUDY, Record, Seen, owner_of
 from grid.tracking.run import Change, Known, Replace, known_of, with_note
 
 PAGE = 1000  # maximum number of runs returned by one search
@@ -142,10 +142,6 @@ class Runs:
         if known.model is not None:
             self.write(delete_model, self.client, known.model)
         self.write(self.client.delete_run, known.run_id)
-
-    def hide(self, key: str) -> None:
-        """Marks a run that the grid file no longer asks for."""
-        self.mark(self.known[key], HIDDEN, "true")
 
     def mark(self, known: Known, tag: str, value: str) -> None:
         """Sets a tag, unless it has that value."""

@@ -12,13 +12,13 @@ from configs.component import digest, file_digest
 from grid.ledger.attempt_log import SYSTEM
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, finished
-from grid.spec.stage_kind import StageName
+from grid.spec.stage_kind import StageName, known_kind
 from grid.spec.stage_name import EVALUATE, TRAIN
 from grid.tracking.describe import run_note
 from grid.tracking.files import failure_file, report_files, stage_files
 from grid.tracking.metrics import SPEED, Point, curve, curve_digest, finals
 from grid.tracking.names import safe, stage_key
-from grid.tracking.record import KIND, LAYOUT, MODEL, NOTE, STUDY, VERSION, Record, Seen, kind_of, stages_of
+from grid.tracking.record import KIND, LAYOUT, MODEL, NOTE, STUDY, VERSION, Record, Seen, stages_of
 from grid.tracking.run import Change, Known, Replace
 from grid.tracking.runs import Runs
 from grid.tracking.system_metrics import system_points
@@ -76,27 +76,21 @@ class Gathering:
             if self._lacks(StageName(part), content := digest(value)[:16]):
                 self._put(StageName(part), content, partial(self._json, f"{part}.json", value))
         self._describe()
-        if self.known.model is not None and self.known.tags.get(MODEL) != self.known.model:
-            self.change.ticks[MODEL] = self.known.model
+        if self.known.unsure_of_links:
+            self.change.ticks[MODEL] = str(self.known.model)
         self.known.linked = None
         return self.change
 
-    @property
-    def _links(self) -> bool:
-        """Whether metrics that were copied before may have to be linked to the run's model."""
-        return self.known.model is not None and (
-            self.known.linked is not None or self.known.tags.get(MODEL) != self.known.model
-        )
-
     def _stage(self, label: StageName, id: str, marker: Marker | None) -> None:
-        ledger, kind = self.study.ledger, kind_of(label)
+        ledger, kind = self.study.ledger, known_kind(label.kind)
         have = self.known.tags.get(_tick(label))
         if marker is None:
             if kind.epochs:
                 self._epochs(label, curve(ledger, label.kind, id, None), have, complete=False)
             return
         copied = have == marker.content
-        if copied and label in self.known.verified and label not in self.lost and not self._links:
+        links = self.known.unsure_of_links or self.known.linked is not None  # the model may lack what was copied before
+        if copied and label in self.known.verified and label not in self.lost and not links:
             return
         if have is not None and not copied and EPOCHS not in have:
             raise Replace(f"{label} was computed again, with another result")
@@ -116,7 +110,12 @@ class Gathering:
         """Adds the samples of the cell's own stages that have finished."""
         for label in self.cell.names:
             name, marker = StageName(SYSTEM, label.kind, *label.titles), self.cell.markers.get(label)
-            if marker is None or kind_of(label).shared or name in self.known.verified or not self._lacks(name, marker.attempt):
+            if (
+                marker is None
+                or known_kind(label.kind).shared
+                or name in self.known.verified
+                or not self._lacks(name, marker.attempt)
+            ):
                 continue
             if points := system_points(self.study.ledger, marker.kind, marker, self.known.start):
                 self.change.points += self.runs.missing(self.known, points)
@@ -147,7 +146,7 @@ class Gathering:
         self.known.described = made_of
         results: dict[StageName, Mapping[str, object]] = {}
         for label in self.cell.names:
-            kind, marker = kind_of(label), self.cell.markers.get(label)
+            kind, marker = known_kind(label.kind), self.cell.markers.get(label)
             try:
                 if marker and (result := kind.result(finished(self.study.ledger, label, marker))):
                     results[label] = result

@@ -30,9 +30,7 @@ from grid.tracking.run import Known
 from grid.tracking.runs import Runs
 from grid.tracking.stages import Gathering, gather_report, report_record
 from grid.tracking.trials import copy_trials
-from grid.tracking.uri import default_tracking, remote, tracking_of
-
-__all__ = ["MlflowSync", "SyncResult", "TrackingUnreachable", "default_tracking", "sync", "sync_pass", "tracking_of"]
+from grid.tracking.uri import remote, tracking_of
 
 
 class TrackingUnreachable(RuntimeError):
@@ -151,8 +149,8 @@ class _Pass:
         folder = study.path / "report"
         report = report and folder.is_dir() and any(folder.iterdir())
         if report:  # first, because the descriptions of all others link to it
-            record = report_record(study, folder, min((record.start for _, record in begun), default=None))
             with self._noting("report", self.problems):
+                record = report_record(study, folder, min((record.start for _, record in begun), default=None))
                 runs.fill(REPORT, record, "report", lambda known: None, self.said)
         records = self._cells(begun)
         columns = columns_of(study)

@@ -35,9 +35,9 @@ def copy_trials(study: Study, runs: Runs, thorough: bool) -> list[str]:
             wanted.add(key)
             record = record_of(study, search, trial, parent.run_id)
             runs.fill(key, record, record.name, partial(_copy, study, runs, record, trial, thorough), said)
-    for key, known in list(runs.known.items()):
+    for key, known in runs.known.items():
         if known.tags.get(KIND) == "trial" and key not in wanted:
-            runs.hide(key)
+            runs.mark(known, HIDDEN, "true")
     return said
 
 
@@ -89,9 +89,6 @@ def _rungs(study: Study, trial: Trial) -> Iterator[tuple[str, str, list[Point]]]
     epochs = 0
     for name, marker in trial.stages:
         rows = curve(study.ledger, name.kind, marker.id, marker)
-        yield (
-            safe(f"facegrid.synced.{stage_key(name)}"),
-            marker.content,
-            [point for row in rows for point in row if point.step > epochs],
-        )
+        points = [point for row in rows for point in row if point.step > epochs]
+        yield safe(f"facegrid.synced.{stage_key(name)}"), marker.content, points
         epochs = marker.facts["epochs"]

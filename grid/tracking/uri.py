@@ -105,7 +105,9 @@ def _checked(uri: str) -> str:
             f"launch.tracking: {uri!r} names a folder, which MLflow no longer writes to; "
             "use sqlite:////absolute/path/mlflow.db, http://host:port or a database"
         )
-    if scheme == "sqlite" and rest.startswith("/") and not rest.startswith("//") and rest != "/:memory:":
+    if scheme == "sqlite" and rest.partition("?")[0] in ("", "/", "/:memory:"):
+        raise BadInput(f"launch.tracking: {uri!r} names no file, so runs would be lost; use sqlite:////absolute/path/mlflow.db")
+    if scheme == "sqlite" and rest.startswith("/") and not rest.startswith("//"):
         return f"sqlite:///{Path(rest[1:]).absolute()}"  # three slashes: relative to the working directory
     if not rest.startswith("/") and re.search("[/?#@]", rest.rpartition("@")[0]):
         # otherwise parts of a password would appear in error messages of URI parsers

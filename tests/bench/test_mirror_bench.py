@@ -24,8 +24,8 @@ from postgres import Postgres, binaries
 
 from grid.ledger.study import Study
 from grid.tracking.parallel import each, threads_for
-from grid.tracking.sync import default_tracking, sync_pass
-from grid.tracking.uri import artifacts_of, connect
+from grid.tracking.sync import sync_pass
+from grid.tracking.uri import artifacts_of, connect, default_tracking
 
 pytestmark = pytest.mark.timeout(7200)
 RUNS = int(os.environ.get("RUNS", "200"))

@@ -63,7 +63,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/execution/perform.py": "tests/unit/grid/execution/test_executor.py",
     "grid/execution/work_processes.py": "tests/unit/grid/execution/test_local.py",
     "grid/explain/pair_decision.py": "tests/integration/test_explain.py",
-    "grid/explain/pair_reference.py": "tests/integration/test_explain.py",
     "grid/export/lineage.py": "tests/unit/grid/export/test_export.py",
     "grid/export/pyfunc_model.py": "tests/unit/grid/export/test_mlflow_model.py",
     "grid/export/threshold.py": "tests/unit/grid/export/test_export.py",

@@ -66,7 +66,7 @@ def test_where_selects_one_trained_cell(make: Callable[..., Grid]) -> None:
     plan = make_plan(grid)
     write_plan(plan, grid)
     with pytest.raises(
-        BadInput, match=r"selects 2 cells of .*, and two images are for one cell; choose one, such as --where rate=low"
+        BadInput, match=r"selects 2 cells of .*, and this command takes one cell; choose one, such as --where rate=low"
     ):
         find(plan.study, {})
     with pytest.raises(BadInput, match=r"rate=low: not trained \(run\); launch the grid"):

@@ -61,6 +61,22 @@ BAD = [
         "name: a\nbase: {}\naxes:\n  b:\n    x: {detector: mtcnn, detector.name: none}\n",
         "grid.yaml:5: a level sets 'detector' and 'detector.name', of which one overwrites the other; leave one out",
     ),
+    (
+        "name: a\nbase:\n  backbone: alexnet\n  data: drawn\n  pretraining: {name: source, data: {name: drawn, 3: 4}}\n",
+        "grid.yaml:5: pretraining: keys of pretraining source are text, also in its parts; quote numbers",
+    ),
+    (
+        "name: a\nbase: {data: drawn, backbone: alexnet}\nexplainers: [{}]\n",
+        "grid.yaml:3: explainers.0: an explainer is a mapping with a name, such as {name: ",
+    ),
+    (
+        "name: a\nbase: {recipe: [1]}\naxes:\n  b:\n    x: {recipe.lr: 1}\n",
+        "grid.yaml:5: axes.b.x.recipe.lr: 'lr' is no item of a list of 1",
+    ),
+    (
+        "name: a\nbase: {}\nprotocols:\n  - {name: lfw, transforms: 3, sweep: {jpeg.quality: [10]}}\n",
+        "grid.yaml:4: protocols.0.transforms: input should be a list; found 3",
+    ),
     ("name: a\nbase: {}\nskip:\n  - {when: {b: x}, because: y}\n", "grid.yaml:4: skip rule: unknown axis 'b'"),
     (
         "name: a\nbase: {}\naxes: {b: {x: {}}}\nskip:\n  - {when: {b: [y]}, because: z}\n",

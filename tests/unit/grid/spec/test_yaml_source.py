@@ -93,7 +93,7 @@ def test_a_folder_or_binary_is_no_grid_file(tmp_path: Path) -> None:
 )
 def test_deep_set_sets_one_key(tree: Any, key: str, value: Any, wanted: Any) -> None:
     before = repr(tree)
-    assert deep_set(tree, key, value) == wanted
+    assert deep_set(tree, key, value, ValueError) == wanted
     assert repr(tree) == before
 
 
@@ -154,7 +154,8 @@ def test_settings_clash_if_one_overwrites_a_part_of_the_other(one: Any, other: A
     assert clash([("a", *one), ("b", *other)]) == clash([("a", *other), ("b", *one)]) == ((0, 1) if wanted else None)
     assert clash([("a", *one), ("a", *other)]) is None
     first, second = sorted((one, other), key=lambda item: (item[0].count(".") - item[0].endswith(".name"), item[0]))
-    alone, both = deep_set({}, *first), deep_set(deep_set({}, *first), *second)
+    alone = deep_set({}, *first, ValueError)
+    both = deep_set(alone, *second, ValueError)
     assert wanted == (not leaves(alone).items() <= leaves(both).items()), "the naive way: set both, and see what is lost"
 
 

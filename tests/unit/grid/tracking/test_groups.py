@@ -9,7 +9,9 @@ from mlflow_runs import Make, dump, edit, runs, thorough
 from scipy import stats
 
 from grid.ledger.study import Study
-from grid.tracking.groups import names_over_seeds, summary
+from grid.results.columns import Column
+from grid.tracking.groups import _means, names_over_seeds, summary
+from grid.tracking.run import Known
 from grid.tracking.sync import sync_pass
 from grid.tracking.uri import connect, tracking_of
 
@@ -146,3 +148,16 @@ def test_a_share_stays_between_0_and_1() -> None:
 def test_names_over_seeds_are_a_group_of_their_own() -> None:
     assert names_over_seeds("lfw view 2/eer")["low"] == "lfw view 2 over seeds/eer_low"
     assert len(set(names_over_seeds("x" * 250).values())) == 3
+
+
+def test_the_interval_of_a_difference_may_go_below_0_and_that_of_an_auc_ends_at_1() -> None:
+    seeds = [{"x/change": -0.1, "x/auc": 0.9}, {"x/change": -0.3, "x/auc": 0.99}, {"x/change": -0.2, "x/auc": 1.0}]
+    known = [Known("run", "name", "FINISHED", None, 0, {}, {}, metrics, set()) for metrics in seeds]
+    columns = [
+        ("x/change", Column("x", "change", "change", True, 2, signed=True)),
+        ("x/auc", Column("x", "auc", "AUC", False, 3)),
+    ]
+    change, auc = (one.summary for one in _means(known, columns))
+    half = stats.t.ppf(0.975, 2) * stats.sem([-0.1, -0.3, -0.2])
+    assert (change.low, change.high) == pytest.approx((-0.2 - half, -0.2 + half))
+    assert auc.high == 1.0

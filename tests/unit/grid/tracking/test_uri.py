@@ -60,6 +60,12 @@ def test_a_password_that_no_parser_understands_is_refused_without_being_shown(tm
     assert "er2" not in str(error.value)
 
 
+@pytest.mark.parametrize("uri", ["sqlite:///:memory:", "sqlite://", "sqlite:///", "sqlite:///:memory:?cache=shared"])
+def test_a_database_without_a_file_is_refused(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(BadInput, match=r"names no file, so runs would be lost; use sqlite:////absolute"):
+        tracking_of({"tracking": uri}, tmp_path)
+
+
 def test_a_study_keeps_no_password(make, tmp_path: Path) -> None:
     from grid.execution.launch import write_plan
     from grid.plan.plan import make_plan
