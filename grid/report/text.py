@@ -43,9 +43,8 @@ def value_and_interval(entry: Mapping[str, Any] | None, digits: int, factor: flo
     """
     if entry is None or entry.get("value") is None:
         return "–", ""
-    value, *ends = (entry.get(key) for key in ("value", "low", "high"))
-    spread = ", ".join(f"{factor * end:.{digits}f}" for end in ends if end is not None)
-    return f"{factor * value:.{digits}f}", f"[{spread}]" if spread else ""
+    spread = ", ".join(f"{factor * entry[end]:.{digits}f}" for end in ("low", "high") if entry.get(end) is not None)
+    return f"{factor * entry['value']:.{digits}f}", f"[{spread}]" if spread else ""
 
 
 def records_csv(records: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
