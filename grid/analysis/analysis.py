@@ -143,8 +143,9 @@ def _metric(
     negligible: bool,
 ) -> MetricAnalysis:
     values = values_of(column, seen, scored, drawn)
-    known = drawn is not None and column.key in drawn.drawn
-    covariance = partial(drawn.covariance, column.key) if drawn and known else None
+    known = drawn if drawn and column.key in drawn.drawn else None
+    contrasts = CellContrasts(column.key, groups, np.asarray(values, np.float64), known)
+    covariance = partial(known.covariance, column.key) if known else None
     found = effects(
         [one.levels for one in seen],
         [one.replicate for one in seen],
@@ -155,21 +156,8 @@ def _metric(
         negligible=negligible,
     )
     compared = None
-    if scored and drawn and known:
-        compared = comparisons(
-            column.key,
-            groups,
-            values,
-            drawn,
-            scores=scored.scores,
-            same=scored.same,
-            folds=scored.folds,
-            subjects=scored.subjects,
-            lower_is_better=column.lower_is_better,
-            margin=margin,
-            asked=asked,
-        )
-    contrasts = CellContrasts(column.key, groups, np.asarray(values, np.float64), drawn if known else None)
+    if scored and known:
+        compared = comparisons(contrasts, scored, lower_is_better=column.lower_is_better, margin=margin, asked=asked)
     return MetricAnalysis(column, found, compared, contrasts)
 
 

@@ -7,7 +7,7 @@ have 124,750 pairs: the correction for all of them would hide most differences.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from grid.analysis.cell_contrasts import CellContrasts
 from grid.analysis.item_tests import Check, item_tests
-from modules.metrics.paired_bootstrap import PairedBootstrap
+from grid.analysis.observations import Items
 from modules.metrics.paired_tests import Estimate, equivalence, holm, student
 
 LEVEL = 0.05
@@ -100,30 +100,19 @@ class Comparisons:
 
 
 def comparisons(
-    metric: str,
-    groups: Sequence[Sequence[int]],
-    values: Sequence[float],
-    drawn: PairedBootstrap,
+    cells: CellContrasts,
+    scored: Items,
     *,
-    scores: np.ndarray,
-    same: np.ndarray,
-    folds: np.ndarray,
-    subjects: tuple[np.ndarray, np.ndarray] | None = None,
     lower_is_better: bool = False,
     margin: float = MARGIN,
     asked: Collection[int] = (),
     most: int = MOST_CELLS,
 ) -> Comparisons:
-    """Compares every two cells, or of more than ``most`` the best; their variances are those of ``CellContrasts``.
+    """Compares every two cells, or of more than ``most`` the best.
 
     Args:
-        metric: ``auc``, ``ten_fold``, ...: a key of ``drawn``.
-        groups: the observations of each cell.
-        values: (observations,) of the metric.
-        drawn: of the observations.
-        scores: (observations, n).
-        same, folds: (n,).
-        subjects: (n,) each, of the pairs' first and second images; None if unknown.
+        cells: with resampled observations.
+        scored: the scores of the observations.
         margin: differences below it do not matter; in the unit of the metric.
         asked: numbers of cells to compare even if they are not among the best.
         most: number of the best cells that are compared.
@@ -131,21 +120,20 @@ def comparisons(
     Raises:
         ValueError: the margin is not above 0.
     """
-    cells = CellContrasts(metric, groups, np.asarray(values, np.float64), drawn)
     means = cells.means
-    order = sorted(range(len(groups)), key=lambda number: means[number], reverse=not lower_is_better)
+    order = sorted(range(len(means)), key=lambda number: means[number], reverse=not lower_is_better)
     more = tuple(cell for cell in order[most:] if cell in asked)
-    check = item_tests(metric, groups, scores, same, folds, subjects)
+    check = item_tests(cells.metric, cells.groups, scored)
     found: list[Comparison] = []
     equal: list[float] = []
     for one, other in itertools.combinations([*order[:most], *more], 2):
-        weights = np.zeros(len(groups))
+        weights = np.zeros(len(means))
         weights[one], weights[other] = 1, -1
         moments = cells.moments(weights)
-        assert moments is not None, metric
+        assert moments is not None, cells.metric
         value = means[one] - means[other]
         equal.append(equivalence(value, *moments, margin))
-        found.append(Comparison(one, other, student(value, *moments, drawn.units), 1.0, 1.0, check(one, other)))
+        found.append(Comparison(one, other, student(value, *moments, cells.units), 1.0, 1.0, check(one, other)))
     adjusted, equivalent = holm([pair.difference.p for pair in found]), holm(equal)
     tested = [pair.check for pair in found if pair.check]  # of all pairs or of none: the metric decides
     corrected = [replace(one, adjusted=p) for one, p in zip(tested, holm([one.p for one in tested]), strict=True)]

@@ -37,7 +37,7 @@ class Design:
         """The combinations of levels of a term, and (combinations, parameters of the term): effect = row @ parameters."""
         rows = np.ones((1, 1))
         for axis in term:
-            rows = np.kron(rows, _coding(len(self.levels[axis])))
+            rows = np.kron(rows, coding(len(self.levels[axis])))
         return list(itertools.product(*(self.levels[axis] for axis in term))), rows
 
 
@@ -77,7 +77,7 @@ def _matrix(
     for term in terms:
         block = np.ones((len(cells), 1))
         for axis in term:
-            coded = _coding(len(levels[axis]))[[levels[axis].index(cell[axis]) for cell in cells]]
+            coded = coding(len(levels[axis]))[[levels[axis].index(cell[axis]) for cell in cells]]
             block = (block[:, :, None] * coded[:, None, :]).reshape(len(cells), -1)
         blocks.append(block)
         columns[term] = range(width, width + block.shape[1])
@@ -85,7 +85,7 @@ def _matrix(
     return np.hstack(blocks), columns
 
 
-def _coding(levels: int) -> np.ndarray:
+def coding(levels: int) -> np.ndarray:
     """Sum coding (levels, levels - 1): the last level is minus the sum of the others."""
     return np.vstack([np.eye(levels - 1), -np.ones(levels - 1)])
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid.analysis.design import Design, Term, design
+from grid.analysis.design import Design, Term, coding, design
 from grid.analysis.variance_components import SeedVariance, seed_variance
 from modules.metrics.paired_tests import Estimate, holm, student, wald
 
@@ -172,8 +172,7 @@ def _inverse(matrix: np.ndarray, replicates: Sequence[int]) -> np.ndarray:
     """(parameters, n): least-squares estimates of the parameters, adjusted for the replicates where they are crossed."""
     _, place = np.unique(np.asarray(replicates), return_inverse=True)
     count = int(place.max()) + 1
-    blocks = (np.vstack([np.eye(count - 1), -np.ones(count - 1)]))[place]
-    whole = np.hstack([matrix, blocks])
+    whole = np.hstack([matrix, coding(count)[place]])
     if np.linalg.matrix_rank(whole) < whole.shape[1]:
         whole = matrix
     return np.linalg.pinv(whole)[: matrix.shape[1]]

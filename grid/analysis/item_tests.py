@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 
+from grid.analysis.observations import Items
 from modules.metrics.auc_jackknife import AUCJackknife
 from modules.metrics.intervals import placements
 from modules.metrics.paired_bootstrap import held_out_decisions
@@ -31,22 +32,14 @@ class Check:
     adjusted: float = 1.0
 
 
-def item_tests(
-    metric: str,
-    groups: Sequence[Sequence[int]],
-    scores: np.ndarray,
-    same: np.ndarray,
-    folds: np.ndarray,
-    subjects: tuple[np.ndarray, np.ndarray] | None,
-) -> Callable[[int, int], Check | None]:
+def item_tests(metric: str, groups: Sequence[Sequence[int]], scored: Items) -> Callable[[int, int], Check | None]:
     """The classical test of any two cells under a metric: DeLong's for ``auc``, McNemar's for accuracies; None for others.
 
     Args:
         groups: the observations of each cell.
-        scores: (observations, n).
-        same, folds: (n,).
-        subjects: (n,) each, of the pairs' first and second images; None if unknown.
+        scored: their scores.
     """
+    scores, same, subjects = scored.scores, scored.same, scored.subjects
 
     @cache
     def jackknife(cell: int) -> AUCJackknife | None:
@@ -61,7 +54,7 @@ def item_tests(
 
     @cache
     def decided(cell: int) -> np.ndarray:
-        return np.mean([decisions(metric, scores[one], same, folds) for one in groups[cell]], axis=0)  # type: ignore[no-any-return]
+        return np.mean([decisions(metric, scores[one], same, scored.folds) for one in groups[cell]], axis=0)  # type: ignore[no-any-return]
 
     def areas(one: int, other: int) -> Check:
         first, second = jackknife(one), jackknife(other)

@@ -50,9 +50,9 @@ class Items:
     same: np.ndarray
     folds: np.ndarray
     subjects: tuple[np.ndarray, np.ndarray] | None
-    unknown: str
-    left_out: int
-    verifier: bool
+    unknown: str = ""
+    left_out: int = 0
+    verifier: bool = False
 
 
 def observations(table: Table, protocol: str) -> tuple[list[Observation], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,13 +69,9 @@ def _cells(first: Study, second: Study, shared: Cells) -> Iterable[Change]:
 
 def _settings(kind: str, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[Change]:
     """A change per key and pair of values, with the number of cells that have it."""
-    counts: dict[tuple[str, str, str], int] = {}
-    for one, other in pairs:
-        for key in dict.fromkeys((*one, *other)):
-            values = tuple(_shown(side, key) for side in (one, other))
-            if values[0] != values[1]:
-                counts[key, values[0], values[1]] = counts.get((key, values[0], values[1]), 0) + 1
-    return [Change(kind, key, one, other, count, len(pairs)) for (key, one, other), count in counts.items()]
+    values = ((key, _shown(one, key), _shown(other, key)) for one, other in pairs for key in dict.fromkeys((*one, *other)))
+    counts = Counter(change for change in values if change[1] != change[2])
+    return [Change(kind, *change, count, len(pairs)) for change, count in counts.items()]
 
 
 def _shown(tree: Mapping[str, Any], key: str) -> str:

@@ -12,7 +12,7 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,8 @@ class Answers:
     def join(self) -> str:
         """Adds a participant to one of the smallest groups, drawn at random; returns the token, which is stored nowhere."""
         token = secrets.token_urlsafe(32)
-        orders = [_shuffled([pair.id for pair in self.design.pairs]) for _ in PASSES]
+        ids = [pair.id for pair in self.design.pairs]
+        orders = [secrets.SystemRandom().sample(ids, len(ids)) for _ in PASSES]
         with self._transaction() as database:
             counts = dict.fromkeys(self.design.letters, 0)
             counts |= dict(database.execute("SELECT letter, COUNT(*) FROM participants GROUP BY letter"))
@@ -198,9 +199,3 @@ def why_kept(file: Path) -> str:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def _shuffled(ids: Sequence[str]) -> list[str]:
-    order = list(ids)
-    secrets.SystemRandom().shuffle(order)
-    return order

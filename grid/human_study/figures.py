@@ -67,12 +67,9 @@ def curves(analysis: Analysis, sample: Sample) -> bytes:
 
 
 def _figure(width: float, height: float) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure((width, height), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure((width, height), dpi=DPI, layout="constrained")
 
 
 def _panels(figure: Any, groups: Sequence[Group]) -> list[tuple[Any, Group]]:

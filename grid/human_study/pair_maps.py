@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -87,9 +86,8 @@ def _maps(letter: str, one: Explained) -> GroupMaps:
         maps, name = np.maximum(maps, 0.0), f"{name}, negative values as 0"  # as in the paper's Section III.B
     signed = bool(maps.min(initial=0.0) < 0) and one.scale(name, maps).signed
     high = 1.0 if name == NORMALIZED else float(np.quantile(np.abs(maps) if signed else maps, SHARE))
-    config: dict[str, Any] = dict(one.manifest.get("config") or {})
-    for key in ("chosen", "pairs", "images"):
-        config.pop(key, None)  # the pairs are in the design
+    config = dict(one.manifest.get("config") or {})
+    config = {key: value for key, value in config.items() if key not in ("chosen", "pairs", "images")}  # they are in the design
     group = Group(
         letter=letter, title=one.title, map=name, low=-high if signed else 0.0, high=high, signed=signed, config=config
     )

@@ -18,7 +18,7 @@ from grid.human_study.raters import Raters
 from grid.spec.grid_file import BadInput
 
 AT_ONCE = 30
-PATIENCE = 60.0  # seconds of trying to reach the collector
+PATIENCE = 60.0  # seconds of waiting for a collector that has too many requests
 
 
 class Client:

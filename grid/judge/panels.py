@@ -20,11 +20,11 @@ METHOD = "corr_rise"  # sees the network as a black box
 
 def worst_pairs(protocols: Sequence[ProtocolConfig]) -> list[dict[str, Any]]:
     """A stage for each protocol with pairs of images."""
-    found = []
-    for one in protocols:
-        if evaluation_task(one.task).pairs:
-            found.append({"name": "worst_pairs", "label": f"worst pairs of {one.title}", "protocol": one.title})
-    return found
+    return [
+        {"name": "worst_pairs", "label": f"worst pairs of {one.title}", "protocol": one.title}
+        for one in protocols
+        if evaluation_task(one.task).pairs
+    ]
 
 
 def differentials(plan: Plan, resolver: InputResolver) -> list[dict[str, Any]]:

@@ -63,10 +63,9 @@ class Finding:
     @property
     def words(self) -> str:
         """Such as "order: BGR gives 99.1 % (distance 5.24), RGB 93.4 % (3.02); RGB looks wrong"."""
-        order = sorted(self.tried, key=lambda one: (one.choice != self.best, -one.distance))
-        first, *rest = [f"{100 * one.accuracy:.1f} % ({one.distance:.2f})" for one in order]
-        given = [f"{order[0].choice} gives {first.replace('(', '(distance ')}"]
-        given += [f"{one.choice} {numbers}" for one, numbers in zip(order[1:], rest, strict=True)]
+        best, *others = sorted(self.tried, key=lambda one: (one.choice != self.best, -one.distance))
+        given = [f"{best.choice} gives {100 * best.accuracy:.1f} % (distance {best.distance:.2f})"]
+        given += [f"{one.choice} {100 * one.accuracy:.1f} % ({one.distance:.2f})" for one in others]
         verdict = f"{self.before} looks wrong" if self.wrong else f"no other is clearly better than {self.before}"
         return f"{self.part}: {', '.join(given)}; {verdict}"
 

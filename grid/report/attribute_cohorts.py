@@ -49,16 +49,11 @@ class CohortTable:
 
     grouping: str
     title: str
-    percent: bool
+    unit: str  # what the title lacks: percent
     start: str
     end: str
     lines: tuple[CohortLine, ...]
     gaps: tuple[GapLine, ...]
-
-    @property
-    def unit(self) -> str:
-        """What the title lacks: percent."""
-        return " [%]" if self.percent else ""
 
 
 def cohort_tables(board: Board) -> list[CohortTable]:
@@ -118,7 +113,7 @@ def _table(board: Board, grouping: str, key: str, title: str, percent: bool) -> 
         for row, cohort, images, entry, apart in found
     )
     scale = printed({"value": start}, percent)[0], printed({"value": end}, percent)[0]
-    return CohortTable(grouping, title, percent, *scale, lines, tuple(gaps))
+    return CohortTable(grouping, title, " [%]" if percent else "", *scale, lines, tuple(gaps))
 
 
 def _p(entry: dict[str, Any]) -> str:

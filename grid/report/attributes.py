@@ -12,6 +12,7 @@ import numpy as np
 from grid.evaluation.attribute_figures import MOST_CLASSES
 from grid.report.charts import Frame
 from grid.report.markdown import joined, pipe_table, plain
+from grid.report.text import value_and_interval
 from grid.results.combinations import Combination, grouped, mean_entry
 from grid.results.rows import Row, Table
 
@@ -98,14 +99,8 @@ class Board:
 
 
 def printed(entry: Mapping[str, Any] | None, percent: bool) -> tuple[str, str]:
-    """(value, interval) of an entry; a dash without a value."""
-    if entry is None or entry.get("value") is None:
-        return "–", ""
-    factor, digits = (100, 1) if percent else (1, 2)
-    value = f"{entry['value'] * factor:.{digits}f}"
-    if entry.get("low") is None:
-        return value, ""
-    return value, f"[{entry['low'] * factor:.{digits}f}, {entry['high'] * factor:.{digits}f}]"
+    """See ``value_and_interval``."""
+    return value_and_interval(entry, 1, 100) if percent else value_and_interval(entry, 2)
 
 
 def boards(table: Table) -> list[Board]:

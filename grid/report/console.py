@@ -75,15 +75,14 @@ def _table(name: str, found: rows.Table, protocols: list[str]) -> RichTable:
 
 def _swept(found: rows.Table, sweep: Sweep) -> RichTable:
     """A sweep's headline numbers: a line per cell and value of the setting."""
-    shown = [column for column in columns_of(found, sweep) if column.headline]
+    columns = columns_of(found, sweep)
     out = _empty(Text(sweep.title))
     out.add_column("Cell", overflow="fold")
-    for heading in (sweep.setting, *(column.title for column in shown)):
+    for heading in (sweep.setting, *(column.title for column in columns if column.headline)):
         out.add_column(Text(heading.replace(", ", ",\n").replace("-", "-\n")), justify="right", no_wrap=True)
     before = None
-    for row, text, _ in sweep_lines(found, sweep):
-        protocol = dict(sweep.lines)[text]
-        numbers = [_shown(column, sweep.value(row, protocol, column)) for column in shown]
+    for row, text, values in sweep_lines(found, sweep):
+        numbers = [_shown(column, value) for column, value in zip(columns, values, strict=True) if column.headline]
         out.add_row(Text("" if row is before else row.title), Text(text), *numbers)
         before = row
     return out

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from grid.ledger.ledger import Damaged
 from grid.ledger.study import Study
+from grid.results.combinations import SCORES
 from grid.results.rows import Row
 from grid.spec.stage_name import EVALUATE, TRAIN, StageName
 
@@ -17,18 +19,23 @@ STEP = 1 / 300  # fraction of the plot's side: every omitted point is at most th
 def has_scores(row: Row, protocol: str) -> bool:
     """Whether a cell has scores of single pairs under a protocol."""
     marker = row.markers.get(StageName(EVALUATE, protocol))
-    return marker is not None and "scores.parquet" in marker.outputs
+    return marker is not None and SCORES in marker.outputs
 
 
 def pair_scores(study: Study, row: Row, protocol: str) -> tuple[np.ndarray, np.ndarray] | None:
     """(scores (n,), whether the pairs are genuine (n,)) of a cell under a protocol; None if it has none."""
-    import pyarrow.parquet
-
     if not has_scores(row, protocol):
         return None
-    marker = row.markers[StageName(EVALUATE, protocol)]
-    columns = pyarrow.parquet.read_table(study.ledger.path(marker, "scores.parquet"), columns=["score", "same"])
-    return columns["score"].to_numpy(), columns["same"].to_numpy()
+    table = score_table(study, row, protocol, ["score", "same"])
+    return table["score"].to_numpy(), table["same"].to_numpy()
+
+
+def score_table(study: Study, row: Row, protocol: str, columns: Sequence[str]) -> Any:
+    """These columns of the scores of a cell that has some under a protocol, as a table of pyarrow."""
+    import pyarrow.parquet
+
+    path = study.ledger.path(row.markers[StageName(EVALUATE, protocol)], SCORES)
+    return pyarrow.parquet.read_table(path, columns=list(columns))
 
 
 def thin(x: np.ndarray, y: np.ndarray, step: float = STEP) -> np.ndarray:

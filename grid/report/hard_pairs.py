@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from grid.ledger.study import Study
-from grid.report.curves import has_scores
+from grid.report.curves import has_scores, score_table
 from grid.report.text import records_csv
 from grid.results.rows import Row, Table
-from grid.spec.stage_name import EVALUATE, StageName
 from modules.metrics.roc import Curve
 
 SHOWN = 10  # pairs of each kind in the page
@@ -75,7 +74,7 @@ def _board(study: Study, rows: Sequence[Row], protocol: str) -> Board | None:
     before: tuple[list[str], list[str]] | None = None
     index = np.zeros(0, int)
     for row in rows:
-        columns = _columns(study, row, protocol)
+        columns = score_table(study, row, protocol, ["left", "right", "same", "score"])
         scores, same = columns["score"].to_numpy(), columns["same"].to_numpy()
         if len(scores) > MOST:
             return None
@@ -88,13 +87,6 @@ def _board(study: Study, rows: Sequence[Row], protocol: str) -> Board | None:
             index, before = np.array([places[key] for key in zip(*keys, strict=True)]), keys
         parts.append((index, scores, scores - Curve.of(scores, same).best()[1]))
     return _ranked(protocol, list(places), np.array(kinds), parts, len(rows))
-
-
-def _columns(study: Study, row: Row, protocol: str) -> Any:
-    import pyarrow.parquet
-
-    path = study.ledger.path(row.markers[StageName(EVALUATE, protocol)], "scores.parquet")
-    return pyarrow.parquet.read_table(path, columns=["left", "right", "same", "score"])
 
 
 def _ranked(

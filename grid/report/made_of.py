@@ -72,21 +72,24 @@ def _without(planned: Mapping[str, Any], names: Collection[str]) -> Mapping[str,
     return planned if planned["id"] is None else {key: value for key, value in planned.items() if key not in names}
 
 
-def _own_component(value: Any) -> bool:
+def _nodes(value: Any) -> Iterator[Any]:
+    """A JSON value and all values in it."""
+    yield value
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for one in inner:
+        yield from _nodes(one)
+
+
+def _own_component(cell: Mapping[str, Any]) -> bool:
     """Whether a config names a module of the user's: a dotted name, which no component of facegrid has."""
-    if isinstance(value, Mapping):
-        name = value.get("name")
-        return (isinstance(name, str) and "." in name) or any(map(_own_component, value.values()))
-    return isinstance(value, list) and any(map(_own_component, value))
+    names = (node.get("name") for node in _nodes(cell) if isinstance(node, Mapping))
+    return any(isinstance(name, str) and "." in name for name in names)
 
 
-def _paths(value: Any) -> set[str]:
+def _paths(record: Mapping[str, Any]) -> set[str]:
     """The absolute paths in a record: configs make every path absolute."""
-    if isinstance(value, Mapping):
-        return set().union(*map(_paths, value.values()))
-    if isinstance(value, list):
-        return set().union(*map(_paths, value))
-    return {value} if isinstance(value, str) and value.startswith("/") and "\0" not in value else set()
+    texts = (node for node in _nodes(record) if isinstance(node, str))
+    return {text for text in texts if text.startswith("/") and "\0" not in text}
 
 
 def _stats(paths: Iterable[Path]) -> Iterator[str]:

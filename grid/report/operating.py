@@ -9,6 +9,7 @@ from typing import Any
 
 from grid.report.latex import latex_file, latex_lines
 from grid.report.markdown import joined, pipe_table, plain
+from grid.report.text import value_and_interval
 from grid.results.combinations import Combination, distinct, grouped, mean_entry
 from grid.results.rows import Row, Table
 from grid.spec.measure import in_percent
@@ -79,10 +80,7 @@ def _fields(replicates: Sequence[Mapping[str, Any]], fmr: str) -> tuple[tuple[st
 
 
 def _percent(entries: Sequence[Mapping[str, Any] | None]) -> tuple[str, str]:
-    if (mean := mean_entry(entries)) is None:
-        return "–", ""
-    value, low, high = (100 * mean[key] for key in ("value", "low", "high"))
-    return f"{value:.2f}", f"[{low:.2f}, {high:.2f}]"
+    return value_and_interval(mean_entry(entries), 2, 100)
 
 
 def operating_records(table: Table) -> list[dict[str, Any]]:
@@ -100,10 +98,8 @@ def operating_records(table: Table) -> list[dict[str, Any]]:
                 record = {"protocol": protocol, "target_fmr": float(target), "cell": row.cell.id, "levels": row.title}
                 record |= {name: point[name] for name in ("threshold", "lowest", "highest", "support")}
                 for rate, entry in rates.items():
-                    ends = {
-                        f"{rate}{end}": entry and entry[key] for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
-                    }
-                    record |= ends
+                    for end, key in (("", "value"), ("_low", "low"), ("_high", "high")):
+                        record[f"{rate}{end}"] = entry and entry[key]
                 found.append(record)
     return sorted(found, key=lambda one: (table.compared.index(one["protocol"]), -one["target_fmr"]))
 

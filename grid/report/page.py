@@ -160,21 +160,11 @@ def left_for_pictures(found: Sequence[sheets.Sheet], view: View | None) -> int:
 
 def parts(charted: bool, viewed: bool) -> tuple[str, str]:
     """(style, script) of the page: with charts, which include their library, and with the view of explanations."""
-    charts_folder = HERE / "interactive"
-    styles = [
-        HERE / "page.css",
-        *([charts_folder / "charts.css"] if charted else []),
-        *([HERE / "page_view.css"] if viewed else []),
-    ]
-    scripts = [HERE / "page.js"]
-    if charted:
-        scripts += [
-            charts_folder / "echarts" / "echarts.js",
-            *(charts_folder / f"{name}.js" for name in CHARTS),
-            charts_folder / "start.js",
-        ]
-    scripts += [HERE / "page_view.js"] if viewed else []
-    return tuple("\n".join(file.read_text(encoding="utf-8") for file in files) for files in (styles, scripts))  # type: ignore[return-value]
+    styles = ["page.css"] + ["interactive/charts.css"] * charted + ["page_view.css"] * viewed
+    library = [f"interactive/{name}.js" for name in ("echarts/echarts", *CHARTS, "start")]
+    scripts = ["page.js"] + library * charted + ["page_view.js"] * viewed
+    style, script = ("\n".join((HERE / name).read_text(encoding="utf-8") for name in names) for names in (styles, scripts))
+    return style, script
 
 
 def common(configs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

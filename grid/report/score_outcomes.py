@@ -10,6 +10,7 @@ from typing import Any
 from grid.report.markdown import joined, pipe_table, plain
 from grid.report.scores import number_title
 from grid.report.table_csv import cells_csv
+from grid.report.text import value_and_interval
 from grid.results.by_cell import grouped_by_cell
 from grid.results.rows import Row
 from grid.results.score_outcomes import OutcomeScore
@@ -66,11 +67,9 @@ def fields(one: OutcomeScore) -> list[tuple[str, str]]:
     """(mean, interval and number of pairs) of each of ``OUTCOMES``."""
     found = []
     for kind in OUTCOMES:
-        if entry := one.means.get(kind):
-            ends = "" if entry["low"] is None else f"[{entry['low']:.3f}, {entry['high']:.3f}] "
-            found.append((f"{entry['value']:.3f}", f"{ends}{entry['pairs']}"))
-        else:
-            found.append(("–", ""))
+        entry = one.means.get(kind, {})
+        value, spread = value_and_interval(entry, 3)
+        found.append((value, f"{spread} {entry.get('pairs', '')}".strip()))
     return found
 
 

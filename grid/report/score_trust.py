@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from grid.report.markdown import joined, pipe_table, plain
 from grid.report.scores import number_title
 from grid.report.table_csv import cells_csv
+from grid.report.text import value_and_interval
 from grid.results.by_cell import grouped_by_cell
 from grid.results.rows import Row
 from grid.results.score_trust import Number, Trust
@@ -57,9 +58,10 @@ def fields(one: Trust) -> list[tuple[str, str]]:
     found = one.agreement
     p = "–" if found["p"] is None else f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001"
     verdict = "uses the ground truth" if one.known else VERDICTS.get(found["verdict"], "unclear")
-    within, spread = _number(found["within"])
+    within, spread = value_and_interval(found["within"], 2)
     pairs = f"{spread} {found['within']['pairs']}".strip()
-    return [(named(one.score), ""), _number(found), (p, ""), (within, pairs), (str(found["maps"]), ""), (verdict, "")]
+    correlation, maps = value_and_interval(found, 2), str(found["maps"])
+    return [(named(one.score), ""), correlation, (p, ""), (within, pairs), (maps, ""), (verdict, "")]
 
 
 def sentence(one: Trust) -> str:
@@ -68,7 +70,7 @@ def sentence(one: Trust) -> str:
     if found["verdict"] == TOO_FEW:
         few = f"{found['maps']} maps are too few to judge a score"
         return f"{score}: {few}; with fewer than {FEWEST}, even the same order may be luck."
-    value = "undefined" if found["value"] is None else " ".join(part for part in _number(found) if part)
+    value = "undefined" if found["value"] is None else " ".join(value_and_interval(found, 2)).strip()
     if found["verdict"] == AGREES:
         return (
             f"{score} ranks these {found['maps']} maps much as {truth} does ({value}): it can be trusted to choose among them."
@@ -91,13 +93,6 @@ def _repeats(some: Sequence[Trust]) -> str:
         "subjects, or independent groups of subjects where there are ten. The correlation of the ground truth between two "
         f"halves of them {known}: near 0, it orders the maps by chance, and no score can agree with it."
     )
-
-
-def _number(entry: Mapping[str, Any]) -> tuple[str, str]:
-    if entry["value"] is None:
-        return "–", ""
-    spread = "" if entry["low"] is None else f"[{entry['low']:.2f}, {entry['high']:.2f}]"
-    return f"{entry['value']:.2f}", spread
 
 
 def trust_markdown(found: Sequence[Board], name: str) -> str:

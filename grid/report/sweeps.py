@@ -13,9 +13,10 @@ from grid.results.sweeps import Sweep
 
 def sweep_lines(table: Table, sweep: Sweep) -> Iterator[tuple[Row, str, list[Result | None]]]:
     """(cell, value of the setting as text, numbers by column), for each cell with a result."""
+    columns = columns_of(table, sweep)
     for row in table.lines:
         for text, protocol in sweep.lines:
-            values = [sweep.value(row, protocol, column) for column in columns_of(table, sweep)]
+            values = [sweep.value(row, protocol, column) for column in columns]
             if any(value is not None for value in values):
                 yield row, text, values
 

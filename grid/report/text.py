@@ -34,6 +34,19 @@ def spreadsheet(text: str) -> str:
     return "'" + text if text[:1] and text[0] in FORMULA else text
 
 
+def value_and_interval(entry: Mapping[str, Any] | None, digits: int, factor: float = 1) -> tuple[str, str]:
+    """Both as printed, such as ``0.50`` and ``[0.40, 0.60]``; a dash without a value, and no interval without its ends.
+
+    Args:
+        entry: with ``value``, and ``low`` and ``high`` if they are known.
+        factor: 100 prints percent.
+    """
+    if entry is None or entry.get("value") is None:
+        return "–", ""
+    spread = ", ".join(f"{factor * entry[end]:.{digits}f}" for end in ("low", "high") if entry.get(end) is not None)
+    return f"{factor * entry['value']:.{digits}f}", f"[{spread}]" if spread else ""
+
+
 def records_csv(records: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
     """A line per record, with these of its values, or all; None is an empty field. Empty without both. See ``csv_text``."""
     columns = columns or list(records[0] if records else ())

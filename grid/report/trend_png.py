@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from grid.figure_png import figure_png
 from grid.report.plots.canvas import COLORS, DASHES, text
@@ -35,18 +36,17 @@ def trend_png(trend: Trend, study: str) -> bytes:
     return figure_png(figure)
 
 
-def _draw(axes: object, trend: Trend, line: Line, number: int) -> None:
+def _draw(axes: Any, trend: Trend, line: Line, number: int) -> None:
     scale = 100 if trend.column.percent else 1
     round_, hue = divmod(number, len(COLORS))
     values = [point.value for point in line.points]
     middle = [scale * float(one.value or 0.0) for one in values]
-    low = [scale * (one.low if one.low is not None else one.value) for one in values]  # type: ignore[operator]
-    high = [scale * (one.high if one.high is not None else one.value) for one in values]  # type: ignore[operator]
+    low, high = ([getattr(one, end) for one in values] for end in ("low", "high"))
     spread = [
-        [max(0.0, at - down) for at, down in zip(middle, low, strict=True)],
-        [max(0.0, up - at) for at, up in zip(middle, high, strict=True)],
+        [0.0 if end is None else max(0.0, at - scale * end) for at, end in zip(middle, low, strict=True)],
+        [0.0 if end is None else max(0.0, scale * end - at) for at, end in zip(middle, high, strict=True)],
     ]
-    axes.errorbar(  # type: ignore[attr-defined]
+    axes.errorbar(
         [_beside(point.x, trend, number) for point in line.points],
         middle,
         yerr=spread,
@@ -72,14 +72,14 @@ def _beside(x: float, trend: Trend, number: int) -> float:
     return x + (max(places) - min(places)) * shift
 
 
-def _ticks(axes: object, trend: Trend) -> None:
+def _ticks(axes: Any, trend: Trend) -> None:
     """Ticks at the measured places if there are few, so that each can be read."""
     places = {point.x: point.text for line in trend.lines for point in line.points}
     if trend.logarithmic:
-        axes.set_xscale("log")  # type: ignore[attr-defined]
-        axes.minorticks_off()  # type: ignore[attr-defined]
+        axes.set_xscale("log")
+        axes.minorticks_off()
     if len(places) <= 8:
-        axes.set_xticks(*_labeled(places, math.log if trend.logarithmic else float))  # type: ignore[attr-defined]
+        axes.set_xticks(*_labeled(places, math.log if trend.logarithmic else float))
 
 
 def _labeled(places: Mapping[float, str], scale: Callable[[float], float]) -> tuple[list[float], list[str]]:

@@ -30,20 +30,14 @@ class View:
     """Attributes:
     data: JSON; see ``_packed``.
     shown, images: how many of the probe images (a pair counts as two) are inside the page, and how many there are.
-    sheets: names of the PNG files beside the page.
-    without: cells that have no sheets of their own.
-    store: where the raw maps are.
     """
 
     data: str
     shown: int
     images: int
-    sheets: tuple[str, ...]
-    without: int
-    store: str
 
 
-def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without: int = 0, budget: int = BUDGET) -> View | None:
+def view(study: Study, rows: Sequence[Row], budget: int = BUDGET) -> View | None:
     """The view; None if no cell has a map or a refusal."""
     cells = [(row, of_cell(study, row)) for row in rows]
     cells = [(row, works) for row, works in cells if works]
@@ -75,7 +69,7 @@ def view(study: Study, rows: Sequence[Row], sheets: Sequence[str] = (), without:
         "blobs": [packed.blobs[n] for n in used],
         "colors": {name: _colors(signed) for name, signed in (("sequential", False), ("diverging", True))},
     }
-    return View(json.dumps(data, separators=(",", ":")), len(columns), len(keys), tuple(sheets), without, str(study.store))
+    return View(json.dumps(data, separators=(",", ":")), len(columns), len(keys))
 
 
 class _Packed:

@@ -120,7 +120,7 @@ def mean_result(found: Sequence[Result], share: bool = False) -> Result:
     count, mean = len(values), sum(values) / len(values)
     lows, highs = ([getattr(one, name) for one in found] for name in ("low", "high"))
     ends = [None if None in some else sum(some) / count for some in (lows, highs)]
-    seeds = None
+    seeds: tuple[float | None, float | None] = (None, None)
     if count > 1:
         variance = sum((value - mean) ** 2 for value in values) / (count - 1) / count
         found_by_t = student(mean, variance, count - 1, count)
@@ -135,8 +135,8 @@ def mean_result(found: Sequence[Result], share: bool = False) -> Result:
         high=ends[1],
         se=None,
         sd=None,
-        seeds_low=seeds[0] if seeds else None,
-        seeds_high=seeds[1] if seeds else None,
+        seeds_low=seeds[0],
+        seeds_high=seeds[1],
         replicates=count,
     )
 

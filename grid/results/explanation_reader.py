@@ -65,8 +65,11 @@ class Explained:
 
     def crops(self) -> np.ndarray:
         """(N, H, W, 3) uint8; without ``faces``, each is the mean of all crops, or gray if that mean would not be anonymous."""
-        found: np.ndarray = np.load(self.ledger.path(self.marker, "images.npy"), allow_pickle=False)
+        found = self._array("images.npy")
         return found if self.faces else self._nobody(found)
+
+    def _array(self, file: str) -> np.ndarray:
+        return np.asarray(np.load(self.ledger.path(self.marker, file), allow_pickle=False))
 
     def _nobody(self, crops: np.ndarray) -> np.ndarray:
         people = {image.get("identity", image["key"]) for image in self.images}
@@ -84,14 +87,11 @@ class Explained:
         """(N, H, W, 3) uint8: the background for maps: the method's generated images or else the crops."""
         if not self.painted:
             return self.crops()
-        found = np.load(self.ledger.path(self.marker, "generated.npy"), allow_pickle=False)
-        return heatmap.from_unit(found)
+        return heatmap.from_unit(self._array("generated.npy"))
 
     def maps(self, name: str) -> np.ndarray:
         """(N, h, w) float32, raw."""
-        file = next((str(one["file"]) for one in self.manifest.get("maps", ()) if one["name"] == name), "maps.npy")
-        found: np.ndarray = np.load(self.ledger.path(self.marker, file), allow_pickle=False)
-        return found
+        return self._array(next((str(one["file"]) for one in self.manifest.get("maps", ()) if one["name"] == name), "maps.npy"))
 
     def scale(self, name: str, maps: np.ndarray) -> Scale:
         """One scale for all maps of that name, including those that a sheet omits."""

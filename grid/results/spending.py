@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from grid.ledger.attempt_times import CPU, GPU, AttemptTime, attempt_times
@@ -106,13 +107,7 @@ class SpendingReader:
 def _stages(study: Study) -> dict[str, str]:
     """Id -> kind of the begun stages of a study, those of removed cells and the parts of detections included."""
     kinds = {stage["id"]: stage["stage"] for stage in study.record["stages"]}
-    begun: dict[str, frozenset[str]] = {}
-
-    def ids(kind: str) -> frozenset[str]:
-        if kind not in begun:
-            begun[kind] = frozenset(study.ledger.done_ids(kind))
-        return begun[kind]
-
+    ids = cache(lambda kind: frozenset(study.ledger.done_ids(kind)))
     found = {id: kind for id, kind in kinds.items() if id in ids(kind)}
     for kind in dict.fromkeys(kinds.values()):
         if parts := known_kind(kind).parts:

@@ -5,7 +5,9 @@ import time
 import numpy as np
 import pytest
 
+from grid.analysis.cell_contrasts import CellContrasts
 from grid.analysis.comparisons import comparisons
+from grid.analysis.observations import Items
 from modules.metrics.pair_rates import PairRate
 from modules.metrics.pair_values import pair_value
 from modules.metrics.paired_bootstrap import paired_bootstrap
@@ -32,8 +34,8 @@ def test_66_comparisons_under_all_metrics():
     drawn = paired_bootstrap(scores, same, (left, right), folds=folds, fars=(0.1, 0.01, 0.001), resamples=1000)
     for key in drawn.drawn:
         values = [pair_value(key, row, same, folds) for row in scores]
-        about = {"scores": scores, "same": same, "folds": folds, "subjects": (left, right)}
-        found = comparisons(key, [[n] for n in range(CELLS)], values, drawn, **about)
+        items = Items(scores, same, folds, (left, right))
+        found = comparisons(CellContrasts(key, [[n] for n in range(CELLS)], np.array(values), drawn), items)
         assert len(found.pairs) == 66
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     print(

@@ -6,8 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from grid.analysis.cell_contrasts import CellContrasts
 from grid.analysis.comparisons import MOST_CELLS, comparisons
 from grid.analysis.effects import effects
+from grid.analysis.observations import Items
 from modules.metrics.paired_bootstrap import paired_bootstrap
 from modules.metrics.paired_tests import equivalence
 from modules.metrics.roc import Curve
@@ -50,11 +52,11 @@ def test_the_size_of_the_tests_over_subjects():
             "val:0.1": [curve.val(0.1)[0] for curve in curves],
             "val:0.01": [curve.val(0.01)[0] for curve in curves],
         }
-        about = {"scores": scores, "same": same, "folds": folds, "subjects": (left, right)}
+        items = Items(scores, same, folds, (left, right))
         for key, found in values.items():
             judged = effects(LEVELS, [0] * 4, found, AXES, partial(drawn.covariance, key), drawn.units)
             terms.setdefault(key, []).extend(term.items.p < 0.05 for term in judged.terms)
-            compared = comparisons(key, [[0], [1], [2], [3]], found, drawn, **about)
+            compared = comparisons(CellContrasts(key, [[0], [1], [2], [3]], np.array(found), drawn), items)
             pairs.setdefault(key, []).extend(pair.difference.p < 0.05 for pair in compared.pairs)
             if key == "auc":
                 delong.extend(pair.check.p < 0.05 for pair in compared.pairs)
@@ -99,8 +101,8 @@ def test_the_size_of_comparisons_with_replicates():
         seeds = scores[:2].repeat(3, axis=0) + rng.normal(size=(6, N)) * 0.3
         drawn = paired_bootstrap(seeds, same, (left, right), folds=folds, fars=(), resamples=200, seed=number)
         values = [Curve.of(row, same).auc() for row in seeds]
-        about = {"scores": seeds, "same": same, "folds": folds, "subjects": (left, right)}
-        found = comparisons("auc", [[0, 1, 2], [3, 4, 5]], values, drawn, **about).pairs[0]
+        items = Items(seeds, same, folds, (left, right))
+        found = comparisons(CellContrasts("auc", [[0, 1, 2], [3, 4, 5]], np.array(values), drawn), items).pairs[0]
         wrong.append(found.difference.p < 0.05)
     print(f"comparisons of means over 3 seeds: {np.mean(wrong):.1%}")
     assert np.mean(wrong) < 0.065
@@ -117,10 +119,10 @@ def test_any_wrong_difference_among_the_best_of_60_equal_cells():
         drawn = paired_bootstrap(scores, same, (left, right), folds=folds, fars=(), resamples=200, seed=number)
         curves = [Curve.of(row, same) for row in scores]
         values = {"auc": [curve.auc() for curve in curves], "eer": [curve.eer()[0] for curve in curves]}
-        about = {"scores": scores, "same": same, "folds": folds, "subjects": (left, right)}
+        items = Items(scores, same, folds, (left, right))
         for key, found in values.items():
             groups = [[cell] for cell in range(60)]
-            compared = comparisons(key, groups, found, drawn, lower_is_better=key == "eer", **about)
+            compared = comparisons(CellContrasts(key, groups, np.array(found), drawn), items, lower_is_better=key == "eer")
             assert len(compared.pairs) == MOST_CELLS * (MOST_CELLS - 1) // 2
             wrong[key].append(any(pair.differs for pair in compared.pairs))
     for key, found in wrong.items():

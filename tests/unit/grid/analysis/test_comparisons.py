@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from grid.analysis.cell_contrasts import CellContrasts
 from grid.analysis.comparisons import Comparison, Comparisons, comparisons
+from grid.analysis.observations import Items
 from modules.metrics.auc_jackknife import AUCJackknife
 from modules.metrics.paired_bootstrap import paired_bootstrap
 from modules.metrics.paired_tests import Estimate, equivalence, holm, student
@@ -28,8 +30,8 @@ def scored(skills, seed=0):
 def compared(scores, same, subjects, folds, groups, metric="auc", **more):
     drawn = paired_bootstrap(scores, same, subjects, folds=folds, resamples=300)
     values = [Curve.of(row, same).auc() if metric == "auc" else ten_fold_accuracy(row, same, folds)["value"] for row in scores]
-    about = {"scores": scores, "same": same, "folds": folds, "subjects": subjects, **more}
-    return comparisons(metric, groups, values, drawn, **about), drawn, values
+    cells = CellContrasts(metric, groups, np.array(values), drawn)
+    return comparisons(cells, Items(scores, same, folds, subjects), **more), drawn, values
 
 
 def test_every_two_cells_are_tested_on_the_same_resamples_and_corrected():
@@ -87,9 +89,8 @@ def test_lower_is_better_orders_from_the_lowest():
     scores, same, subjects, folds = scored((2.0, 1.0))
     drawn = paired_bootstrap(scores, same, subjects, folds=folds, resamples=100)
     rates = [Curve.of(row, same).eer()[0] for row in scores]
-    found = comparisons(
-        "eer", [[0], [1]], rates, drawn, scores=scores, same=same, folds=folds, lower_is_better=True
-    )  # fmt: skip
+    cells = CellContrasts("eer", [[0], [1]], np.array(rates), drawn)
+    found = comparisons(cells, Items(scores, same, folds, None), lower_is_better=True)
     assert found.order == (0, 1)
     assert found.pairs[0].difference.value < 0
     assert found.pairs[0].check is None
@@ -151,7 +152,8 @@ def test_equally_good_cells_differ_in_five_percent_at_most():
         ease = rng.normal(size=(4, 30)) * 0.5
         scores = 1.5 * same + ease[:, left] + ease[:, right] * ~same + rng.normal(size=(4, 200)) * 0.7
         drawn = paired_bootstrap(scores, same, (left, right), resamples=100, seed=number)
-        values = [Curve.of(row, same).auc() for row in scores]
-        found = comparisons("auc", [[0], [1], [2], [3]], values, drawn, scores=scores, same=same, folds=np.arange(200) % 10)
+        values = np.array([Curve.of(row, same).auc() for row in scores])
+        cells = CellContrasts("auc", [[0], [1], [2], [3]], values, drawn)
+        found = comparisons(cells, Items(scores, same, np.arange(200) % 10, None))
         below += [pair.difference.p < 0.05 for pair in found.pairs]
     assert np.mean(below) < 0.085  # 360 tests, of which six share four networks
