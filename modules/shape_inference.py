@@ -33,6 +33,12 @@ def sides(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
+def shape_of(maps: torch.Tensor) -> Shape:
+    """(C, h, w) of one map or of a batch of them."""
+    channels, height, width = maps.shape[-3:]
+    return channels, height, width
+
+
 def feature_shape(backbone: BackboneConfig, size: Size) -> Shape:
     """(C, h, w) of the feature map for images of ``size``; raises as ``forward_pass``."""
     return list(stage_shapes(backbone, size).values())[-1]
@@ -130,7 +136,7 @@ def _try(module: nn.Module, height: int, width: int) -> Pass:
         raise ValueError(f"its channels is {module.channels}, and its feature map has {output.shape[1]} channels")
     if 0 in output.shape:
         raise _TooSmall("nothing is left of the map")
-    shapes = {name: (found.shape[1], found.shape[2], found.shape[3]) for name, found in outputs.items()}
+    shapes = {name: shape_of(found) for name, found in outputs.items()}
     return Pass(shapes, counter.get_total_flops())
 
 

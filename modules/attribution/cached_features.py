@@ -139,4 +139,4 @@ def _maps(weights: Tensor, features: Tensor) -> Tensor:
 
 
 def _plain(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().float().cpu().numpy().astype(np.float32)
+    return tensor.detach().float().cpu().numpy()

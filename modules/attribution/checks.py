@@ -71,5 +71,5 @@ def check_finite(finite: Tensor, target: Target) -> None:
 
 def stacked(maps: Sequence[Tensor]) -> tuple[np.ndarray, list[int]]:
     """Stacks maps (h, w) into a float32 array (N, h, w); also returns the indices of maps that are zero everywhere."""
-    found = torch.stack(list(maps)).detach().float().cpu().numpy().astype(np.float32)
+    found = torch.stack(list(maps)).detach().float().cpu().numpy()
     return found, [number for number, one in enumerate(found) if not one.any()]

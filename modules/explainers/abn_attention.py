@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,6 +48,6 @@ class AbnAttention(Explainer):
         ):
             for image in images:
                 backbone(image[None])
-        maps = torch.cat(seen)[:, 0].float().cpu().numpy().astype(np.float32)
+        maps = torch.cat(seen)[:, 0].float().cpu().numpy()
         words = "none: the network's own attention, whatever is asked"
         return Attribution(maps, "attention", (1, maps.shape[1], maps.shape[2]), words, {"target_ignored": True})

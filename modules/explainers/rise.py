@@ -22,7 +22,7 @@ from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating
 from modules.attribution.perturbation import AlteredScores, check_probability
 from modules.attribution.targets import Target
-from modules.shape_inference import Size
+from modules.shape_inference import Size, shape_of
 
 
 class RISEConfig(ExplainerConfig):
@@ -69,9 +69,8 @@ class Rise(Explainer[RISEConfig]):
         with torch.no_grad(), evaluating(network):
             maps = self.maps(network, images, target)
         found = maps.cpu().numpy().astype(np.float32)
-        shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         notes = {"masks": self.config.masks, "score": self.config.score, "seed": self.config.seed}
-        return Attribution(found, "", shape, target.words, notes, signed=self.config.centered)
+        return Attribution(found, "", shape_of(images), target.words, notes, signed=self.config.centered)
 
     def maps(self, network: Any, images: Tensor, target: Target) -> Tensor:
         """As ``explain``, float64 (N, H, W), of a network in evaluation mode."""

@@ -19,8 +19,10 @@ from modules.metrics.operating_points import METHOD, threshold_for
 from modules.metrics.pair_rates import PairRate
 from modules.metrics.validation import at_least, checked
 
+SEED = 0  # of the choice of the halves
 
-def halves(left: np.ndarray, right: np.ndarray, seed: int = 0) -> dict[Any, bool]:
+
+def halves(left: np.ndarray, right: np.ndarray) -> dict[Any, bool]:
     """Subject -> whether it is in the half that chooses.
 
     If the pairs form several groups without common subjects, as the folds of LFW's View 2 do, whole groups are assigned, the
@@ -36,10 +38,10 @@ def halves(left: np.ndarray, right: np.ndarray, seed: int = 0) -> dict[Any, bool
     group = connected_components(links, directed=False)[1]
     sizes = np.bincount(group[one], minlength=int(group.max()) + 1)
     if 2 * sizes.max() > len(one):
-        digests = [hashlib.sha256(f"{seed} {name}".encode()).hexdigest() for name in names.tolist()]
+        digests = [hashlib.sha256(f"{SEED} {name}".encode()).hexdigest() for name in names.tolist()]
         rank = np.argsort(np.argsort(np.array(digests)))
         return dict(zip(names.tolist(), (rank < len(names) // 2).tolist(), strict=True))
-    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = np.random.default_rng(SEED).permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     chooses, counts = np.zeros(len(sizes), bool), [0, 0]
     for number in order.tolist():
@@ -49,9 +51,7 @@ def halves(left: np.ndarray, right: np.ndarray, seed: int = 0) -> dict[Any, bool
     return dict(zip(names.tolist(), chooses[group].tolist(), strict=True))
 
 
-def held_out_threshold(
-    scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fmr: float, seed: int = 0
-) -> dict[str, Any]:
+def held_out_threshold(scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fmr: float) -> dict[str, Any]:
     """The threshold for ``fmr`` on the pairs of one half, see ``threshold_for``, and its rates on those of the other.
 
     Args:
@@ -59,7 +59,6 @@ def held_out_threshold(
         same: (n,) bool
         left, right: (n,) the subjects of each pair's images
         fmr: the wished false match rate, above 0
-        seed: of the choice of the halves
 
     Returns:
         ``fmr`` and ``tmr`` with ``value``, ``low`` and ``high`` (95 % over subjects, see ``pair_rates``, for this threshold),
@@ -71,7 +70,7 @@ def held_out_threshold(
     scores, same = checked(scores, same)
     if not 0 < fmr < 1:
         raise ValueError(f"a false match rate is between 0 and 1, such as 0.001; found {fmr:g}")
-    chooses = halves(left, right, seed)
+    chooses = halves(left, right)
     one = np.array([chooses[who] for who in left.tolist()])
     other = np.array([chooses[who] for who in right.tolist()])
     first, second = one & other, ~one & ~other

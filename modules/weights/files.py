@@ -61,15 +61,13 @@ def read_first(path: Path, keys: Sequence[str | None], device: str = "cpu") -> d
     """
     if path.suffix == ".safetensors":
         return read(path, None, device)
-    try:
-        return read(path, keys[0], device)
-    except ValueError:
-        for key in keys[1:]:
-            try:
-                return read(path, key, device)
-            except ValueError:
-                continue
-        raise
+    errors = []
+    for key in keys:
+        try:
+            return read(path, key, device)
+        except ValueError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def fit(
