@@ -20,16 +20,14 @@ from modules.weights.published import PinnedWeights, from_torchvision
 _FILE = "vgg19-dcbb9e9d.pth"
 
 
-DEPTHS = (2, 2, 4, 4, 4)
-
-
 class VGG19Config(VggConfig):
     """512 channels; see ``VggConfig`` for the fields."""
 
     name: Literal["vgg19"] = "vgg19"
+    depths = (2, 2, 4, 4, 4)
 
     def build(self) -> VggFeatures:
-        return VggFeatures(DEPTHS, None, self.batch_norm, self.dropout)
+        return VggFeatures(self.depths, None, self.batch_norm, self.dropout)
 
     def weights_of(self, source: str) -> PinnedWeights | None:
-        return self.fitted(from_torchvision(_FILE), DEPTHS) if source == "imagenet" else None
+        return self.fitted(from_torchvision(_FILE)) if source == "imagenet" else None

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from modules.metrics.operating_points import METHOD, threshold_for
-from modules.metrics.pair_rates import PairRate
+from modules.metrics.pair_rates import PairRate, connected
 from modules.metrics.validation import at_least, checked
 
 SEED = 0  # of the choice of the halves
@@ -29,14 +29,10 @@ def halves(left: np.ndarray, right: np.ndarray) -> dict[Any, bool]:
     largest first, to the half with fewer pairs: then no pair is lost. Groups that hold more than half of the pairs are split by
     the hash of each subject, and pairs between the halves are of no use.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     names, place = np.unique(np.concatenate([left, right]), return_inverse=True)
     one, other = np.split(place, 2)
-    links = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(names), len(names)))
-    group = connected_components(links, directed=False)[1]
-    sizes = np.bincount(group[one], minlength=int(group.max()) + 1)
+    groups, group = connected(one, other, len(names))
+    sizes = np.bincount(group[one], minlength=groups)
     if 2 * sizes.max() > len(one):
         digests = [hashlib.sha256(f"{SEED} {name}".encode()).hexdigest() for name in names.tolist()]
         rank = np.argsort(np.argsort(np.array(digests)))
