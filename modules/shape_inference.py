@@ -102,6 +102,11 @@ def title(backbone: BackboneConfig) -> str:
     return f"{backbone.name} ({wrapped})" if wrapped else backbone.name
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its class if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class _TooSmall(Exception):
     """The forward pass failed, or the feature map is empty."""
 
@@ -121,7 +126,7 @@ def _try(module: nn.Module, height: int, width: int) -> Pass:
         with counter, torch.no_grad():
             output = module(torch.empty(1, 3, height, width, device="meta"))
     except Exception as error:  # each library raises a different error for images that are too small
-        raise _TooSmall(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__) from error
+        raise _TooSmall(first_line(error)) from error
     finally:
         for hook in hooks:
             hook.remove()

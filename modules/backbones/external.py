@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from configs.component import LOCATION, Outside
 from configs.network_interfaces import BackboneConfig
 from modules.layers.embedding import Embedding
+from modules.shape_inference import first_line
 
 ONNX = ".onnx"
 Positive = Annotated[float, Field(gt=0)]
@@ -139,8 +140,7 @@ def _script(config: ExternalConfig) -> Any:
     try:
         module = torch.jit.load(str(config.path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
-        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{config.path}: no readable TorchScript file ({line})") from error
+        raise ValueError(f"{config.path}: no readable TorchScript file ({first_line(error)})") from error
 
     def run(batch: Tensor) -> Tensor:
         try:

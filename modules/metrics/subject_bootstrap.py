@@ -125,7 +125,7 @@ def subject_bootstrap(
         ten_fold=interval("ten_fold") if held else None,
         eer=interval("eer"),
         auc=auc_interval(scores, same, *sides),
-        val={far: interval(f"val {far}", genuine) for far in fars},
+        val={far: interval(f"val:{far}", genuine) for far in fars},
         subjects=len(names),
         resamples=int(np.isfinite(values["auc"]).sum()),
     )
@@ -274,7 +274,7 @@ def curve_metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]
 
 
 def crossings(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
-    """The metrics that are one place of a curve, ``eer`` and ``val <far>``; see ``curve_metrics``."""
+    """The metrics that are one place of a curve, ``eer`` and ``val:<far>``; see ``curve_metrics``."""
     genuine, impostor = accepted[:, -1], false[:, -1]
     out: dict[str, np.ndarray] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -290,7 +290,7 @@ def crossings(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) ->
         out["eer"] = low + part * (high - low)
         for target in fars:
             index = first_true(lambda at, most=target: ~(_at(false, at) / impostor <= most), *accepted.shape)  # type: ignore[misc]
-            out[f"val {target}"] = _at(accepted, np.maximum(index - 1, 0)) / genuine
+            out[f"val:{target}"] = _at(accepted, np.maximum(index - 1, 0)) / genuine
     return out
 
 
