@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from configs.explainers import ScoreConfig
 from modules.attribution.batch_size import batch_of
+from modules.attribution.checks import as_array
 from modules.attribution.explainer import Refused
 from modules.attribution.explanation import Explained
 from modules.attribution.hooks import evaluating
@@ -117,11 +118,6 @@ def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], V
         return numbers
 
     return ("distance" if away else "cosine",), values
-
-
-def as_array(images: torch.Tensor) -> np.ndarray:
-    """Converts to a float32 NumPy array on the CPU."""
-    return images.detach().float().cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from modules.layers.vgg import VggConfig, VggFeatures
+from modules.layers.vgg import VggConfig
 from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "vgg19-dcbb9e9d.pth"
@@ -25,9 +25,6 @@ class VGG19Config(VggConfig):
 
     name: Literal["vgg19"] = "vgg19"
     depths = (2, 2, 4, 4, 4)
-
-    def build(self) -> VggFeatures:
-        return VggFeatures(self.depths, None, self.batch_norm, self.dropout)
 
     def weights_of(self, source: str) -> PinnedWeights | None:
         return self.fitted(from_torchvision(_FILE)) if source == "imagenet" else None

@@ -31,6 +31,9 @@ class VggConfig(BackboneConfig):
     batch_norm: Annotated[bool, Born(False)] = False
     dropout: Annotated[float, Born(0.0), Field(ge=0, lt=1)] = 0.0
 
+    def build(self) -> VggFeatures:
+        return VggFeatures(self.depths, None, self.batch_norm, self.dropout)
+
     def fitted(self, pinned: PinnedWeights) -> PinnedWeights:
         """The published weights of the plain network, for the network with this config."""
         if not self.batch_norm:
