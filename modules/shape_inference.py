@@ -33,6 +33,12 @@ def sides(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
+def shape_of(maps: torch.Tensor) -> Shape:
+    """(C, h, w) of one map or of a batch of them."""
+    channels, height, width = maps.shape[-3:]
+    return channels, height, width
+
+
 def feature_shape(backbone: BackboneConfig, size: Size) -> Shape:
     """(C, h, w) of the feature map for images of ``size``; raises as ``forward_pass``."""
     return list(stage_shapes(backbone, size).values())[-1]
@@ -96,6 +102,11 @@ def title(backbone: BackboneConfig) -> str:
     return f"{backbone.name} ({wrapped})" if wrapped else backbone.name
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its class if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class _TooSmall(Exception):
     """The forward pass failed, or the feature map is empty."""
 
@@ -115,7 +126,7 @@ def _try(module: nn.Module, height: int, width: int) -> Pass:
         with counter, torch.no_grad():
             output = module(torch.empty(1, 3, height, width, device="meta"))
     except Exception as error:  # each library raises a different error for images that are too small
-        raise _TooSmall(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__) from error
+        raise _TooSmall(first_line(error)) from error
     finally:
         for hook in hooks:
             hook.remove()
@@ -130,7 +141,7 @@ def _try(module: nn.Module, height: int, width: int) -> Pass:
         raise ValueError(f"its channels is {module.channels}, and its feature map has {output.shape[1]} channels")
     if 0 in output.shape:
         raise _TooSmall("nothing is left of the map")
-    shapes = {name: (found.shape[1], found.shape[2], found.shape[3]) for name, found in outputs.items()}
+    shapes = {name: shape_of(found) for name, found in outputs.items()}
     return Pass(shapes, counter.get_total_flops())
 
 

@@ -14,6 +14,7 @@ from datamodules.evaluation_sets.templates import Comparisons, Templates
 from grid.evaluation.evaluator import Embedded, EvaluationResult
 from grid.evaluation.task import EvaluationTask
 from grid.spec.measure import Measure, area_under_curve, rates
+from modules.metrics.pair_rates import connected
 from modules.metrics.public_evaluators import corners, nearest
 from modules.metrics.roc import Curve
 from modules.metrics.subject_bootstrap import subject_bootstrap
@@ -81,12 +82,8 @@ def _intervals(
     The lists do not name the subject of a template, only which templates show one subject: the connected components of the
     genuine pairs are the subjects that the bootstrap resamples. Subjects with one template count too.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     size = int(max(left.max(), right.max())) + 1
-    links = coo_matrix((np.ones(int(same.sum()), np.int8), (left[same], right[same])), shape=(size, size))
-    who = connected_components(links, directed=False)[1]
+    _, who = connected(left[same], right[same], size)
     fars = [far for far in FARS if far >= 1 / impostor]
     try:
         drawn = subject_bootstrap(_levels(scores), same, who[left], who[right], fars=fars, resamples=RESAMPLES)

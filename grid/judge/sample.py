@@ -12,6 +12,7 @@ from configs.lookup import resolve
 from datamodules.split import rows_of
 from grid.judge.preprocessing import FACES
 from grid.plan.inputs import InputResolver
+from modules.metrics.pair_rates import connected
 
 GENUINE, IMPOSTOR = 240, 80  # pairs, so at most 640 images; images of different subjects make many more impostor pairs
 
@@ -68,12 +69,8 @@ class Sample:
 
 def _subjects(identities: Sequence[str], one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(images,): equal for images of one identity, and of identities that are linked by genuine pairs."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     numbers = np.unique(np.asarray(identities), return_inverse=True)[1]
-    links = coo_array((np.ones(len(one)), (numbers[one], numbers[other])), shape=(numbers.max() + 1,) * 2)
-    return np.asarray(connected_components(links, directed=False)[1])[numbers]
+    return connected(numbers[one], numbers[other], int(numbers.max()) + 1)[1][numbers]
 
 
 def _pairs(protocol: Any, manifest: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

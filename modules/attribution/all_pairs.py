@@ -16,6 +16,7 @@ from modules.attribution.batch_size import batch_size
 from modules.attribution.hooks import evaluating
 from modules.attribution.linear_heads import LinearHead
 from modules.attribution.pair_utilities import check_embeddings
+from modules.shape_inference import Shape, shape_of
 
 _BLOCK = 1 << 24  # numbers in memory at a time
 
@@ -33,9 +34,8 @@ class Cached:
     embeddings: Tensor
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        _, channels, height, width = self.features.shape
-        return channels, height, width
+    def shape(self) -> Shape:
+        return shape_of(self.features)
 
 
 @without_tf32()

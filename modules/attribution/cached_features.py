@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from configs.float32_precision import without_tf32
 from modules.attribution.batch_size import batch_size
-from modules.attribution.checks import check_finite, check_scores, scores_of
+from modules.attribution.checks import as_array, check_finite, check_scores, scores_of
 from modules.attribution.hooks import evaluating
 from modules.attribution.layer_maps import weighted
 from modules.attribution.targets import Cosine, Target
@@ -60,7 +60,7 @@ def gradcams(network: Any, feature: Tensor, target: Target, batch: int = 1) -> n
     """
     assert feature.ndim == 3, feature.shape
     with torch.inference_mode(False), evaluating(_above(network)):
-        return _plain(_gradcams(network, feature[None], target, batch)[1][0])
+        return as_array(_gradcams(network, feature[None], target, batch)[1][0])
 
 
 @without_tf32()
@@ -91,7 +91,7 @@ def all_pairs(
             parts = [_gradcams(network, some, target, batch) for some in maps.split(images)]
             sides.append([torch.cat(one) for one in zip(*parts, strict=True)])
     (cosines, ours), (_, theirs) = sides
-    return AllPairs(_plain(cosines), _plain(ours), _plain(theirs.transpose(0, 1).contiguous()))
+    return AllPairs(as_array(cosines), as_array(ours), as_array(theirs.transpose(0, 1).contiguous()))
 
 
 def _above(network: Any) -> nn.Module:
@@ -136,7 +136,3 @@ def _maps(weights: Tensor, features: Tensor) -> Tensor:
         return weighted(features[0], weights[0, 0])[None, None]  # to the last bit as the explainer
     products = torch.bmm(weights.transpose(0, 1), features.flatten(2))
     return torch.relu(products.view(len(features), len(weights), *features.shape[2:]))
-
-
-def _plain(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().float().cpu().numpy().astype(np.float32)

@@ -69,7 +69,12 @@ def check_finite(finite: Tensor, target: Target) -> None:
         raise Refused("not_finite", f"{target.words}: its derivative is NaN or infinite for an image")
 
 
+def as_array(tensor: Tensor) -> np.ndarray:
+    """Converts to a float32 NumPy array on the CPU."""
+    return tensor.detach().float().cpu().numpy()
+
+
 def stacked(maps: Sequence[Tensor]) -> tuple[np.ndarray, list[int]]:
     """Stacks maps (h, w) into a float32 array (N, h, w); also returns the indices of maps that are zero everywhere."""
-    found = torch.stack(list(maps)).detach().float().cpu().numpy().astype(np.float32)
+    found = as_array(torch.stack(list(maps)))
     return found, [number for number, one in enumerate(found) if not one.any()]

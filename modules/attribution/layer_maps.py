@@ -13,9 +13,9 @@ from configs.explainers import ExplainerConfig
 from modules.attribution.checks import check_gradient, check_images, finite_scores, stacked
 from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating, hooked
-from modules.attribution.target_layer import Shape, stages_of, too_coarse
+from modules.attribution.target_layer import stages_of, too_coarse
 from modules.attribution.targets import Target
-from modules.shape_inference import Size
+from modules.shape_inference import Shape, Size, shape_of
 
 
 class LayerConfig(ExplainerConfig):
@@ -51,7 +51,7 @@ class LayerExplainer(Explainer[LayerConfig]):
             for number, image in enumerate(images):
                 layer, activation, gradient = at_layer(network, stages, image[None], target.take([number]), side)
                 stages, side = {layer: stages[layer]}, 1  # all images have the same size
-                shape = (activation.shape[0], activation.shape[1], activation.shape[2])
+                shape = shape_of(activation)
                 maps.append(self.map_of(activation, gradient))
         assert layer is not None
         found, empty = stacked(maps)
@@ -82,7 +82,7 @@ def at_layer(
     def cut(name: str, output: Tensor) -> Tensor | None:
         assert output.ndim == 4, f"stage {name} gives {tuple(output.shape)}, not (N, channels, h, w)"
         assert name not in shapes, f"stage {name} ran twice in one forward pass"
-        shapes[name] = (output.shape[1], output.shape[2], output.shape[3])
+        shapes[name] = shape_of(output)
         if min(output.shape[2:]) < min_side or (cuts and places[name] < places[cuts[-1][0]]):
             return None
         # The graph starts at this layer: nothing below it is kept, and the backward pass ends here. The copy is safe from

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 from abc import ABC
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 
 from configs.explainers import ScoreConfig
 from modules.attribution.batch_size import batch_of
+from modules.attribution.checks import as_array
 from modules.attribution.explainer import Refused
 from modules.attribution.explanation import Explained
 from modules.attribution.hooks import evaluating
@@ -22,34 +22,12 @@ from modules.metrics.image_game import CLASS_NAMES, Game, ImageGame, class_value
 from modules.metrics.pixel_replacement import Settings, Values
 
 
-class GameConfig(ScoreConfig, ABC):
-    """Fields:
-    shares: fractions of hidden pixels, increasing, from 0 to 1
-    blur: standard deviation of the Gaussian blur that hides pixels, in image heights
-    seed: of tie-breaking, of the random baseline, and of the bootstrap
-    batch: images per forward pass; on a GPU, the default stands for as many as fit
-    resamples: number of bootstrap resamples
-    center: standard deviation of the center baseline, in image heights and widths
-    """
+class GameConfig(Settings, ScoreConfig, ABC):
+    """See ``Settings`` for the fields."""
 
-    shares: tuple[float, ...] = tuple(step / 10 for step in range(11))
-    blur: float = Field(default=0.1, gt=0)
-    seed: int = Field(default=0, ge=0)
-    batch: int = Field(default=32, ge=1)
-    resamples: int = Field(default=1000, ge=1)
-    center: float = Field(default=0.25, gt=0)
-
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        self.settings()
-        return self
-
-    def settings(self) -> Settings:
-        return Settings(self.shares, self.blur, self.seed, self.batch, self.resamples, self.center)
-
-    def settings_on(self, images: torch.Tensor, count: int) -> Settings:
+    def settings_on(self, images: torch.Tensor, count: int) -> Self:
         """The settings with the batch for ``count`` images in all and the device of ``images``."""
-        return replace(self.settings(), batch=batch_of(self, images, count * len(self.shares)))
+        return self.model_copy(update={"batch": batch_of(self, images, count * len(self.shares))})
 
 
 def image_game(config: GameConfig, game: Game, explained: Explained) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -117,11 +95,6 @@ def followed(explained: Explained, rows: np.ndarray) -> tuple[tuple[str, ...], V
         return numbers
 
     return ("distance" if away else "cosine",), values
-
-
-def as_array(images: torch.Tensor) -> np.ndarray:
-    """Converts to a float32 NumPy array on the CPU."""
-    return images.detach().float().cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from configs.contract import described
+from configs.explainers import PairExplainerConfig
 from modules.attribution.batch_size import batch_size
 from modules.attribution.explainer import Reference, Refused
 from modules.layers.normalize import SHORTEST
@@ -21,6 +23,20 @@ BATCH = 32  # on a CPU. A batch is filled with images of one pair only, so that 
 Color = tuple[float, float, float]
 Fill = Literal["mean", "black", "gray"] | Color
 _PLAIN: dict[str, Color] = {"black": (-1.0, -1.0, -1.0), "gray": (0.0, 0.0, 0.0)}
+
+
+class ThresholdConfig(PairExplainerConfig):
+    """Base class of configs of methods that compare shares of the cosine with those of a decision threshold.
+
+    Fields:
+        threshold: T; None: the best decision threshold on the reference pairs
+    """
+
+    threshold: float | None = Field(default=None, ge=-1, le=1)
+
+    @property
+    def difference_maps(self) -> frozenset[str]:
+        return frozenset({"S-"})
 
 
 def check_pairs(left: Tensor, right: Tensor, size: Size) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from modules.attribution.explainer import Attribution, Config, Explainer
 from modules.attribution.hooks import evaluating
 from modules.attribution.progress import announced
 from modules.attribution.targets import Target
-from modules.shape_inference import Size
+from modules.shape_inference import Size, shape_of
 
 
 class PixelExplainer(Explainer[Config]):
@@ -46,8 +46,7 @@ class PixelExplainer(Explainer[Config]):
         found, empty = stacked(maps)
         notes: dict[str, Any] = {"empty_maps": empty}
         notes |= {key: [numbers[key] for numbers in about] for key in about[0]}
-        shape = (images.shape[1], images.shape[2], images.shape[3])
-        return Attribution(found, "", shape, target.words, notes, self.signed)
+        return Attribution(found, "", shape_of(images), target.words, notes, self.signed)
 
 
 def gradients(network: Any, images: Tensor, target: Target) -> tuple[Tensor, Tensor]:

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from modules.attribution.explainer import Refused
 from modules.attribution.hooks import hooked
-
-Shape = tuple[int, int, int]
+from modules.shape_inference import Shape, shape_of
 
 
 def choose_stage(method: str, network: Any, image: Tensor, layer: str | None, min_side: int) -> tuple[str, Shape]:
@@ -33,7 +32,7 @@ def choose_stage(method: str, network: Any, image: Tensor, layer: str | None, mi
 
     def see(name: str, output: Tensor) -> None:
         assert output.ndim == 4, f"stage {name} gives {tuple(output.shape)}, not (N, channels, h, w)"
-        shapes[name] = (output.shape[1], output.shape[2], output.shape[3])
+        shapes[name] = shape_of(output)
 
     with torch.no_grad(), hooked(stages, see):
         network.embed(image)

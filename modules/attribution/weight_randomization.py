@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,8 @@ def randomized(network: Any, names: Sequence[str], seed: int) -> Any:
     changed = copy.deepcopy(network)
     with torch.no_grad():
         for name in names:
-            generator = torch.Generator().manual_seed(_seed(seed, name))
+            digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+            generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
             for key, tensor in sorted(_own(changed.get_submodule(name)).items()):
                 drawn = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
                 tensor.copy_(_moved(key, tensor.double().cpu(), drawn))
@@ -51,9 +53,3 @@ def _own(module: nn.Module) -> dict[str, Tensor]:
     """Parameters and floating-point buffers of the module itself, not of its children."""
     both = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
     return {name: tensor for name, tensor in both if tensor.is_floating_point()}
-
-
-def _seed(seed: int, name: str) -> int:
-    import hashlib
-
-    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7], "big")

@@ -20,9 +20,11 @@ from torch import Tensor, nn
 
 from configs.component import LOCATION, Outside
 from configs.network_interfaces import BackboneConfig
+from modules.layers.embedding import Embedding
+from modules.shape_inference import first_line
 
 ONNX = ".onnx"
-Three = tuple[float, float, float]
+Positive = Annotated[float, Field(gt=0)]
 
 
 class ExternalConfig(BackboneConfig):
@@ -42,12 +44,8 @@ class ExternalConfig(BackboneConfig):
     path: Annotated[Path, LOCATION]
     dimension: int = Field(default=512, ge=1)
     order: Literal["rgb", "bgr"] = "rgb"
-    mean: Three = (127.5, 127.5, 127.5)
-    std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (
-        127.5,
-        127.5,
-        127.5,
-    )
+    mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    std: tuple[Positive, Positive, Positive] = (127.5, 127.5, 127.5)
     layout: Literal["nchw", "nhwc"] = "nchw"
     output: str | None = None
     trusted: Annotated[bool, Outside("a permission")] = False
@@ -56,24 +54,9 @@ class ExternalConfig(BackboneConfig):
     def is_onnx(self) -> bool:
         return self.path.suffix.lower() == ONNX
 
-    def build(self) -> External:
-        return External(self)
-
-
-class External(nn.Module):
-    """Images to embeddings through the file's network, which is opened at the first batch."""
-
-    def __init__(self, config: ExternalConfig) -> None:
-        super().__init__()
-        self.channels = config.dimension
-        self.embedding = FileNetwork(config)
-
-    def stages(self) -> dict[str, nn.Module]:
-        return {"embedding": self.embedding}
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [-1, 1] to (N, dimension, 1, 1)."""
-        return self.embedding(images)
+    def build(self) -> Embedding:
+        """The file's network, which is opened at the first batch."""
+        return Embedding(FileNetwork(self), self.dimension)
 
 
 class FileNetwork(nn.Module):
@@ -157,8 +140,7 @@ def _script(config: ExternalConfig) -> Any:
     try:
         module = torch.jit.load(str(config.path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
-        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{config.path}: no readable TorchScript file ({line})") from error
+        raise ValueError(f"{config.path}: no readable TorchScript file ({first_line(error)})") from error
 
     def run(batch: Tensor) -> Tensor:
         try:

@@ -13,6 +13,7 @@ Every stage has a spatial map, so all explainers apply; CAM needs a head of glob
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from torch import nn
@@ -28,27 +29,25 @@ class FaceNetNN1Config(BackboneConfig):
     batch_norm: bool = False
 
     def build(self) -> FaceNetBackbone:
-        layers: dict[str, nn.Module] = {}
-
-        def add(name: str, channels: int, out: int, kernel: int, stride: int = 1) -> None:
-            layers[name] = convolution(channels, out, kernel, stride=stride, batch_norm=self.batch_norm)
-
-        add("conv1", 3, 64, 7, stride=2)
-        layers["pool1"] = max_pool()
-        layers["rnorm1"] = ResponseNorm()
-        add("conv2a", 64, 64, 1)
-        add("conv2", 64, 192, 3)
-        layers["rnorm2"] = ResponseNorm()
-        layers["pool2"] = max_pool()
-        add("conv3a", 192, 192, 1)
-        add("conv3", 192, 384, 3)
-        layers["pool3"] = max_pool()
-        add("conv4a", 384, 384, 1)
-        add("conv4", 384, 256, 3)
-        add("conv5a", 256, 256, 1)
-        add("conv5", 256, 256, 3)
-        add("conv6a", 256, 256, 1)
-        add("conv6", 256, 256, 3)
-        layers["pool4"] = max_pool()
-        layers["concat"] = nn.Identity()
+        conv = partial(convolution, batch_norm=self.batch_norm)
+        layers = {
+            "conv1": conv(3, 64, 7, stride=2),
+            "pool1": max_pool(),
+            "rnorm1": ResponseNorm(),
+            "conv2a": conv(64, 64, 1),
+            "conv2": conv(64, 192, 3),
+            "rnorm2": ResponseNorm(),
+            "pool2": max_pool(),
+            "conv3a": conv(192, 192, 1),
+            "conv3": conv(192, 384, 3),
+            "pool3": max_pool(),
+            "conv4a": conv(384, 384, 1),
+            "conv4": conv(384, 256, 3),
+            "conv5a": conv(256, 256, 1),
+            "conv5": conv(256, 256, 3),
+            "conv6a": conv(256, 256, 1),
+            "conv6": conv(256, 256, 3),
+            "pool4": max_pool(),
+            "concat": nn.Identity(),
+        }
         return FaceNetBackbone(layers, 256)

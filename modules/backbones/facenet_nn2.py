@@ -10,32 +10,25 @@ Every stage has a spatial map, so all explainers apply; CAM needs a head of glob
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from configs.network_interfaces import BackboneConfig
-from modules.layers.facenet import FaceNetBackbone
-from modules.layers.inception import Widths, inception_backbone
-
-_STEM = (64, 64, 192)
-_TABLE = {
-    "3a": Widths(64, 96, 128, 16, 32, "max", 32),
-    "3b": Widths(64, 96, 128, 32, 64, "l2", 64),
-    "3c": Widths(0, 128, 256, 32, 64, "max", 0, stride=2),
-    "4a": Widths(256, 96, 192, 32, 64, "l2", 128),
-    "4b": Widths(224, 112, 224, 32, 64, "l2", 128),
-    "4c": Widths(192, 128, 256, 32, 64, "l2", 128),
-    "4d": Widths(160, 144, 288, 32, 64, "l2", 128),
-    "4e": Widths(0, 160, 256, 64, 128, "max", 0, stride=2),
-    "5a": Widths(384, 192, 384, 48, 128, "l2", 128),
-    "5b": Widths(384, 192, 384, 48, 128, "max", 128),
-}
+from modules.layers.inception import InceptionConfig, Widths
 
 
-class FaceNetNN2Config(BackboneConfig):
+class FaceNetNN2Config(InceptionConfig):
     """1024 channels. ``batch_norm``: after every convolution, instead of its bias; the paper has none."""
 
     name: Literal["facenet_nn2"] = "facenet_nn2"
-    batch_norm: bool = False
-
-    def build(self) -> FaceNetBackbone:
-        return inception_backbone(_STEM, _TABLE, first_kernel=7, batch_norm=self.batch_norm)
+    stem = (64, 64, 192)
+    table: ClassVar = {
+        "3a": Widths(64, 96, 128, 16, 32, "max", 32),
+        "3b": Widths(64, 96, 128, 32, 64, "l2", 64),
+        "3c": Widths(0, 128, 256, 32, 64, "max", 0, stride=2),
+        "4a": Widths(256, 96, 192, 32, 64, "l2", 128),
+        "4b": Widths(224, 112, 224, 32, 64, "l2", 128),
+        "4c": Widths(192, 128, 256, 32, 64, "l2", 128),
+        "4d": Widths(160, 144, 288, 32, 64, "l2", 128),
+        "4e": Widths(0, 160, 256, 64, 128, "max", 0, stride=2),
+        "5a": Widths(384, 192, 384, 48, 128, "l2", 128),
+        "5b": Widths(384, 192, 384, 48, 128, "max", 128),
+    }

@@ -13,32 +13,25 @@ Every stage has a spatial map, so all explainers apply; CAM needs a head of glob
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from configs.network_interfaces import BackboneConfig
-from modules.layers.facenet import FaceNetBackbone
-from modules.layers.inception import Widths, inception_backbone
-
-_STEM = (32, 16, 64)
-_TABLE = {
-    "3a": Widths(32, 48, 64, 8, 16, "max", 16),
-    "3b": Widths(32, 48, 64, 16, 32, "l2", 32),
-    "3c": Widths(0, 64, 128, 16, 32, "max", 0, stride=2),
-    "4a": Widths(128, 48, 96, 16, 32, "l2", 64),
-    "4b": Widths(112, 56, 112, 16, 32, "l2", 64),
-    "4c": Widths(96, 64, 128, 16, 32, "l2", 64),
-    "4d": Widths(80, 72, 144, 16, 32, "l2", 64),
-    "4e": Widths(0, 80, 128, 32, 64, "max", 0, stride=2),
-    "5a": Widths(192, 96, 192, 24, 64, "l2", 64),
-    "5b": Widths(192, 96, 192, 24, 64, "max", 64),
-}
+from modules.layers.inception import InceptionConfig, Widths
 
 
-class FaceNetNNS1Config(BackboneConfig):
+class FaceNetNNS1Config(InceptionConfig):
     """512 channels. ``batch_norm``: after every convolution, instead of its bias."""
 
     name: Literal["facenet_nns1"] = "facenet_nns1"
-    batch_norm: bool = False
-
-    def build(self) -> FaceNetBackbone:
-        return inception_backbone(_STEM, _TABLE, first_kernel=7, batch_norm=self.batch_norm)
+    stem = (32, 16, 64)
+    table: ClassVar = {
+        "3a": Widths(32, 48, 64, 8, 16, "max", 16),
+        "3b": Widths(32, 48, 64, 16, 32, "l2", 32),
+        "3c": Widths(0, 64, 128, 16, 32, "max", 0, stride=2),
+        "4a": Widths(128, 48, 96, 16, 32, "l2", 64),
+        "4b": Widths(112, 56, 112, 16, 32, "l2", 64),
+        "4c": Widths(96, 64, 128, 16, 32, "l2", 64),
+        "4d": Widths(80, 72, 144, 16, 32, "l2", 64),
+        "4e": Widths(0, 80, 128, 32, 64, "max", 0, stride=2),
+        "5a": Widths(192, 96, 192, 24, 64, "l2", 64),
+        "5b": Widths(192, 96, 192, 24, 64, "max", 64),
+    }

@@ -14,27 +14,21 @@ Every stage has a spatial map, so all explainers apply; CAM needs a head of glob
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from configs.network_interfaces import BackboneConfig
-from modules.layers.facenet import FaceNetBackbone
-from modules.layers.inception import Widths, inception_backbone
-
-_STEM = (16, 16, 32)
-_TABLE = {
-    "3a": Widths(16, 16, 32, 4, 8, "max", 8),
-    "3c": Widths(0, 32, 64, 8, 16, "max", 0, stride=2),
-    "4a": Widths(64, 24, 48, 8, 16, "l2", 32),
-    "4e": Widths(0, 40, 64, 16, 32, "max", 0, stride=2),
-    "5a": Widths(128, 64, 128, 16, 64, "max", 64),
-}
+from modules.layers.inception import InceptionConfig, Widths
 
 
-class FaceNetNNS2Config(BackboneConfig):
+class FaceNetNNS2Config(InceptionConfig):
     """384 channels. ``batch_norm``: after every convolution, instead of its bias."""
 
     name: Literal["facenet_nns2"] = "facenet_nns2"
-    batch_norm: bool = False
-
-    def build(self) -> FaceNetBackbone:
-        return inception_backbone(_STEM, _TABLE, first_kernel=5, batch_norm=self.batch_norm)
+    stem = (16, 16, 32)
+    first_kernel = 5
+    table: ClassVar = {
+        "3a": Widths(16, 16, 32, 4, 8, "max", 8),
+        "3c": Widths(0, 32, 64, 8, 16, "max", 0, stride=2),
+        "4a": Widths(64, 24, 48, 8, 16, "l2", 32),
+        "4e": Widths(0, 40, 64, 16, 32, "max", 0, stride=2),
+        "5a": Widths(128, 64, 128, 16, 64, "max", 64),
+    }

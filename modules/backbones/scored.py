@@ -21,7 +21,8 @@ from pydantic import Field
 from configs.component import LOCATION
 from configs.lookup import shortened
 from configs.network_interfaces import BackboneConfig
-from modules.backbones.stored import AMBIGUOUS, Stored, rows_of_keys
+from modules.backbones.stored import AMBIGUOUS, Nothing, rows_of_keys
+from modules.layers.embedding import Embedding
 from modules.weights.files import sha256
 
 NEEDED = ("left", "right", "score")
@@ -58,8 +59,8 @@ class ScoredConfig(BackboneConfig):
     path: Annotated[Path, LOCATION]
     dimension: int = Field(default=1, ge=1)
 
-    def build(self) -> Stored:
-        return Stored(self)
+    def build(self) -> Embedding:
+        return Embedding(Nothing(self), self.dimension)
 
     def pair_scores(self, left: Sequence[str], right: Sequence[str], same: np.ndarray) -> np.ndarray:
         """float64 (n,): the score of each pair.

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from configs.component import LOCATION
 from configs.network_interfaces import BackboneConfig
+from modules.layers.embedding import Embedding
 from modules.weights.files import sha256
 
 ABSENT, AMBIGUOUS = -1, -2
@@ -32,8 +33,8 @@ class StoredConfig(BackboneConfig):
     path: Annotated[Path, LOCATION]
     dimension: int = Field(default=512, ge=1)
 
-    def build(self) -> Stored:
-        return Stored(self)
+    def build(self) -> Embedding:
+        return Embedding(Nothing(self), self.dimension)
 
     def vectors(self, keys: Sequence[str]) -> np.ndarray:
         """float64 (n, dimension), the stored embeddings of the images with these keys, not normalized.
@@ -50,31 +51,15 @@ class StoredConfig(BackboneConfig):
         return np.asarray(found[rows], np.float64)
 
 
-class Stored(nn.Module):
-    """Has the shape of a network and computes nothing."""
-
-    def __init__(self, config: Any) -> None:
-        super().__init__()
-        self.channels = config.dimension
-        self.embedding = Nothing(config)
-
-    def stages(self) -> dict[str, nn.Module]:
-        return {"embedding": self.embedding}
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, dimension, 1, 1) on the meta device, for shapes; else an error."""
-        return self.embedding(images)
-
-
 class Nothing(nn.Module):
-    """The stage of ``Stored``."""
+    """Has the shape of a network and computes nothing."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
 
     def forward(self, images: Tensor) -> Tensor:
-        """See ``Stored.forward``.
+        """(N, dimension, 1, 1) on the meta device, for shapes.
 
         Raises:
             ValueError: an image is to be embedded.

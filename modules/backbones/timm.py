@@ -23,6 +23,7 @@ from configs.component import Born
 from configs.network_interfaces import BackboneConfig
 from modules.layers.timm_backbone import TimmBackbone, create, remove
 from modules.layers.vit import map_of
+from modules.shape_inference import first_line
 from modules.weights.position_embeddings import resampled
 from modules.weights.published import PinnedWeights, on_hugging_face
 
@@ -182,8 +183,9 @@ def _look(model: str, size: int | None = None, tokens: str = "patches") -> _Look
         except RuntimeError as error:
             if size is None:
                 raise
-            why = str(error).strip().splitlines()[0]
-            raise ValueError(f"timm model {model!r} cannot be built for {size} x {size} pixels ({why})") from error
+            raise ValueError(
+                f"timm model {model!r} cannot be built for {size} x {size} pixels ({first_line(error)})"
+            ) from error
         grid = _grid(body, features)
         if grid is None and (not isinstance(features, Tensor) or features.ndim != 4):
             form = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__

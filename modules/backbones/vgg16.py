@@ -21,9 +21,6 @@ from modules.weights.vggface import MEAN_FACE, published
 _FILE = "vgg16-397923af.pth"
 
 
-DEPTHS = (2, 2, 3, 3, 3)
-
-
 class VGG16Config(VggConfig):
     """512 channels.
 
@@ -33,13 +30,14 @@ class VGG16Config(VggConfig):
     """
 
     name: Literal["vgg16"] = "vgg16"
+    depths = (2, 2, 3, 3, 3)
     border: Literal["gray", "vggface_mean"] = "gray"
 
     def build(self) -> VggFeatures:
         border = MEAN_FACE if self.border == "vggface_mean" else None
-        return VggFeatures(DEPTHS, border, self.batch_norm, self.dropout)
+        return VggFeatures(self.depths, border, self.batch_norm, self.dropout)
 
     def weights_of(self, source: str) -> PinnedWeights | None:
         if source == "vggface":
-            return self.fitted(published(), DEPTHS)
-        return self.fitted(from_torchvision(_FILE), DEPTHS) if source == "imagenet" else None
+            return self.fitted(published())
+        return self.fitted(from_torchvision(_FILE)) if source == "imagenet" else None

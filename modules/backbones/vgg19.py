@@ -14,22 +14,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from modules.layers.vgg import VggConfig, VggFeatures
+from modules.layers.vgg import VggConfig
 from modules.weights.published import PinnedWeights, from_torchvision
 
 _FILE = "vgg19-dcbb9e9d.pth"
-
-
-DEPTHS = (2, 2, 4, 4, 4)
 
 
 class VGG19Config(VggConfig):
     """512 channels; see ``VggConfig`` for the fields."""
 
     name: Literal["vgg19"] = "vgg19"
-
-    def build(self) -> VggFeatures:
-        return VggFeatures(DEPTHS, None, self.batch_norm, self.dropout)
+    depths = (2, 2, 4, 4, 4)
 
     def weights_of(self, source: str) -> PinnedWeights | None:
-        return self.fitted(from_torchvision(_FILE), DEPTHS) if source == "imagenet" else None
+        return self.fitted(from_torchvision(_FILE)) if source == "imagenet" else None

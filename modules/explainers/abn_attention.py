@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from configs.component import Born
 from configs.explainers import ExplainerConfig
-from modules.attribution.checks import check_images
+from modules.attribution.checks import as_array, check_images
 from modules.attribution.explainer import Attribution, Explainer, Refused
 from modules.attribution.hooks import evaluating, hooked
 from modules.attribution.targets import Target
@@ -49,6 +48,6 @@ class AbnAttention(Explainer):
         ):
             for image in images:
                 backbone(image[None])
-        maps = torch.cat(seen)[:, 0].float().cpu().numpy().astype(np.float32)
+        maps = as_array(torch.cat(seen)[:, 0])
         words = "none: the network's own attention, whatever is asked"
         return Attribution(maps, "attention", (1, maps.shape[1], maps.shape[2]), words, {"target_ignored": True})

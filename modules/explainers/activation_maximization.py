@@ -19,11 +19,11 @@ from pydantic import Field
 from torch import Tensor
 
 from configs.explainers import ExplainerConfig
-from modules.attribution.checks import check_images
+from modules.attribution.checks import as_array, check_images
 from modules.attribution.explainer import Attribution, Explainer, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.targets import Cosine, Target
-from modules.shape_inference import Size, sides
+from modules.shape_inference import Size, shape_of, sides
 
 
 class ActivationMaximizationConfig(ExplainerConfig):
@@ -71,7 +71,7 @@ class ActivationMaximization(Explainer[ActivationMaximizationConfig]):
         check_images(images, target, size)
         config = self.config
         found = maximize(network, target, size, config, images if config.start == "image" else None)
-        maps = (found.generated - found.starts).abs().mean(1).float().cpu().numpy()
+        maps = as_array((found.generated - found.starts).abs().mean(1))
         first, last = found.course[:, 0].tolist(), found.course[:, -1].tolist()
         notes = {
             "start": config.start,
@@ -80,8 +80,7 @@ class ActivationMaximization(Explainer[ActivationMaximizationConfig]):
             "not_risen": [row for row, (before, after) in enumerate(zip(first, last, strict=True)) if after <= before],
             "shows": "an image that scores high, and where it differs from what it started from; not a map of the image",
         }
-        shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
-        return Attribution(maps, "", shape, target.words, notes, generated=found.generated.float().cpu().numpy())
+        return Attribution(maps, "", shape_of(images), target.words, notes, generated=as_array(found.generated))
 
 
 @dataclass(frozen=True)

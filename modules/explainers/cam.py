@@ -20,7 +20,7 @@ from modules.attribution.explainer import Attribution, Explainer, Refused
 from modules.attribution.graph import between, nonlinear
 from modules.attribution.hooks import evaluating
 from modules.attribution.targets import Target
-from modules.shape_inference import Size
+from modules.shape_inference import Size, shape_of
 
 
 class CAMConfig(ExplainerConfig):
@@ -51,7 +51,7 @@ class CAM(Explainer):
         with torch.inference_mode(False), torch.no_grad(), evaluating(network):
             for number, image in enumerate(images):
                 leaf = network.features(image[None].clone()).detach().clone().requires_grad_()
-                shape = (leaf.shape[1], leaf.shape[2], leaf.shape[3])
+                shape = shape_of(leaf)
                 if shape[1:] == (1, 1):
                     raise Refused("layer_too_coarse", "the feature map is 1x1 at this input size: it has one place only")
                 one, score = _map(network, leaf, target.take([number]))

@@ -14,14 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from configs.explainers import PairExplainerConfig
 from modules.attribution.batch_size import batch_size
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import check_pairs, cosine_shares, positive_and_negative, threshold_of
+from modules.attribution.pair_utilities import ThresholdConfig, check_pairs, cosine_shares, positive_and_negative, threshold_of
 from modules.attribution.progress import announced
 from modules.shape_inference import Size
 
@@ -30,19 +28,13 @@ BATCH = 32  # on a CPU. A batch holds copies of one image only, so that no map d
 Norm = Literal["l2", "min_max", "none"]
 
 
-class FGGBConfig(PairExplainerConfig):
-    """Fields:
-    threshold: T; None: the best decision threshold on the reference pairs
+class FGGBConfig(ThresholdConfig):
+    """Fields, in addition to those of ``ThresholdConfig``:
     norm: of each component's gradient map, over its pixels: divided by its L2 norm, scaled to [0, 1], or none
     """
 
     name: Literal["fggb"] = "fggb"
-    threshold: float | None = Field(default=None, ge=-1, le=1)
     norm: Norm = "l2"
-
-    @property
-    def difference_maps(self) -> frozenset[str]:
-        return frozenset({"S-"})
 
     def passes(self, dimension: int) -> float:
         return float(dimension)

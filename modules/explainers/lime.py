@@ -22,7 +22,7 @@ from modules.attribution.hooks import evaluating
 from modules.attribution.perturbation import AlteredScores, check_probability
 from modules.attribution.progress import announced
 from modules.attribution.targets import Target
-from modules.shape_inference import Size
+from modules.shape_inference import Size, shape_of
 
 
 class LIMEConfig(ExplainerConfig):
@@ -79,13 +79,12 @@ class Lime(Explainer[LIMEConfig]):
                 coefficients, fit = ridge(kept, scores, kernel(kept, self.config.kernel_width), self.config.ridge)
                 maps.append(coefficients[parts].astype(np.float32))
                 fits.append(fit)
-        shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         notes = {
             "superpixels": [int(parts.max()) + 1 for parts in segments],
             "r2": [round(fit, 6) for fit in fits],
             "seed": self.config.seed,
         }
-        return Attribution(np.stack(maps), "", shape, target.words, notes, signed=True)
+        return Attribution(np.stack(maps), "", shape_of(images), target.words, notes, signed=True)
 
     def scores(self, network: Any, image: Tensor, parts: np.ndarray, kept: np.ndarray, target: Target) -> np.ndarray:
         """Scores (samples,) float64 of the image (3, H, W) with only the ``kept`` (samples, P) of its P superpixels (H, W)."""

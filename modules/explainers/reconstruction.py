@@ -29,24 +29,28 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor
 
 from configs.component import Born
-from configs.explainers import PairExplainerConfig
 from modules.attribution import decoder_residuals
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.linear_heads import LinearHead
-from modules.attribution.pair_utilities import check_embeddings, check_pairs, positive_and_negative, threshold_of
+from modules.attribution.pair_utilities import (
+    ThresholdConfig,
+    check_embeddings,
+    check_pairs,
+    positive_and_negative,
+    threshold_of,
+)
 from modules.attribution.progress import announced
 from modules.heads.gmp import Gmp
 from modules.shape_inference import Size
 
 
-class ReconstructionConfig(PairExplainerConfig):
-    """Fields:
-    threshold: T; None: the best decision threshold on the reference pairs
+class ReconstructionConfig(ThresholdConfig):
+    """Fields, in addition to those of ``ThresholdConfig``:
     subtract: subtracted from each channel's product: ``share``: T / channels; ``literal``: T itself; ``energy``: T times the
         mean of the channel's two squares, of embeddings of norm 1; for head ``max_pooled``
     masking: ``per_channel``: one channel is masked at a time; ``cumulative``: all channels up to it
@@ -56,7 +60,6 @@ class ReconstructionConfig(PairExplainerConfig):
     """
 
     name: Literal["reconstruction"] = "reconstruction"
-    threshold: float | None = Field(default=None, ge=-1, le=1)
     subtract: Literal["share", "literal", "energy"] = "share"
     masking: Literal["per_channel", "cumulative"] = "per_channel"
     norm: Literal["l2", "min_max"] = "l2"
@@ -70,10 +73,6 @@ class ReconstructionConfig(PairExplainerConfig):
                 "with head: linear subtract share or literal"
             )
         return self
-
-    @property
-    def difference_maps(self) -> frozenset[str]:
-        return frozenset({"S-"})
 
     def build(self) -> Reconstruction:
         return Reconstruction(self)

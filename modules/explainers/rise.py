@@ -17,12 +17,12 @@ from torch.nn import functional
 
 from configs.explainers import ExplainerConfig
 from modules.attribution.batch_size import batch_of
-from modules.attribution.checks import check_images
+from modules.attribution.checks import as_array, check_images
 from modules.attribution.explainer import Attribution, Explainer
 from modules.attribution.hooks import evaluating
 from modules.attribution.perturbation import AlteredScores, check_probability
 from modules.attribution.targets import Target
-from modules.shape_inference import Size
+from modules.shape_inference import Size, shape_of
 
 
 class RISEConfig(ExplainerConfig):
@@ -68,10 +68,8 @@ class Rise(Explainer[RISEConfig]):
         check_probability(target, self.config.score == "probability")
         with torch.no_grad(), evaluating(network):
             maps = self.maps(network, images, target)
-        found = maps.cpu().numpy().astype(np.float32)
-        shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         notes = {"masks": self.config.masks, "score": self.config.score, "seed": self.config.seed}
-        return Attribution(found, "", shape, target.words, notes, signed=self.config.centered)
+        return Attribution(as_array(maps), "", shape_of(images), target.words, notes, signed=self.config.centered)
 
     def maps(self, network: Any, images: Tensor, target: Target) -> Tensor:
         """As ``explain``, float64 (N, H, W), of a network in evaluation mode."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from configs.explainers import PairExplainerConfig
 from modules.attribution.all_pairs import Cached, cache, stylianou
+from modules.attribution.checks import as_array
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.linear_heads import LinearHead
 from modules.attribution.pair_utilities import check_pairs
@@ -51,9 +52,8 @@ class Stylianou(PairExplainer[StylianouConfig]):
             maps.append(torch.stack([part[0][0, 0] for part in found]))
             biases.append([float(part[1][0, 0]) for part in found])
             cosines.append(float(found[0][2][0, 0]))
-        raw = torch.stack(maps).cpu().numpy().astype(np.float32)
         return PairAttribution(
-            {"similarity": raw},
+            {"similarity": as_array(torch.stack(maps))},
             np.array(cosines, np.float32),
             layer=list(network.backbone.stages())[-1],
             notes={"bias": biases, "cells": "where each channel peaks" if head.selects else "all"},

@@ -13,29 +13,20 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
-from modules.attribution.pair_utilities import check_pairs, cosine_shares, embed_rows, threshold_of
+from modules.attribution.pair_utilities import ThresholdConfig, check_pairs, cosine_shares, embed_rows, threshold_of
 from modules.attribution.progress import announced
 from modules.shape_inference import Size
 
 
-class XSSABConfig(PairExplainerConfig):
-    """Fields:
-    threshold: T; None: the best decision threshold on the reference pairs
-    """
+class XSSABConfig(ThresholdConfig):
+    """See ``ThresholdConfig``."""
 
     name: Literal["xssab"] = "xssab"
-    threshold: float | None = Field(default=None, ge=-1, le=1)
-
-    @property
-    def difference_maps(self) -> frozenset[str]:
-        return frozenset({"S-"})
 
     def build(self) -> XSSAB:
         return XSSAB(self)

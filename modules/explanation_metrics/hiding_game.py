@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from modules.attribution.checks import as_array
 from modules.attribution.explainer import Refused
 from modules.attribution.explanation import Explained
 from modules.attribution.metric_utilities import (
     GameConfig,
-    as_array,
     embeddings_of,
     finite,
     image_game,

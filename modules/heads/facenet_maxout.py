@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from configs.network_interfaces import HeadConfig
 from modules.layers.initialization import he
-from modules.layers.maxout import Maxout
 from modules.layers.normalize import unit, wide
 
 
@@ -48,3 +47,16 @@ class FaceNetMaxout(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N, channels, h, w) to (N, dimension) float32 (float64 stays), of norm 1; a zero vector stays zero."""
         return unit(wide(self.fc7128(self.fc2(self.fc1(features.flatten(1))))))
+
+
+class Maxout(nn.Module):
+    """out[n, u] = max over k of (W x + b)[n, u * pieces + k] (Goodfellow et al., "Maxout Networks", ICML 2013)."""
+
+    def __init__(self, width: int, units: int, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.linear = nn.Linear(width, units * pieces)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(N, width) to (N, units)."""
+        return self.linear(vectors).unflatten(1, (-1, self.pieces)).amax(2)

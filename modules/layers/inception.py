@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from configs.network_interfaces import BackboneConfig
 from modules.layers.facenet import FaceNetBackbone, L2Pool, ResponseNorm, convolution, max_pool
 
 
@@ -78,3 +79,19 @@ def inception_backbone(
         layers[f"inception{name}"] = module
         channels = module.channels
     return FaceNetBackbone(layers, channels)
+
+
+class InceptionConfig(BackboneConfig):
+    """Base class of configs of such networks.
+
+    Fields:
+        batch_norm: after every convolution, instead of its bias; the paper has none
+    """
+
+    stem: ClassVar[tuple[int, int, int]]
+    table: ClassVar[Mapping[str, Widths]]
+    first_kernel: ClassVar[int] = 7
+    batch_norm: bool = False
+
+    def build(self) -> FaceNetBackbone:
+        return inception_backbone(self.stem, self.table, first_kernel=self.first_kernel, batch_norm=self.batch_norm)

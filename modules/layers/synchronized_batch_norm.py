@@ -28,30 +28,26 @@ def synchronize(network: nn.Module) -> None:
     """
     for name, layer in network.named_modules():
         if isinstance(layer, _BatchNorm):
-            layer.forward = MethodType(_forward_of(name, layer), layer)  # type: ignore[method-assign]
+            if not _plain(layer) and not all(isinstance(getattr(layer, part, None), nn.Module) for part in ("drop", "act")):
+                kind = f"{type(layer).__module__}.{type(layer).__name__}"
+                raise ValueError(
+                    f"compute.batch_norm: synchronized: layer {name} is a {kind} with another computation; leave "
+                    "compute.batch_norm out"
+                )
+            layer.forward = MethodType(_forward, layer)  # type: ignore[method-assign]
 
 
-def _forward_of(name: str, layer: _BatchNorm) -> Any:
-    if type(layer).forward is _BatchNorm.forward:
-        return _forward
-    if all(isinstance(getattr(layer, part, None), nn.Module) for part in ("drop", "act")):
-        return _forward_and_activate
-    kind = f"{type(layer).__module__}.{type(layer).__name__}"
-    raise ValueError(
-        f"compute.batch_norm: synchronized: layer {name} is a {kind} with another computation; leave compute.batch_norm out"
-    )
+def _plain(layer: _BatchNorm) -> bool:
+    """Whether it is torch's computation; that of timm's ``BatchNormAct2d`` also has ``drop`` and ``act``."""
+    return type(layer).forward is _BatchNorm.forward
 
 
-def _forward(layer: _BatchNorm, images: Tensor) -> Tensor:
-    """``_BatchNorm.forward`` with the statistics of all ranks."""
-    return _normalized(layer, images) if layer.training else type(layer).forward(layer, images)
-
-
-def _forward_and_activate(layer: Any, images: Tensor) -> Tensor:
-    """The same for timm's ``BatchNormAct2d``."""
+def _forward(layer: Any, images: Tensor) -> Any:
+    """The layer's own ``forward``, in training with the statistics of all ranks."""
     if not layer.training:
-        return type(layer).forward(layer, images)  # type: ignore[no-any-return]
-    return layer.act(layer.drop(_normalized(layer, images)))  # type: ignore[no-any-return]
+        return type(layer).forward(layer, images)
+    found = _normalized(layer, images)
+    return found if _plain(layer) else layer.act(layer.drop(found))
 
 
 def _normalized(layer: _BatchNorm, images: Tensor) -> Tensor:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -27,25 +27,20 @@ class VggConfig(BackboneConfig):
             layer")
     """
 
+    depths: ClassVar[tuple[int, ...]]  # convolutions of each block
     batch_norm: Annotated[bool, Born(False)] = False
     dropout: Annotated[float, Born(0.0), Field(ge=0, lt=1)] = 0.0
 
-    def fitted(self, pinned: PinnedWeights, depths: Sequence[int]) -> PinnedWeights:
+    def build(self) -> VggFeatures:
+        return VggFeatures(self.depths, None, self.batch_norm, self.dropout)
+
+    def fitted(self, pinned: PinnedWeights) -> PinnedWeights:
         """The published weights of the plain network, for the network with this config."""
         if not self.batch_norm:
             return pinned
-        fresh, convert = _normalizations(depths), pinned.convert
-
-        def with_normalizations(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            return {**fresh, **convert(state)}
-
-        return replace(pinned, convert=with_normalizations)
-
-
-def _normalizations(depths: Sequence[int]) -> dict[str, Tensor]:
-    """Weights and statistics of all batch normalizations as they are built."""
-    built = VggFeatures(depths, batch_norm=True)
-    return {name: value for name, value in built.state_dict().items() if name.count(".") == 3}  # features.1.0.weight
+        built = VggFeatures(self.depths, batch_norm=True).state_dict()
+        fresh = {name: value for name, value in built.items() if name.count(".") == 3}  # features.1.0.weight: a normalization's
+        return replace(pinned, convert=lambda state: {**fresh, **pinned.convert(state)})
 
 
 class VggFeatures(nn.Module):

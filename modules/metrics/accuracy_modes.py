@@ -27,6 +27,7 @@ from modules.metrics.verification import ten_fold_accuracy
 
 LIST = np.arange(0, 4, 0.01)
 FINE_LIST = np.arange(0, 4, 0.001)
+FAR = 1e-3  # of VAL
 DISTANCES = ("insightface", "facenet")  # modes of squared distances
 ROUNDING = 1e-6  # cosines exceed 1 by no more
 ERROR = "standard error"
@@ -67,21 +68,19 @@ def best_threshold(scores: np.ndarray, same: np.ndarray, folds: np.ndarray | Non
     return {"value": correct / len(scores), "spread": None, "spread_is": None, "folds": [], "thresholds": [threshold]}
 
 
-def facenet(scores: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float = 1e-3) -> Mode:
+def facenet(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> Mode:
     """As FaceNet's public ``lfw.py`` with squared distances, where subtracting a mean has no effect.
 
-    ``val``: mean and standard deviation (n) over the folds of VAL at the threshold interpolated for ``far`` on the other folds,
+    ``val``: mean and standard deviation (n) over the folds of VAL at the threshold interpolated for ``FAR`` on the other folds,
     and the mean FAR obtained; a null value and the reason if a fold lacks genuine or impostor pairs.
     """
     scores, same = checked(scores, same)
     distances = public_evaluators.squared_distance(scores)
     parts = public_evaluators.per_fold(lambda _: distances, same, held_out(folds, len(same)))
-    return {**_listed(parts), "val": _val(parts, far)}
+    return {**_listed(parts), "val": _val(parts)}
 
 
-def facenet_mean(
-    left: np.ndarray, right: np.ndarray, same: np.ndarray, folds: np.ndarray, far: float = 1e-3, subtract: bool = True
-) -> Mode:
+def facenet_mean(left: np.ndarray, right: np.ndarray, same: np.ndarray, folds: np.ndarray, subtract: bool = True) -> Mode:
     """As FaceNet's public ``lfw.py`` with angles; thresholds are angles / pi, so only a quarter of the list is used.
 
     Args:
@@ -101,7 +100,7 @@ def facenet_mean(
         return public_evaluators.angle(np.einsum("nd,nd->n", one, other) / norms)
 
     parts = public_evaluators.per_fold(angles, same, held_out(folds, len(same)))
-    return {**_listed(parts), "val": _val(parts, far)}
+    return {**_listed(parts), "val": _val(parts)}
 
 
 MODES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], Mode]] = {
@@ -142,19 +141,19 @@ def _listed(parts: Sequence[tuple[public_evaluators.Part, public_evaluators.Part
     return _mode(accuracies, float(np.std(accuracies)), DEVIATION, thresholds)
 
 
-def _val(parts: Sequence[tuple[public_evaluators.Part, public_evaluators.Part]], far: float) -> dict[str, Any]:
+def _val(parts: Sequence[tuple[public_evaluators.Part, public_evaluators.Part]]) -> dict[str, Any]:
     for place, (_, (_, same)) in enumerate(parts, 1):
         if same.all() or not same.any():
             reason = f"fold {place} of {len(parts)} has no {'impostor' if same.all() else 'genuine'} pairs"
-            return {"value": None, "spread": None, "spread_is": DEVIATION, "far": None, "target": far, "reason": reason}
-    found = [public_evaluators.val_at(test, public_evaluators.interpolated(train, FINE_LIST, far)) for train, test in parts]
+            return {"value": None, "spread": None, "spread_is": DEVIATION, "far": None, "target": FAR, "reason": reason}
+    found = [public_evaluators.val_at(test, public_evaluators.interpolated(train, FINE_LIST, FAR)) for train, test in parts]
     vals, fars = zip(*found, strict=True)
     return {
         "value": float(np.mean(vals)),
         "spread": float(np.std(vals)),
         "spread_is": DEVIATION,
         "far": float(np.mean(fars)),
-        "target": far,
+        "target": FAR,
     }
 
 

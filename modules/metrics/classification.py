@@ -131,14 +131,7 @@ def classification(
     rates = Rates(counts)
     shares = _Shares(np.asarray(truth), np.asarray(predicted), draws)
     everyone = np.ones(len(truth), bool)
-    found: dict[str, Any] = {
-        "accuracy": shares.entry(rates.hits.sum(), rates.total, drawn.accuracy, everyone),
-        "balanced_accuracy": {},
-        "macro_f1": {},
-    }
-    if ordered:
-        found["off_by_one"] = shares.entry(rates.within(1), rates.total, _divided(drawn.within(1), drawn.total), everyone)
-    found["classes"] = [
+    per_class: list[dict[str, Any]] = [
         {
             "recall": shares.entry(rates.hits[k], rates.support[k], drawn.recall[:, k], shares.truth == k, "no image has it"),
             "precision": shares.entry(
@@ -150,10 +143,14 @@ def classification(
         }
         for k in range(classes)
     ]
-    found["balanced_accuracy"] = _mean([one["recall"] for one in found["classes"]], drawn.recall, shares.method)
-    found["macro_f1"] = _mean([one["f1"] for one in found["classes"]], drawn.f1, shares.method)
-    found["confusion"] = counts.tolist()
-    return found
+    found: dict[str, Any] = {
+        "accuracy": shares.entry(rates.hits.sum(), rates.total, drawn.accuracy, everyone),
+        "balanced_accuracy": _mean([one["recall"] for one in per_class], drawn.recall, shares.method),
+        "macro_f1": _mean([one["f1"] for one in per_class], drawn.f1, shares.method),
+    }
+    if ordered:
+        found["off_by_one"] = shares.entry(rates.within(1), rates.total, _divided(drawn.within(1), drawn.total), everyone)
+    return found | {"classes": per_class, "confusion": counts.tolist()}
 
 
 @dataclass(frozen=True)

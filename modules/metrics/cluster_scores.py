@@ -40,7 +40,9 @@ def bcubed(clusters: np.ndarray, subjects: np.ndarray) -> Agreement:
     (rows, columns, counts), clustered, subjects_of = _counts(clusters, subjects)
     squares = counts.astype(np.float64) ** 2
     total = int(counts.sum())
-    return _harmonic(float((squares / clustered[rows]).sum()) / total, float((squares / subjects_of[columns]).sum()) / total)
+    precision = float((squares / clustered[rows]).sum()) / total
+    recall = float((squares / subjects_of[columns]).sum()) / total
+    return Agreement(precision, recall, 2 * precision * recall / (precision + recall))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,3 @@ def _pairs(counts: np.ndarray) -> int:
 def _pairwise(right: int, claimed: int, wanted: int) -> Agreement:
     precision, recall = right / claimed if claimed else 1.0, right / wanted if wanted else 1.0
     return Agreement(precision, recall, 2 * right / (claimed + wanted) if claimed + wanted else 1.0)
-
-
-def _harmonic(precision: float, recall: float) -> Agreement:
-    return Agreement(precision, recall, 2 * precision * recall / (precision + recall))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from modules.metrics.pair_rates import connected
 from modules.metrics.validation import check_vectors
 
 ROWS = 1_024  # rows of the distance matrix at a time
@@ -89,13 +90,8 @@ def cut_at(merges: np.ndarray, distance: float) -> np.ndarray:
 
 def _joined(merges: np.ndarray, count: int) -> np.ndarray:
     """Cluster indices after these merges, numbered in order of their first rows."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     children = merges[:, :2].astype(np.int64).ravel()
     parents = np.repeat(count + np.arange(len(merges)), 2)
-    size = count + len(merges)
-    graph = coo_matrix((np.ones(len(children), np.int8), (children, parents)), shape=(size, size))
-    _, labels = connected_components(graph, directed=False)
+    _, labels = connected(children, parents, count + len(merges))
     _, first, labels = np.unique(labels[:count], return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[labels]

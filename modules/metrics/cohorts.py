@@ -103,8 +103,9 @@ def cohort_rates(
 
 def _design_effects(parts: Sequence[PairRate]) -> np.ndarray:
     """Variance of each cohort's rate over the binomial variance of its pairs; the pooled one for cohorts with few errors."""
-    rates = np.array([part.errors / part.pairs for part in parts])
-    binomial = np.array([rate * (1 - rate) / part.pairs for rate, part in zip(rates, parts, strict=True)])
+    pairs = np.array([part.pairs for part in parts])
+    rates = np.array([part.errors for part in parts]) / pairs
+    binomial = rates * (1 - rates) / pairs
     variance = np.array([part.variance for part in parts])
     enough = np.array([min(part.errors, part.pairs - part.errors) >= FEW for part in parts])
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -44,14 +44,9 @@ def ranks(
         )
     if not sizes or not 1 <= min(sizes) <= max(sizes) <= len(distractors):
         raise ValueError(f"sizes {list(sizes)} are not all from 1 to {len(distractors)}, the number of distractors")
-    order = np.argsort(subjects, kind="stable")
-    _, first, counts = np.unique(np.asarray(subjects)[order], return_index=True, return_counts=True)
+    subjects, counts = np.unique(subjects, return_inverse=True, return_counts=True)[1:]
     if counts.min() < 2:
         raise ValueError(f"{int((counts < 2).sum())} subjects have one image; a probe needs another image of its subject")
-    mates: dict[int, np.ndarray] = {}
-    for start, count in zip(first.tolist(), counts.tolist(), strict=True):
-        members = order[start : start + count]
-        mates |= {int(row): members[members != row] for row in members}
     entries = distractors.astype(np.float64).T
     own = probes.astype(np.float64)
     block = max(1, scores // len(distractors))
@@ -59,7 +54,9 @@ def ranks(
     for start in range(0, len(probes), block):
         found = (own[start : start + block] @ entries).astype(np.float32)
         for row, line in enumerate(found, start):
-            values = (own[mates[row]] @ own[row]).astype(np.float32)
+            mates = subjects == subjects[row]
+            mates[row] = False
+            values = (own[mates] @ own[row]).astype(np.float32)
             rising = (np.sort(line[:size]) for size in sizes)
             ahead.append(np.stack([len(one) - np.searchsorted(one, values, side="left") for one in rising], axis=1))
             asked.append(np.full(len(values), row, np.int64))

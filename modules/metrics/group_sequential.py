@@ -127,10 +127,8 @@ def _least_p(cells: int, contrasts: Sequence[Contrast], looks: Sequence[int], dr
     for start in range(0, draws, part):
         values = _normal(bits, (min(part, draws - start), cells, looks[-1]))
         common = None if second is None else common_variance(values[:, :, : looks[0]])
-        rows = []
-        for count in looks:
-            rows.append(_least(*welch(values[:, :, :count], first, second, common)))
-        found.append(np.stack(rows, -1))
+        least = [_least(*welch(values[:, :, :count], first, second, common)) for count in looks]
+        found.append(np.stack(least, -1))
     return np.concatenate(found)
 
 

@@ -16,30 +16,28 @@ from typing import Any
 import numpy as np
 
 from modules.metrics.operating_points import METHOD, threshold_for
-from modules.metrics.pair_rates import PairRate
+from modules.metrics.pair_rates import PairRate, connected
 from modules.metrics.validation import at_least, checked
 
+SEED = 0  # of the choice of the halves
 
-def halves(left: np.ndarray, right: np.ndarray, seed: int = 0) -> dict[Any, bool]:
+
+def halves(left: np.ndarray, right: np.ndarray) -> dict[Any, bool]:
     """Subject -> whether it is in the half that chooses.
 
     If the pairs form several groups without common subjects, as the folds of LFW's View 2 do, whole groups are assigned, the
     largest first, to the half with fewer pairs: then no pair is lost. Groups that hold more than half of the pairs are split by
     the hash of each subject, and pairs between the halves are of no use.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     names, place = np.unique(np.concatenate([left, right]), return_inverse=True)
     one, other = np.split(place, 2)
-    links = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(names), len(names)))
-    group = connected_components(links, directed=False)[1]
-    sizes = np.bincount(group[one], minlength=int(group.max()) + 1)
+    groups, group = connected(one, other, len(names))
+    sizes = np.bincount(group[one], minlength=groups)
     if 2 * sizes.max() > len(one):
-        digests = [hashlib.sha256(f"{seed} {name}".encode()).hexdigest() for name in names.tolist()]
+        digests = [hashlib.sha256(f"{SEED} {name}".encode()).hexdigest() for name in names.tolist()]
         rank = np.argsort(np.argsort(np.array(digests)))
         return dict(zip(names.tolist(), (rank < len(names) // 2).tolist(), strict=True))
-    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = np.random.default_rng(SEED).permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     chooses, counts = np.zeros(len(sizes), bool), [0, 0]
     for number in order.tolist():
@@ -49,9 +47,7 @@ def halves(left: np.ndarray, right: np.ndarray, seed: int = 0) -> dict[Any, bool
     return dict(zip(names.tolist(), chooses[group].tolist(), strict=True))
 
 
-def held_out_threshold(
-    scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fmr: float, seed: int = 0
-) -> dict[str, Any]:
+def held_out_threshold(scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fmr: float) -> dict[str, Any]:
     """The threshold for ``fmr`` on the pairs of one half, see ``threshold_for``, and its rates on those of the other.
 
     Args:
@@ -59,7 +55,6 @@ def held_out_threshold(
         same: (n,) bool
         left, right: (n,) the subjects of each pair's images
         fmr: the wished false match rate, above 0
-        seed: of the choice of the halves
 
     Returns:
         ``fmr`` and ``tmr`` with ``value``, ``low`` and ``high`` (95 % over subjects, see ``pair_rates``, for this threshold),
@@ -71,7 +66,7 @@ def held_out_threshold(
     scores, same = checked(scores, same)
     if not 0 < fmr < 1:
         raise ValueError(f"a false match rate is between 0 and 1, such as 0.001; found {fmr:g}")
-    chooses = halves(left, right, seed)
+    chooses = halves(left, right)
     one = np.array([chooses[who] for who in left.tolist()])
     other = np.array([chooses[who] for who in right.tolist()])
     first, second = one & other, ~one & ~other

@@ -23,7 +23,7 @@ from modules.metrics.pair_rates import PairRate
 from modules.metrics.roc import allowed
 from modules.metrics.validation import checked
 
-GROUPS = 5
+GROUPS, SEED = 5, 0  # of subjects; a pair's thresholds come from the other groups
 FEW = 10  # accepted impostor pairs
 METHOD = "subjects, thresholds as chosen"
 MEASURED, FEW_ERRORS, EXTRAPOLATED = "measured", "few errors", "extrapolated"
@@ -37,8 +37,6 @@ def operating_points(
     fmrs: Sequence[float] = (1e-1, 1e-2, 1e-3),
     *,
     failed: np.ndarray | None = None,
-    groups: int = GROUPS,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """The rates at each target FMR, as a JSON value by the target FMR.
 
@@ -53,8 +51,6 @@ def operating_points(
         left, right: (n,) int or text, the subjects of the pairs.
         fmrs: target rates, above 0.
         failed: (n,) bool, pairs with an image that has no usable face; None: no pair.
-        groups: of subjects; each pair's thresholds come from the other groups.
-        seed: of the groups.
 
     Raises:
         ValueError: a target rate is not between 0 and 1; a score is not finite; there are too few subjects, so that some
@@ -67,7 +63,7 @@ def operating_points(
     left, right = np.asarray(left), np.asarray(right)
     compared = ~lost
     found, genuine = checked(np.asarray(scores)[compared], np.asarray(same)[compared])
-    thresholds, chosen_from = _thresholds(found, genuine, left[compared], right[compared], fmrs, groups, seed)
+    thresholds, chosen_from = _thresholds(found, genuine, left[compared], right[compared], fmrs)
     points: dict[str, Any] = {}
     same = np.asarray(same, bool)
     for number, fmr in enumerate(fmrs):
@@ -112,11 +108,11 @@ def _entry(rate: PairRate) -> dict[str, Any]:
 
 
 def _thresholds(
-    scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fmrs: Sequence[float], groups: int, seed: int
+    scores: np.ndarray, same: np.ndarray, left: np.ndarray, right: np.ndarray, fmrs: Sequence[float]
 ) -> tuple[np.ndarray, int]:
     """(n, fmrs): the thresholds that decide each pair; and the fewest impostor pairs that one was chosen from."""
     names, who = np.unique(np.concatenate([left, right]), return_inverse=True)
-    group = np.random.default_rng(seed).permutation(np.arange(len(names)) % groups)
+    group = np.random.default_rng(SEED).permutation(np.arange(len(names)) % GROUPS)
     one, other = np.sort([group[who[: len(left)]], group[who[len(left) :]]], axis=0)
     out = np.empty((len(scores), len(fmrs)))
     fewest = len(scores)
@@ -126,7 +122,7 @@ def _thresholds(
         impostors = int((aside & ~same).sum())
         if not impostors:
             raise ValueError(
-                f"{len(names)} subjects in {groups} groups: for some pairs, no impostor pair of other subjects is left"
+                f"{len(names)} subjects in {GROUPS} groups: for some pairs, no impostor pair of other subjects is left"
             )
         fewest = min(fewest, impostors)
         impostor = np.sort(scores[aside & ~same])

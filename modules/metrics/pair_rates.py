@@ -129,6 +129,19 @@ def two_subjects(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, int]:
     return numbered(low * (int(high.max(initial=0)) + 1) + high)
 
 
+def connected(left: np.ndarray, right: np.ndarray, count: int) -> tuple[int, np.ndarray]:
+    """How many groups ``count`` members form whose pairs link them, and the group of each, int (count,).
+
+    Args:
+        left, right: (n,) int from 0 to ``count`` - 1, the members of each pair.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_matrix((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
+    return connected_components(links, directed=False)  # type: ignore[no-any-return]
+
+
 def numbered(labels: np.ndarray) -> tuple[np.ndarray, int]:
     """The place of each label among the different ones in increasing order, (n,) int, and how many there are; as ``np.unique``,
     but without sorting small integers.

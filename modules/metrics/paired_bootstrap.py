@@ -11,8 +11,7 @@ many false positives.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,6 +41,8 @@ class PairedBootstrap:
     single: Mapping[str, np.ndarray]
     units: int
     method: str
+    # Metric -> covariances (S, S) of both kinds of resamples, as far as they were needed.
+    _covariances: dict[str, list[np.ndarray]] = field(default_factory=dict, repr=False)
 
     def covariance(self, metric: str, contrasts: np.ndarray) -> np.ndarray:
         """Covariance (K, K) of K linear combinations of the networks' metrics.
@@ -57,11 +58,6 @@ class PairedBootstrap:
         total, *single = (own @ part[np.ix_(used, used)] @ own.T for part in self._covariances[metric])
         total *= unbiased(self.units)
         return without(total, single[0]) if single else total
-
-    @cached_property
-    def _covariances(self) -> dict[str, list[np.ndarray]]:
-        """Metric -> covariances (S, S) of both kinds of resamples, as far as they were needed."""
-        return {}
 
 
 def paired_bootstrap(
@@ -144,7 +140,7 @@ def _metrics(
 ) -> dict[str, np.ndarray]:
     """Each metric as (rows, S); ``weights`` is (n, rows), ``correct`` (S, n)."""
     parts = [one.metrics(weights, fars) for one in networks]
-    found = {key.replace("val ", "val:"): np.stack([part[key] for part in parts], axis=1) for key in parts[0]}
+    found = {key: np.stack([part[key] for part in parts], axis=1) for key in parts[0]}
     if folds is not None and correct is not None:
         held = held_out(folds, weights.shape[0])
         with np.errstate(invalid="ignore", divide="ignore"):

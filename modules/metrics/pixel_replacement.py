@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
+from pydantic import Field, model_validator
+
+from configs.component import Config
 
 Values = Callable[[np.ndarray, np.ndarray], Any]
 """Images float32 (B, 3, H, W) in [-1, 1] and the rows (B,) that they are versions of, to numbers (B, ...).
@@ -18,30 +21,32 @@ It may also return a function that returns the numbers: a network on a GPU then 
 AHEAD = 2  # batches that are started before the numbers of an earlier one are read
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Config):
     """How pixels are hidden.
 
-    Attributes:
+    Fields:
         shares: fractions of hidden pixels, increasing, from 0 to 1
         blur: standard deviation of the Gaussian blur that hides pixels, in image heights; ``sigma`` returns it in pixels
-        seed: of tie-breaking, of random baselines, and of the bootstrap
-        batch: images per forward pass; the last batch is padded, so that all have the same shape
+        seed: of tie-breaking, of the random baseline, and of the bootstrap
+        batch: images per forward pass; the last batch is padded, so that all have the same shape. In a grid file, the default
+            stands for as many as fit on a GPU
         resamples: number of bootstrap resamples
-        center: standard deviation of the center prior, in image heights and widths
+        center: standard deviation of the center baseline, in image heights and widths
     """
 
     shares: tuple[float, ...] = tuple(step / 10 for step in range(11))
-    blur: float = 0.1
-    seed: int = 0
-    batch: int = 32
-    resamples: int = 1000
-    center: float = 0.25
+    blur: float = Field(default=0.1, gt=0)
+    seed: int = Field(default=0, ge=0)
+    batch: int = Field(default=32, ge=1)
+    resamples: int = Field(default=1000, ge=1)
+    center: float = Field(default=0.25, gt=0)
 
-    def __post_init__(self) -> None:
-        rising = all(a < b for a, b in zip(self.shares, self.shares[1:], strict=False))
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        rising = all(a < b for a, b in pairwise(self.shares))
         if len(self.shares) < 2 or self.shares[0] != 0 or self.shares[-1] != 1 or not rising:
             raise ValueError(f"shares rise from 0 to 1; found {list(self.shares)}")
+        return self
 
     def sigma(self, height: int) -> float:
         """Standard deviation of the Gaussian blur, in pixels."""

@@ -50,9 +50,7 @@ class Joined:
         return int((self.rank < rank).sum()) / len(self.rank)
 
 
-def joined_search(
-    gallery: np.ndarray, subjects: np.ndarray, probes: np.ndarray, who: np.ndarray, far: float, *, scores: int = SCORES
-) -> Joined:
+def joined_search(gallery: np.ndarray, subjects: np.ndarray, probes: np.ndarray, who: np.ndarray, far: float) -> Joined:
     """Searches the joined gallery, in float64; keeps the scores of non-mates that thresholds up to ``far`` need.
 
     Args:
@@ -61,7 +59,6 @@ def joined_search(
         probes: (P, D) float.
         who: (P,), the subjects of the probes.
         far: the largest target of ``dir_at_far``.
-        scores: maximum number of scores in memory.
 
     Raises:
         ValueError: a probe's subject is not in the gallery once, or the gallery is too small for ``far``.
@@ -79,7 +76,7 @@ def joined_search(
     entries = gallery.astype(np.float64).T
     mate, rank = np.empty(len(probes)), np.empty(len(probes), np.int64)
     others = np.empty(0)
-    block = max(1, scores // len(gallery))
+    block = max(1, SCORES // len(gallery))
     for start in range(0, len(probes), block):
         part = slice(start, min(start + block, len(probes)))
         found = probes[part].astype(np.float64) @ entries

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from modules.metrics.intervals import percentiles
+from modules.metrics.pair_rates import connected
 from modules.metrics.ranking import ranks
 from modules.metrics.subject_bootstrap import times_drawn
 
@@ -53,16 +54,12 @@ class Units:
         subjects are drawn, and a pair of two subjects counts as often as the product of both says (the pigeonhole bootstrap:
         Owen, AoAS 1, 2007). Then intervals can be too wide; nothing corrects for it, as ``subject_bootstrap`` does.
         """
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components
-
         assert len(left) == len(right) > 0, (len(left), len(right))
         names, who = np.unique(np.concatenate([np.asarray(left), np.asarray(right)]), return_inverse=True)
         one, other = who[: len(left)], who[len(left) :]
-        graph = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(names), len(names)))
-        count, group = connected_components(graph, directed=False)
+        count, group = connected(one, other, len(names))
         if count >= GROUPS:
-            return Units(group[one], group[other], int(count))
+            return Units(group[one], group[other], count)
         return Units(one, other, len(names))
 
     def weights(self, times: np.ndarray) -> np.ndarray:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -126,7 +125,7 @@ def subject_bootstrap(
         ten_fold=interval("ten_fold") if held else None,
         eer=interval("eer"),
         auc=auc_interval(scores, same, *sides),
-        val={far: interval(f"val {far}", genuine) for far in fars},
+        val={far: interval(f"val:{far}", genuine) for far in fars},
         subjects=len(names),
         resamples=int(np.isfinite(values["auc"]).sum()),
     )
@@ -275,7 +274,7 @@ def curve_metrics(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]
 
 
 def crossings(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) -> dict[str, np.ndarray]:
-    """The metrics that are one place of a curve, ``eer`` and ``val <far>``; see ``curve_metrics``."""
+    """The metrics that are one place of a curve, ``eer`` and ``val:<far>``; see ``curve_metrics``."""
     genuine, impostor = accepted[:, -1], false[:, -1]
     out: dict[str, np.ndarray] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -290,15 +289,9 @@ def crossings(accepted: np.ndarray, false: np.ndarray, fars: Sequence[float]) ->
         low, high = _at(false, before) / impostor, _at(false, after) / impostor
         out["eer"] = low + part * (high - low)
         for target in fars:
-            beyond = partial(_beyond, false, impostor, target)
-            index = first_true(beyond, *accepted.shape)
-            out[f"val {target}"] = _at(accepted, np.maximum(index - 1, 0)) / genuine
+            index = first_true(lambda at, most=target: ~(_at(false, at) / impostor <= most), *accepted.shape)  # type: ignore[misc]
+            out[f"val:{target}"] = _at(accepted, np.maximum(index - 1, 0)) / genuine
     return out
-
-
-def _beyond(false: np.ndarray, impostor: np.ndarray, target: float, index: np.ndarray) -> np.ndarray:
-    """(rows,) bool: not at most ``target`` of a row's impostor pairs are accepted there."""
-    return ~(_at(false, index) / impostor <= target)  # type: ignore[no-any-return]
 
 
 def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:

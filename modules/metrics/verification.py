@@ -138,13 +138,11 @@ def _over_subjects(
         found = subject_bootstrap(scores, same, *subjects, folds=folds, fars=fars, resamples=resamples, seed=seed)
     except ValueError as error:  # too few subjects, or a list whose subjects are unknown
         return {"reason": str(error)}
-    named = {name: metrics[name] for name in ("best_threshold", "ten_fold", "eer", "auc")}
-    ends = {name: getattr(found, name) for name in named}
-    named |= {f"val {far:g}": metrics["val"][f"{far:g}"] for far in fars}
-    ends |= {f"val {far:g}": found.val[far] for far in fars}
-    for name, entry in named.items():
-        entry["low"], entry["high"] = ends[name]
-        entry["method"] = SUBJECT_JACKKNIFE if name == "auc" else SUBJECT_BOOTSTRAP
+    ends = [(metrics[name], getattr(found, name)) for name in ("best_threshold", "ten_fold", "eer", "auc")]
+    ends += [(metrics["val"][f"{far:g}"], found.val[far]) for far in fars]
+    for entry, (low, high) in ends:
+        entry |= {"low": low, "high": high, "method": SUBJECT_BOOTSTRAP}
+    metrics["auc"]["method"] = SUBJECT_JACKKNIFE
     return {"subjects": found.subjects, "resamples": found.resamples}
 
 

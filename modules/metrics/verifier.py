@@ -118,14 +118,7 @@ def fitted_per_fold(
 
 
 def unrestricted(
-    embeddings: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-    same: np.ndarray,
-    folds: np.ndarray,
-    subjects: np.ndarray,
-    *,
-    shrink: float = 0.1,
+    embeddings: np.ndarray, left: np.ndarray, right: np.ndarray, same: np.ndarray, folds: np.ndarray, subjects: np.ndarray
 ) -> Verified:
     """Fits a PLDA model (``plda.py``) per fold on the images of the other folds.
 
@@ -139,7 +132,6 @@ def unrestricted(
         same: (n,) bool.
         folds: (n,) int, at least three distinct values.
         subjects: (N,) int or text.
-        shrink: see ``plda.fit``.
 
     Raises:
         ValueError: fewer than three folds; a subject or an image is in two folds (reports which); see ``plda.fit``.
@@ -157,7 +149,7 @@ def unrestricted(
 
     def fitted(*without: int) -> plda.Plda:
         rows = np.isin(places, [number for number in numbers if number not in without])
-        return plda.fit(embeddings[rows], subjects[rows], shrink)
+        return plda.fit(embeddings[rows], subjects[rows])
 
     def scored(model: plda.Plda, pairs: np.ndarray) -> np.ndarray:
         return model.score(embeddings[left[pairs]], embeddings[right[pairs]])

@@ -82,9 +82,9 @@ class CheckpointConfig(PretrainingConfig):
         self.check(backbone)
         layout, order = "", ""
         if self.layout != "own":
-            title, _ = self._state("meta")
-            known = LAYOUTS[title]
-            layout = f":{title}"
+            name, _ = self._state("meta")
+            known = LAYOUTS[name]
+            layout = f":{name}"
             order = "" if known is None or self.order in (None, known.order) else f":{self.order}"
         return f"{sha256(self._file)}{layout}{order}{':head' if self.head else ''}"
 

@@ -75,7 +75,8 @@ class Checkpointing(Checkpoint):
         row = {**pl_module.history[-1], **pl_module.timing[-1]}
         self._write(trainer, row["epoch"], None, row)
         ends = trainer.should_stop or pl_module.epoch >= (trainer.max_epochs or 0)
-        if self._stopping(trainer, not ends and self._leaves(trainer)) and not ends:
+        leaves = not ends and self._leaves(trainer)
+        if self._agreed(trainer, self._asked(trainer) or leaves) and not ends:
             raise Stopped(f"stopped after epoch {row['epoch']}; the state is saved")
 
     def _report(self, trainer: pl.Trainer, pl_module: Any, steps: int) -> None:
@@ -105,9 +106,6 @@ class Checkpointing(Checkpoint):
         if trainer.world_size > 1:
             trainer._signal_connector.received_sigterm = False  # for which Lightning would end this rank alone
         return self._ends
-
-    def _stopping(self, trainer: pl.Trainer, leaves: bool) -> bool:
-        return self._agreed(trainer, self._asked(trainer) or leaves)
 
     def _leaves(self, trainer: pl.Trainer) -> bool:
         return trainer.is_global_zero and self._leaving is not None and self._leaving()

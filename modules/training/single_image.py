@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from configs.network_interfaces import BackboneConfig, HeadConfig
-from modules.shape_inference import Size, config_key, sides, title
+from modules.shape_inference import Size, config_key, first_line, sides, title
 from modules.training.freezing import freeze
 
 _KNOWN: dict[tuple[str, str, Size, int | str], str | None] = {}
@@ -42,5 +42,5 @@ def _complaint(backbone: BackboneConfig, head: HeadConfig, size: Size, trainable
             features = network(torch.empty(1, 3, *sides(size)))
             head.build(*features.shape[1:]).train()(features)
         except Exception as error:  # raised by torch or by a user's layer
-            return str(error).strip().partition("\n")[0]
+            return first_line(error)
     return None

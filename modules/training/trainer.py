@@ -64,6 +64,8 @@ def fit(
 
         strategy = Ranks(rank)
     plugins: list[Any] = [] if rank is not None else [LightningEnvironment()]  # cluster variables do not make it a job step
+    parts = recognizer.recipe.accumulate
+    whole_steps = recognizer.steps_per_epoch * parts if parts > 1 else None  # batches of an epoch; None: all
     if precision == "16-mixed" and accelerator == "cpu":
         plugins.append(MixedPrecision(precision, "cpu"))  # by itself, Lightning would compute in bfloat16
         precision = None
@@ -85,10 +87,10 @@ def fit(
             max_epochs=recognizer.recipe.epochs if until is None else min(until, recognizer.recipe.epochs),
             gradient_clip_val=recognizer.recipe.clip,
             gradient_clip_algorithm="norm" if recognizer.recipe.clip is not None else None,
-            accumulate_grad_batches=recognizer.recipe.accumulate,
+            accumulate_grad_batches=parts,
             callbacks=list(callbacks),
             enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
-            limit_train_batches=limit_batches or _whole_steps(recognizer),
+            limit_train_batches=limit_batches or whole_steps,
             limit_val_batches=limit_batches,
             logger=False,
             enable_progress_bar=False,
@@ -114,12 +116,6 @@ def _leave_signals_to_checkpointing(trainer: Any) -> None:
 
     trainer._signal_connector._sigterm_notifier_fn = note
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None
-
-
-def _whole_steps(recognizer: Any) -> int | None:
-    """Number of batches of an epoch that form whole optimizer steps; None: all batches."""
-    parts = recognizer.recipe.accumulate
-    return recognizer.steps_per_epoch * parts if parts > 1 else None
 
 
 def network_weights(checkpoint: Path) -> dict[str, torch.Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from configs.component import file_digest
+from modules.shape_inference import first_line
 
 _DIGESTS: dict[tuple[str, int, int], str] = {}
 _BODY = "body."  # attribute of a backbone that wraps a library's network; files use the library's names
@@ -47,10 +48,10 @@ def read(path: Path, key: str | None = None, device: str = "cpu") -> dict[str, T
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path}: holds more than tensors and plain values, or is damaged, so it is not opened; save its state dict alone, "
-            f"best as .safetensors ({_first_line(error)})"
+            f"best as .safetensors ({first_line(error)})"
         ) from error
     except Exception as error:  # torch reads what is no torch file as a pickle, which may raise anything
-        raise ValueError(f"{path}: no readable torch file ({type(error).__name__}: {_first_line(error)})") from error
+        raise ValueError(f"{path}: no readable torch file ({type(error).__name__}: {first_line(error)})") from error
     return _state(path, found, key)
 
 
@@ -61,15 +62,13 @@ def read_first(path: Path, keys: Sequence[str | None], device: str = "cpu") -> d
     """
     if path.suffix == ".safetensors":
         return read(path, None, device)
-    try:
-        return read(path, keys[0], device)
-    except ValueError:
-        for key in keys[1:]:
-            try:
-                return read(path, key, device)
-            except ValueError:
-                continue
-        raise
+    errors = []
+    for key in keys:
+        try:
+            return read(path, key, device)
+        except ValueError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def fit(
@@ -149,7 +148,7 @@ def _read_safetensors(path: Path, device: str) -> dict[str, Tensor]:
                 return {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118 (not a dict)
             return {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"{path}: no readable safetensors file ({_first_line(error)})") from error
+        raise ValueError(f"{path}: no readable safetensors file ({first_line(error)})") from error
 
 
 def _state(path: Path, found: Any, key: str | None) -> dict[str, Tensor]:
@@ -164,7 +163,3 @@ def _state(path: Path, found: Any, key: str | None) -> dict[str, Tensor]:
 
 def _entries(found: Any) -> str:
     return ", ".join(map(str, list(found)[:8])) if isinstance(found, Mapping) else type(found).__name__
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -22,20 +22,19 @@ def trial(
         ValueError: see ``OnnxProcess.run``.
     """
     facts = path.stat()
-    return {
-        name: list(sides) for name, sides in _trial(path, facts.st_mtime_ns, facts.st_size, input_name, shape, memory, seconds)
-    }
+    found = _trial(path, facts.st_mtime_ns, facts.st_size, input_name, shape, memory, seconds)
+    return {name: list(sides) for name, sides in found.items()}
 
 
 @cache
 def _trial(
     path: Path, _: int, __: int, input_name: str, shape: tuple[int, ...], memory: int, seconds: float
-) -> tuple[tuple[str, tuple[int, ...]], ...]:
+) -> dict[str, list[int]]:
     import numpy as np
 
     images = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     process = OnnxProcess(path, memory=memory, seconds=seconds, each=0)
     try:
-        return tuple((name, tuple(sides)) for name, sides in process.shapes(input_name, images).items())
+        return process.shapes(input_name, images)
     finally:
         process.close()

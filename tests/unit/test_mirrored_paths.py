@@ -134,6 +134,7 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "modules/backbones/efficientnet_lite1.py": "tests/unit/modules/backbones/test_efficientnet_lite0.py",
     "modules/backbones/facenet_nns2.py": "tests/unit/modules/backbones/test_facenet_nns1.py",
     "modules/backbones/vgg19.py": "tests/unit/modules/backbones/test_vgg16.py",
+    "modules/layers/embedding.py": "tests/unit/modules/backbones/test_external.py",
     "modules/layers/margin_softmax.py": "tests/unit/modules/layers/test_partial_fc.py",
     "modules/recipes/cosine.py": "tests/unit/modules/training/test_schedule.py",
     "modules/recipes/multi_step.py": "tests/unit/modules/training/test_schedule.py",

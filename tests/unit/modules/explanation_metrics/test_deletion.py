@@ -12,7 +12,9 @@ def test_it_is_the_game_itself_and_less_is_better():
     explained = single(maps={"one": maps(4), "other": maps(4, seed=1)})
     found = DeletionConfig(shares=(0, 0.5, 1), resamples=20, seed=2).build().score(explained)
     values = class_values(lambda block: logits(explained, torch.from_numpy(block)).float().numpy(), explained.labels)
-    game = ImageGame(values, CLASS_NAMES, explained.images.numpy(), "deletion", Settings((0, 0.5, 1), seed=2, resamples=20))
+    game = ImageGame(
+        values, CLASS_NAMES, explained.images.numpy(), "deletion", Settings(shares=(0, 0.5, 1), seed=2, resamples=20)
+    )
     wanted = game.compare(explained.maps)["methods"]
     for name in ("one", "other"):
         assert found["maps"][name]["probability"]["value"] == wanted[name]["probability"]["auc"]["value"]

@@ -23,7 +23,7 @@ def test_pairs_are_scored_as_by_the_game_itself_each_map_apart():
     explained = together()
     found = HidingGameConfig(**QUICK).build().score(explained)
     given = explained.images.numpy()
-    game = HidingGame(embed(explained.network), given[0::2], given[1::2], SAME, Settings((0, 0.5, 1), resamples=50))
+    game = HidingGame(embed(explained.network), given[0::2], given[1::2], SAME, Settings(shares=(0, 0.5, 1), resamples=50))
     wanted = game.compare({name: (one[0::2], one[1::2]) for name, one in explained.maps.items()})
     assert set(found["maps"]) == {"S+", "S-"}
     assert set(found["baselines"]) == {"random", "constant", "center"}

@@ -1,8 +1,9 @@
 """NN1's fully connected layers."""
 
+import pytest
 import torch
 
-from modules.heads.facenet_maxout import FaceNetMaxoutConfig
+from modules.heads.facenet_maxout import FaceNetMaxoutConfig, Maxout
 
 
 def test_it_is_two_maxouts_a_linear_layer_and_unit_length() -> None:
@@ -29,3 +30,17 @@ def test_fields_are_the_widths() -> None:
     assert head.fc1.linear.weight.shape == (30, 8)
     assert head.fc2.linear.weight.shape == (30, 10)
     assert head.fc7128.weight.shape == (64, 10)
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_a_unit_is_the_largest_of_its_linear_functions(pieces: int) -> None:
+    torch.manual_seed(0)
+    layer = Maxout(4, 5, pieces)
+    vectors = torch.randn(3, 4)
+    found = layer(vectors)
+    assert found.shape == (3, 5)
+    for row in range(3):
+        for unit in range(5):
+            rows = range(unit * pieces, (unit + 1) * pieces)
+            wanted = max((layer.linear.weight[k] @ vectors[row] + layer.linear.bias[k]).item() for k in rows)
+            assert found[row, unit].item() == pytest.approx(wanted, abs=1e-6)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from modules.metrics.intervals import effective, mid_p
-from modules.metrics.pair_rates import PairRate, numbered
+from modules.metrics.pair_rates import PairRate, connected, numbered
 
 
 def drawn(seed, subjects=12, n=60, genuine=False):
@@ -114,3 +114,10 @@ def test_intervals_hold_the_rate_where_subjects_differ(rate):
             into.append(ends[0] <= rate <= ends[1])
     assert np.mean(held) > 0.93
     assert np.mean(alone) < np.mean(held) - 0.05
+
+
+def test_members_are_connected_over_any_number_of_pairs():
+    count, group = connected(np.array([0, 1, 4]), np.array([1, 5, 4]), 7)  # 0-1-5, and 2, 3, 4, 6 alone
+    assert count == 5
+    assert group[0] == group[1] == group[5]
+    assert len(set(group[[0, 2, 3, 4, 6]].tolist())) == 5

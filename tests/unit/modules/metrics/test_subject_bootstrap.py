@@ -48,7 +48,7 @@ def test_a_resample_has_the_metrics_of_its_pairs_written_out():
         assert found["eer"][row] == pytest.approx(eer(*drawn[:2]))
         assert found["best_threshold"][row] == pytest.approx(best_threshold_accuracy(*drawn[:2])[0])
         for far in (0.1, 0.01):
-            assert found[f"val {far}"][row] == pytest.approx(val_at_far(*drawn[:2], far)[0])
+            assert found[f"val:{far}"][row] == pytest.approx(val_at_far(*drawn[:2], far)[0])
         if len(np.unique(drawn[2])) >= 2:  # a fold may be empty
             compared += 1
             assert found["ten_fold"][row] == pytest.approx(ten_fold_accuracy(*drawn)["value"])

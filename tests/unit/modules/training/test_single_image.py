@@ -1,9 +1,12 @@
 """A batch of one image is refused exactly where a real training step would fail."""
 
+from typing import Literal
+
 import pytest
 import torch
 
 from configs.lookup import resolve
+from configs.network_interfaces import HeadConfig
 from modules.training.freezing import freeze
 from modules.training.single_image import check_single_image
 
@@ -39,6 +42,21 @@ def test_one_image_is_refused_where_a_training_step_on_it_fails(backbone, head, 
         check_single_image(body, top, 64, trainable)
     assert told in str(mine.value)
     assert "\n" not in str(mine.value)
+
+
+def test_an_error_without_a_message_counts():
+    class Picky(torch.nn.Module):
+        def forward(self, features):
+            raise AssertionError  # as ``assert len(features) > 1`` does
+
+    class PickyConfig(HeadConfig):
+        name: Literal["picky"] = "picky"
+
+        def build(self, channels, height, width):
+            return Picky()
+
+    with pytest.raises(ValueError, match=r"head picky cannot be trained on one image at a time \(AssertionError\)"):
+        check_single_image(resolve("backbone", "alexnet"), PickyConfig(), 64, "all")
 
 
 def test_the_cases_are_of_both_kinds():
