@@ -61,7 +61,7 @@ def test_a_digest_is_one_for_equal_code() -> None:
         ("datamodules.synthetic_faces.drawing", "import", "import sys\nimport", True),
         ("datamodules.datasets.folder", "class Folder", "class Other:\n    pass\n\n\nclass Folder", False),
         ("datamodules.augmentations.flip", "= 0.5", "= 0.4", True),
-        ("datamodules.augmentations.basic", "= 0.5", "= 0.4", False),
+        ("datamodules.augmentations.basic", "HorizontalFlip", "VerticalFlip", False),
         ("grid.stages.train", "import", "import sys\nimport", True),
         ("grid.stages.explain", "import", "import sys\nimport", False),
         ("modules.attribution.layer_maps", "default=4", "default=5", False),
