@@ -215,6 +215,8 @@ def nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
 def resolve(kind: str, value: Any) -> Component:
     """The Config described by ``value``, a name or a mapping with a name. Equal values return the same object."""
     if isinstance(value, Component):
+        if value.kind != kind:
+            raise ValueError(f"expected a component of kind {kind}, and {value.name} is of kind {value.kind}")
         return value
     if isinstance(value, str):
         value = {"name": value}

@@ -55,16 +55,20 @@ def infer(
     """
     assert len(rows), "no images"
     device, half = torch.device(device), precision == "bf16-mixed"
-    gathered = _Gathered()
+    waiting, copied = list[Mapping[str, Tensor]](), list[Mapping[str, Tensor]]()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-        done = 0
+        done = size = 0
         for block in ahead(_blocks(take, rows, device)):
             images = normalized(block.to(device, non_blocking=True), channels_last=half)
-            gathered.add(function(images))
+            waiting.append(function(images))
+            size += sum(value.nbytes for value in waiting[-1].values())
             done += len(block)
+            if size >= CHUNK or done == len(rows):
+                copied.append({name: value.cpu() for name, value in _joined(waiting).items()})
+                waiting, size = [], 0
             if progress is not None:
                 progress(done, len(rows))
-        return gathered.result()
+        return _joined(copied)
 
 
 def _blocks(take: Take, rows: Sequence[int] | np.ndarray, device: torch.device) -> Iterator[Tensor]:
@@ -76,26 +80,5 @@ def _blocks(take: Take, rows: Sequence[int] | np.ndarray, device: torch.device) 
         yield block.pin_memory() if device.type == "cuda" else block
 
 
-class _Gathered:
-    """Results by name, on the device until there are ``CHUNK`` bytes of them."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, list[Tensor]] = {}
-        self._copied: dict[str, list[Tensor]] = {}
-        self._bytes = 0
-
-    def add(self, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            self._waiting.setdefault(name, []).append(value)
-            self._bytes += value.nbytes
-        if self._bytes >= CHUNK:
-            self._copy()
-
-    def result(self) -> dict[str, Tensor]:
-        self._copy()
-        return {name: torch.cat(parts) for name, parts in self._copied.items()}
-
-    def _copy(self) -> None:
-        for name, parts in self._waiting.items():
-            self._copied.setdefault(name, []).append(torch.cat(parts).cpu())
-        self._waiting, self._bytes = {}, 0
+def _joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

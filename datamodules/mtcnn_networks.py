@@ -26,14 +26,13 @@ class Networks:
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
         self.device = device
-        nets = [net().eval().to(device, memory_format=torch.channels_last) for net in (PNet, RNet, ONet)]
-        self._p, self._r, self._o = nets
-        p = nets[0]
-        self._p_head = _weights([_faceness(p.conv4_1), (p.conv4_2.weight, p.conv4_2.bias)])
-        self._r_heads = _weights([_faceness(nets[1].dense5_1), _of(nets[1].dense5_2)])
-        self._o_heads = _weights([_faceness(nets[2].dense6_1), _of(nets[2].dense6_2), _of(nets[2].dense6_3)])
-        self._r_dense = _rows_first(nets[1].dense4, 64)
-        self._o_dense = _rows_first(nets[2].dense5, 128)
+        p, r, o = (net().eval().to(device, memory_format=torch.channels_last) for net in (PNet, RNet, ONet))
+        self._p, self._r, self._o = p, r, o
+        self._p_head = _weights(_faceness(p.conv4_1), _of(p.conv4_2))
+        self._r_heads = _weights(_faceness(r.dense5_1), _of(r.dense5_2))
+        self._o_heads = _weights(_faceness(o.dense6_1), _of(o.dense6_2), _of(o.dense6_3))
+        self._r_dense = _rows_first(r.dense4, 64)
+        self._o_dense = _rows_first(o.dense5, 128)
 
     def propose(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores (h, w) and box offsets (h, w, 4) of the 12-pixel windows at stride 2 of an image (H, W, 3)."""
@@ -137,7 +136,7 @@ def _faceness(layer: Any) -> tuple[Tensor, Tensor]:
     return weight[1:] - weight[:1], bias[1:] - bias[:1]
 
 
-def _weights(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def _weights(*parts: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Several linear layers combined into one."""
     weight = torch.cat([weight.detach().flatten(1) for weight, _ in parts])
     return weight, torch.cat([bias.detach() for _, bias in parts])

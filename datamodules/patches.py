@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -25,6 +25,9 @@ _STREAM = 7  # random stream
 class PatchesConfig(Config):
     """``patches`` and ``seed`` are for the pairs that have no list of places."""
 
+    needs: ClassVar[str] = "protocol: any protocol of image pairs"
+    terms: ClassVar[str] = "those of the protocol's dataset"
+    origin: ClassVar[str] = "computed from the protocol's images when they are read"
     protocol: component("protocol")  # type: ignore[valid-type]  # the pairs
     patches: int = Field(default=27, ge=0)  # per pair; 0 leaves the images as they are
     side: int = Field(default=16, ge=1, le=FACE)  # of a patch, where ``area`` has 112 pixels

@@ -15,17 +15,11 @@ POLL = 0.1  # seconds between checks of an idle thread whether it is still neede
 READERS = 8  # threads that read images at once, at most
 
 Item = TypeVar("Item")
-_END = object()
 
 
 def readers() -> int:
     """Number of threads that read and cut images: two, or one for each core that this process may use, up to ``READERS``."""
     return min(READERS, max(2, len(os.sched_getaffinity(0))))
-
-
-class _Failure:
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
 
 
 def ahead(items: Iterable[Item], count: int = AHEAD) -> Iterator[Item]:
@@ -34,7 +28,8 @@ def ahead(items: Iterable[Item], count: int = AHEAD) -> Iterator[Item]:
     The thread starts immediately, not at the first request. Exceptions in it are raised here, in their place. The thread
     ends with the items, or soon after this iterator is closed or garbage-collected.
     """
-    ready: queue.Queue[Any] = queue.Queue(max(1, count - 1))  # one more is in preparation
+    # Each item as a tuple of one, then None or an exception. One more is in preparation.
+    ready: queue.Queue[tuple[Item] | BaseException | None] = queue.Queue(max(1, count - 1))
     unwanted = threading.Event()
 
     def put(item: Any) -> bool:
@@ -49,11 +44,11 @@ def ahead(items: Iterable[Item], count: int = AHEAD) -> Iterator[Item]:
     def make() -> None:
         try:
             for item in items:
-                if not put(item):
+                if not put((item,)):
                     return
-            put(_END)
+            put(None)
         except BaseException as error:
-            put(_Failure(error))
+            put(error)
 
     thread = threading.Thread(target=make, name="facegrid-prefetch", daemon=True)
     thread.start()
@@ -70,13 +65,11 @@ class _Taken(Iterator[Any]):
     def __next__(self) -> Any:
         if self._over:
             raise StopIteration
-        item = self._ready.get()
-        if item is _END or isinstance(item, _Failure):
-            self.close()
-            if isinstance(item, _Failure):
-                raise item.error
-            raise StopIteration
-        return item
+        found = self._ready.get()
+        if isinstance(found, tuple):
+            return found[0]
+        self.close()
+        raise StopIteration if found is None else found
 
     def close(self) -> None:
         """Stops the thread after the item in preparation."""

@@ -115,6 +115,14 @@ def shared() -> Path:
     return found
 
 
+@pytest.fixture
+def hold(tmp_path: Path) -> Path:
+    """While it is there, every training stops half done; but see ``components.slow``."""
+    path = tmp_path / "hold"
+    path.touch()
+    return path
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The launch that every disturbed one, on whatever nodes, must equal; tests only read it."""

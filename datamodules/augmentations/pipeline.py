@@ -6,25 +6,23 @@ The last step may be one of a whole batch, such as ``batch``: the others run in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
+from pydantic import Field, field_validator
 
 from configs.data_interfaces import Augmentation, AugmentationConfig, BatchAugmentation, DetectorConfig
-from configs.lookup import resolve
+from configs.lookup import component
 from datamodules.augmentations._base import step_seed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Step = Annotated[SerializeAsAny[AugmentationConfig], BeforeValidator(partial(resolve, "augmentation"))]
-
 
 class PipelineConfig(AugmentationConfig):
     name: Literal["pipeline"] = "pipeline"
-    steps: tuple[Step, ...] = Field(min_length=1)  # applied in this order, each with its own probability
+    # Applied in this order, each with its own probability.
+    steps: tuple[component("augmentation"), ...] = Field(min_length=1)  # type: ignore[valid-type]
 
     @field_validator("steps")
     @classmethod

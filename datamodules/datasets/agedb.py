@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal
 
 from configs.component import LOCATION, Missing
 from configs.data_interfaces import Manifest
-from datamodules.ages import GENDERS, age_columns, classes
+from datamodules.ages import GENDERS, OLDEST, age_columns, classes
 from datamodules.columns import Column
 from datamodules.formats.files import FilesConfig, Images, choose, is_image
 
@@ -62,6 +62,6 @@ class AgeDBDatasetConfig(FilesConfig):
 
 def _parts(key: str, root: Path) -> tuple[str, int, str]:
     match = NAME.fullmatch(key.rpartition("/")[2])
-    if match is None:
+    if match is None or int(match[3]) > OLDEST:
         raise ValueError(f"{root / key}: expected a name such as 0_MariaCallas_35_f.jpg (number, name, age, sex)")
     return match[2], int(match[3]), match[4]

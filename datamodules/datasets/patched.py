@@ -21,9 +21,6 @@ from datamodules.patches import Patches, PatchesConfig, boxes, patches_of
 
 class PatchedDatasetConfig(PatchesConfig, DerivedDatasetConfig):
     name: Literal["patched"] = "patched"
-    needs: ClassVar[str] = "protocol: any protocol of image pairs"
-    terms: ClassVar[str] = "those of the protocol's dataset"
-    origin: ClassVar[str] = "computed from the protocol's images when they are read"
 
     @property
     def data(self) -> DatasetConfig:

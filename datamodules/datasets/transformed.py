@@ -41,6 +41,10 @@ class TransformedDatasetConfig(DerivedDatasetConfig):
         assert isinstance(manifest, TransformedManifest)
         return self.data.columns(manifest.original)
 
+    def official_validation(self, manifest: AnyManifest) -> np.ndarray | None:
+        assert isinstance(manifest, TransformedManifest)
+        return self.data.official_validation(manifest.original)
+
     def build(self, manifest: AnyManifest) -> TransformedImages:
         assert isinstance(manifest, TransformedManifest)
         return TransformedImages(manifest, self.data.build(manifest.original), [one.build() for one in self.transforms])

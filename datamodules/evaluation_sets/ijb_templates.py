@@ -69,20 +69,14 @@ def ijb_templates(data: Ijb, manifest: Manifest, detector_score: bool, subjects:
     """
     faces = data.faces()
     rows = image_rows(faces, manifest)
-    wanted = (
-        np.ones(len(rows), bool)
-        if subjects is None
-        else np.isin(faces.template, np.fromiter(subjects, np.int64, len(subjects)))
-    )
+    wanted = np.ones(len(rows), bool) if subjects is None else np.isin(faces.template, list(subjects))
     kept = np.flatnonzero(wanted & (rows >= 0))
     lost = np.setdiff1d(faces.template[wanted], faces.template[kept])
     if len(lost):
         raise ValueError(
             f"{faces.file}: template {lost[0]} has no image left, as have {len(lost)}: all of its images were skipped"
         )
-    weights = None
-    if detector_score:
-        weights = data.points(manifest).scores[rows[kept]]
+    weights = data.points(manifest).scores[rows[kept]] if detector_score else None
     return Templates.of(rows[kept], faces.media[kept], faces.template[kept], dict(subjects or {}), weights)
 
 

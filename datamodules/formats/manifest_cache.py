@@ -37,11 +37,8 @@ Asked = tuple[str, tuple[State, ...], dict[str, Any] | None]
 
 def recall_listing(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Listing | None:
     """The listing stored by ``keep_listing`` for the same request; None if there is none."""
-    data = cache_file.read(_path(cache, asked))
-    if data is None:
-        return None
-    table = pq.read_table(pa.BufferReader(data), schema=LISTED)
-    return Listing(*_texts(table), _places(table, files))
+    table = _recall(cache, asked)
+    return None if table is None else Listing(*_texts(table), _places(table, files))
 
 
 def keep_listing(cache: Path, asked: Asked, listing: Listing) -> None:
@@ -51,10 +48,8 @@ def keep_listing(cache: Path, asked: Asked, listing: Listing) -> None:
 
 def recall_manifest(cache: Path, asked: Asked, files: tuple[Path, ...]) -> Placed | None:
     """The manifest stored by ``keep_manifest`` for the same request; None if there is none."""
-    data = cache_file.read(_path(cache, asked))
-    if data is None:
+    if (table := _recall(cache, asked)) is None:
         return None
-    table = pq.read_table(pa.BufferReader(data))
     widths, heights, digests = (tuple(table[name].to_pylist()) for name in ("width", "height", "sha256"))
     skipped = json.loads(table.schema.metadata[SKIPPED])
     return Placed(*_texts(table), widths, heights, digests, skipped, _places(table, files))
@@ -82,6 +77,11 @@ def _places(table: Any, files: tuple[Path, ...]) -> ByteRanges:
 
 def _columns(places: ByteRanges) -> list[Any]:
     return [places.file, places.offset, places.length, places.coding]
+
+
+def _recall(cache: Path, asked: Asked) -> Any:
+    data = cache_file.read(_path(cache, asked))
+    return None if data is None else pq.read_table(pa.BufferReader(data))
 
 
 def _keep(cache: Path, asked: Asked, schema: Any, columns: list[Any], skipped: dict[str, str]) -> None:

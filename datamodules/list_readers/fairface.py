@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -54,9 +55,8 @@ def joined(tables: Sequence[Table]) -> Table:
         ValueError: an image is in two of them.
     """
     keys = [key for table in tables for key in table.keys]
-    if len(set(keys)) < len(keys):
-        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
-        raise ValueError(f"the image {twice} is in the tables of both splits")
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise ValueError(f"the image {twice[0]} is in the tables of both splits")
     columns = {name: [value for table in tables for value in table.columns[name]] for name in KNOWN}
     return Table(tuple(keys), columns, sum(table.repaired for table in tables))
 

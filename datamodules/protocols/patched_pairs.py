@@ -7,7 +7,7 @@ Huber, Luu, Terhörst, Damer: Efficient Explainable Face Verification based on S
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,9 +22,6 @@ class PatchedPairsProtocolConfig(PatchesConfig, ProtocolConfig):
     """Order, kinds and folds of the pairs are those of ``protocol``."""
 
     name: Literal["patched_pairs"] = "patched_pairs"
-    needs: ClassVar[str] = "protocol: any protocol of image pairs"
-    terms: ClassVar[str] = "those of the protocol's dataset"
-    origin: ClassVar[str] = "computed from the protocol's images when they are read"
 
     @property
     def miner(self) -> Callable[[], str] | None:

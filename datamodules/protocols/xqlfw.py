@@ -39,6 +39,5 @@ class XQLFWProtocolConfig(OneListConfig):
         return [read_pairs(self.list_file(), "lfw", suffix=self.suffix)]
 
     def list_file(self) -> Path:
-        inside = self.root / "xqlfw_pairs.txt"
-        beside = self.root.parent / "xqlfw_pairs.txt"
+        inside, beside = self.root / self.published, self.root.parent / self.published
         return self.file or (beside if beside.is_file() and not inside.is_file() else inside)

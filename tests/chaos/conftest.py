@@ -1,17 +1,7 @@
 """What these tests share: a switch that keeps trainings half done, and an undisturbed launch."""
 
-from pathlib import Path
-
 import pytest
 from boundaries import Calm, calm
-
-
-@pytest.fixture
-def hold(tmp_path: Path) -> Path:
-    """While it is there, every training stops half done; but see ``components.slow``."""
-    path = tmp_path / "hold"
-    path.touch()
-    return path
 
 
 @pytest.fixture(scope="session")

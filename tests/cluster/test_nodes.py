@@ -26,9 +26,8 @@ def plain(tree: dict[str, Any]) -> None:
 RETRIES = ("launch.retries=0",)  # the loss of a node does not count
 
 
-def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, undisturbed: Any, tmp_path: Path) -> None:
-    hold = tmp_path / "hold"
-    hold.touch()  # what is half done stays so until its node is gone
+def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, undisturbed: Any, tmp_path: Path, hold: Path) -> None:
+    """What is half done stays so until its node is gone."""
     cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
     places = [cluster.add(num_cpus=1), cluster.add(num_cpus=1)]
     store = Store(tmp_path / STUDY / "store")
@@ -50,7 +49,7 @@ def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, undisturbed: Any,
 
 
 @pytest.mark.slow
-def test_a_node_that_is_taken_away_in_a_detection_costs_one_piece_of_it(nodes: Any, tmp_path: Path) -> None:
+def test_a_node_that_is_taken_away_in_a_detection_costs_one_piece_of_it(nodes: Any, tmp_path: Path, hold: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"], tree["skip"], tree["explainers"]
         tree["base"]["detector"] = "components.held"
@@ -58,8 +57,6 @@ def test_a_node_that_is_taken_away_in_a_detection_costs_one_piece_of_it(nodes: A
 
     file, pieces, calm = grid(tmp_path / "tiny.yaml", change), "launch.detect_images=10", Path("studies", "calm")
     here(tmp_path, "launch", file, pieces, "launch.executor=local", f"launch.study={calm}")
-    hold = tmp_path / "hold"
-    hold.touch()
     cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
     places = [cluster.add(num_cpus=1), cluster.add(num_cpus=1)]
     store = Store(tmp_path / STUDY / "store")
@@ -192,10 +189,8 @@ def trainings(study: Path) -> dict[str, tuple[dict[str, torch.Tensor], list[dict
 
 
 @pytest.mark.slow
-def test_trainings_on_two_nodes_go_on_on_the_one_that_is_left(nodes: Any, tmp_path: Path) -> None:
+def test_trainings_on_two_nodes_go_on_on_the_one_that_is_left(nodes: Any, tmp_path: Path, hold: Path) -> None:
     """One runs on both nodes, the other waits for both: the first goes on from its checkpoint, the other begins on one."""
-    hold = tmp_path / "hold"
-    hold.touch()
     cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
     places = [cluster.add(num_cpus=1), cluster.add(num_cpus=1)]
     file, store = grid(tmp_path / "tiny.yaml", elastic), Store(tmp_path / STUDY / "store")
@@ -224,7 +219,7 @@ def test_trainings_on_two_nodes_go_on_on_the_one_that_is_left(nodes: Any, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_training_on_one_node_takes_another_one_once_nothing_else_needs_it(nodes: Any, tmp_path: Path) -> None:
+def test_a_training_on_one_node_takes_another_one_once_nothing_else_needs_it(nodes: Any, tmp_path: Path, hold: Path) -> None:
     def two_cells(tree: dict[str, Any]) -> None:
         elastic(tree)
         shared = tree["axes"]["classes"]["shared"]
@@ -232,8 +227,6 @@ def test_a_training_on_one_node_takes_another_one_once_nothing_else_needs_it(nod
         small = {"compute": {"devices": 1}, "augmentation": "none", "backbone": backbone, "recipe.lr": 0.02}
         tree["axes"]["classes"] = {"shared": shared, "small": small}  # the second one is not held, and waits for the first
 
-    hold = tmp_path / "hold"
-    hold.touch()
     cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
     cluster.add(num_cpus=1)
     file, store = grid(tmp_path / "tiny.yaml", two_cells), Store(tmp_path / STUDY / "store")

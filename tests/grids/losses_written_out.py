@@ -66,11 +66,13 @@ def check(loss: Any, written: Callable[[Tensor, Tensor], Tensor], embeddings: Te
         loss.load_state_dict(state)
         return torch.func.functional_call(loss, {"weight": w}, (x, labels))  # type: ignore[no-any-return]
 
-    for one, other in zip(_gradients(ours, embeddings, weight), _gradients(written, embeddings, weight), strict=True):
+    for one, other in zip(
+        value_and_gradients(ours, embeddings, weight), value_and_gradients(written, embeddings, weight), strict=True
+    ):
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-9)
 
 
-def _gradients(compute: Callable[[Tensor, Tensor], Tensor], *leaves: Tensor) -> tuple[Tensor, ...]:
+def value_and_gradients(compute: Callable[..., Tensor], *leaves: Tensor) -> tuple[Tensor, ...]:
     own = [leaf.detach().clone().requires_grad_() for leaf in leaves]
     value = compute(*own)
     return value.detach(), *torch.autograd.grad(value, own)

@@ -9,6 +9,8 @@ CLASSES = 5
 
 
 class Loss(nn.Module):
+    """The embedding's coordinates are the logits."""
+
     def logits(self, embeddings: torch.Tensor) -> torch.Tensor:
         return embeddings
 

@@ -20,6 +20,26 @@ from grid.ledger.ledger import Fenced, Ledger
 from grid.ledger.store_interface import Store
 
 
+def one_of_many_wins(store: Store, races: int) -> None:
+    """Eight threads create the same object at the same time."""
+    for number in range(races):
+        won: list[int] = []
+        start = threading.Barrier(8)
+
+        def create(n: int, number: int = number, won: list[int] = won, start: Any = start) -> None:
+            start.wait()
+            if store.create(f"race/{number}", b"%d" % n):
+                won.append(n)
+
+        threads = [threading.Thread(target=create, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(won) == 1
+        assert store.get(f"race/{number}") == b"%d" % won[0]
+
+
 class StoreConformance:
     """Each test checks one property of stores."""
 
@@ -68,22 +88,7 @@ class StoreConformance:
         assert store.create("a/b", b"third")
 
     def test_of_many_creators_one_wins(self, store: Store) -> None:
-        for number in range(10):
-            won: list[int] = []
-            start = threading.Barrier(8)
-
-            def create(n: int, number: int = number, won: list[int] = won, start: Any = start) -> None:
-                start.wait()
-                if store.create(f"race/{number}", b"%d" % n):
-                    won.append(n)
-
-            threads = [threading.Thread(target=create, args=(n,)) for n in range(8)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            assert len(won) == 1
-            assert store.get(f"race/{number}") == b"%d" % won[0]
+        one_of_many_wins(store, races=10)
 
     def test_names_are_sorted_unique_and_one_level_deep(self, store: Store) -> None:
         for key in ("x/b/2", "x/a/1", "x/b/1", "x/c", "xy/d"):

@@ -56,6 +56,11 @@ def shared(tree: dict[str, Any]) -> None:
     tree["base"]["recipe"]["lr"] = 0.003  # rounding grows with it, in a network with batch normalization
 
 
+def shared_by_two(tree: dict[str, Any]) -> None:
+    shared(tree)
+    del tree["axes"]["devices"]["one"]
+
+
 @dataclass(frozen=True)
 class Trained:
     weights: dict[str, torch.Tensor]
@@ -118,16 +123,10 @@ def test_two_processes_train_the_network_that_one_trains(folder: str, request: p
 
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
 def test_another_number_of_devices_resumes_with_the_same_numbers(
-    sharing: Path, tmp_path: Path, before: int, after: int
+    sharing: Path, tmp_path: Path, before: int, after: int, hold: Path
 ) -> None:
-    def change(tree: dict[str, Any]) -> None:
-        shared(tree)
-        del tree["axes"]["devices"]["one"]
-
-    hold = tmp_path / "hold"
-    hold.touch()
     store = Store(tmp_path / STUDY / "store")
-    words = ("launch", grid(tmp_path / "tiny.yaml", change), "launch.executor=local")
+    words = ("launch", grid(tmp_path / "tiny.yaml", shared_by_two), "launch.executor=local")
     with Facegrid(tmp_path, *words, f"launch.devices={before}", FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, _ = driver.until(store.half_trained)
         assert len(helpers(driver.family)) == before - 1
@@ -177,11 +176,9 @@ def helpers(tag: str) -> list[psutil.Process]:
 
 
 @pytest.mark.slow
-def test_on_ray_killed_ranks_cost_no_result(undisturbed_two: Any, tmp_path: Path) -> None:
+def test_on_ray_killed_ranks_cost_no_result(undisturbed_two: Any, tmp_path: Path, hold: Path) -> None:
     """First rank 1, then rank 0, whose helper ends with it."""
     file, contents = undisturbed_two
-    hold = tmp_path / "hold"
-    hold.touch()
     store = Store(tmp_path / STUDY / "store")
     with Facegrid(tmp_path, "launch", file, "launch.resources.gpus=0", FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, first = driver.until(store.half_trained)
@@ -200,17 +197,11 @@ def test_on_ray_killed_ranks_cost_no_result(undisturbed_two: Any, tmp_path: Path
     sound(tmp_path / STUDY)
 
 
-def test_a_killed_rank_costs_no_result(sharing: Path, tmp_path: Path) -> None:
+def test_a_killed_rank_costs_no_result(sharing: Path, tmp_path: Path, hold: Path) -> None:
     """In the driver's process and its helper, of a cell whose numbers do not depend on the devices; both are there again."""
 
-    def change(tree: dict[str, Any]) -> None:
-        shared(tree)
-        del tree["axes"]["devices"]["one"]
-
-    hold = tmp_path / "hold"
-    hold.touch()
     store = Store(tmp_path / STUDY / "store")
-    words = ("launch", grid(tmp_path / "tiny.yaml", change), "launch.executor=local", "launch.devices=auto")
+    words = ("launch", grid(tmp_path / "tiny.yaml", shared_by_two), "launch.executor=local", "launch.devices=auto")
     with Facegrid(tmp_path, *words, FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, _ = driver.until(store.half_trained)
         (helper,) = helpers(driver.family)
@@ -225,10 +216,8 @@ def test_a_killed_rank_costs_no_result(sharing: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_helpers_end_with_a_killed_launch_which_then_resumes(undisturbed_two: Any, tmp_path: Path) -> None:
+def test_helpers_end_with_a_killed_launch_which_then_resumes(undisturbed_two: Any, tmp_path: Path, hold: Path) -> None:
     file, contents = undisturbed_two
-    hold = tmp_path / "hold"
-    hold.touch()
     store = Store(tmp_path / STUDY / "store")
     words = ("launch", file, "launch.executor=local", "launch.resources.gpus=0")
     with Facegrid(tmp_path, *words, FACEGRID_TEST_HOLD=str(hold)) as driver:

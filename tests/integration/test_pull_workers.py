@@ -13,14 +13,6 @@ pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
 
 
-@pytest.fixture
-def hold(tmp_path: Path) -> Path:
-    """While it is there, every training stops half done; but see ``components.slow``."""
-    path = tmp_path / "hold"
-    path.touch()
-    return path
-
-
 def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
     said = here(tmp_path, "launch", undisturbed.grid, "--no-run")
     assert "10 stages to run; `facegrid work studies/tiny` runs them" in said

@@ -94,14 +94,12 @@ def tasks() -> dict[str, str]:
 
 @pytest.mark.slow
 def test_an_array_of_workers_with_a_requeued_task_ends_with_every_stage_once(
-    slurm: Path, undisturbed: Any, tmp_path: Path
+    slurm: Path, undisturbed: Any, tmp_path: Path, hold: Path
 ) -> None:
     here(tmp_path, "launch", undisturbed.grid, "--no-run")
     command = tmp_path / "facegrid"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from facegrid import main; main()" "$@"\n')
     command.chmod(0o755)
-    hold = tmp_path / "hold"
-    hold.touch()  # trainings stay half done
     more = environment("slurm", FACEGRID=str(command), FACEGRID_TEST_HOLD=str(hold), PYTHONPATH=f"{GRIDS}{os.pathsep}{ROOT}")
     asked("sbatch", "--array=1-2", "--output=task-%a.txt", str(SCRIPT), str(STUDY), cwd=tmp_path, env=more)
     store = Store(tmp_path / STUDY / "store")

@@ -79,6 +79,13 @@ def test_what_names_no_component_is_refused(value: object) -> None:
         resolve("detector", value)
 
 
+def test_a_made_component_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a component of kind data, and flip is of kind augmentation"):
+        resolve("data", resolve("augmentation", "flip"))
+    with pytest.raises(ValueError, match="expected a component of kind augmentation, and mtcnn is of kind detector"):
+        resolve("augmentation", {"name": "pipeline", "steps": [resolve("detector", "mtcnn")]})
+
+
 def test_a_key_that_is_no_text_is_refused() -> None:
     with pytest.raises(ValueError, match="keys of detector mtcnn are text; found 1"):
         resolve("detector", {"name": "mtcnn", 1: 2, "margin": 3})

@@ -23,7 +23,9 @@ def test_names_tell_subject_age_and_gender(tmp_path):
     assert found["gender"].values.tolist() == [0, 1, 1]
 
 
-@pytest.mark.parametrize("name", ["MariaCallas_35_f.jpg", "0_MariaCallas_f.jpg", "0_MariaCallas_35_x.jpg"])
+@pytest.mark.parametrize(
+    "name", ["MariaCallas_35_f.jpg", "0_MariaCallas_f.jpg", "0_MariaCallas_35_x.jpg", "0_MariaCallas_351_f.jpg"]
+)
 def test_a_wrong_name_is_named(tmp_path, name):
     with pytest.raises(ValueError, match=name.replace(".", r"\.") + ": expected a name such as"):
         AgeDBDatasetConfig(root=put(tmp_path / "a", name)).images()

@@ -1,18 +1,12 @@
 import pytest
-from PIL import Image
+from lfw_folder import lfw_folder
 
 from datamodules.datasets.lfw import LFWDatasetConfig
 
 
 @pytest.fixture
 def root(tmp_path):
-    root = tmp_path / "lfw"
-    for subject, count in (("Ada", 2), ("Bob", 3), ("Eve", 1)):
-        (root / "images" / subject).mkdir(parents=True)
-        for index in range(1, count + 1):
-            Image.new("RGB", (8, 8)).save(root / "images" / subject / f"{subject}_{index:04d}.jpg")
-    (root / "pairsDevTest.txt").write_text("1\nBob\t1\t3\nBob\t1\tEve\t1\n")
-    return root
+    return lfw_folder(tmp_path / "lfw", pairsDevTest="1\nBob\t1\t3\nBob\t1\tEve\t1\n")
 
 
 def test_keys_are_subject_and_file(root, tmp_path):

@@ -59,6 +59,17 @@ def test_images_of_a_dataset_without_identities_have_none_either(tmp_path):
     assert _config({"name": "jpeg", "quality": 10}).identified
 
 
+def test_the_published_validation_split_is_that_of_the_dataset(tmp_path, monkeypatch):
+    config = _config({"name": "jpeg", "quality": 10})
+    manifest = config.manifest(tmp_path)
+    assert config.official_validation(manifest) is None
+    held = np.array([key.endswith("1") for key in manifest.keys])
+    monkeypatch.setattr(
+        type(config.data), "official_validation", lambda _, seen: held if seen.digest == manifest.original.digest else None
+    )
+    assert (config.official_validation(manifest) == held).all()
+
+
 def test_an_empty_list_and_another_policy_than_the_datasets_are_refused():
     with pytest.raises(ValueError, match="transforms"):
         _config()

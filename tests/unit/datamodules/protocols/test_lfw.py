@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image
+from lfw_folder import lfw_folder
 
 from datamodules.manifest import Manifest
 from datamodules.protocols.lfw import LFWProtocolConfig
@@ -8,13 +8,7 @@ from datamodules.protocols.lfw import LFWProtocolConfig
 
 @pytest.fixture
 def root(tmp_path):
-    root = tmp_path / "lfw"
-    for subject, count in (("Ada", 2), ("Bob", 3), ("Eve", 1)):
-        (root / "images" / subject).mkdir(parents=True)
-        for index in range(1, count + 1):
-            Image.new("RGB", (8, 8)).save(root / "images" / subject / f"{subject}_{index:04d}.jpg")
-    (root / "pairs.txt").write_text("2\t1\nBob\t1\t3\nBob\t1\tEve\t1\nAda 2 1\nAda 1 Bob 1\n")
-    return root
+    return lfw_folder(tmp_path / "lfw", pairs="2\t1\nBob\t1\t3\nBob\t1\tEve\t1\nAda 2 1\nAda 1 Bob 1\n")
 
 
 def test_pairs_are_rows_of_the_manifest(root, tmp_path):

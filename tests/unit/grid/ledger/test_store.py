@@ -4,11 +4,11 @@ import errno
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from store_conformance import one_of_many_wins
 
 from grid.ledger.store import LocalStore
 
@@ -84,18 +84,7 @@ def check_creates(store: LocalStore) -> None:
     assert store.get("a/b") == b"third"
     assert store.names("a") == ["b"]
     assert sorted(path.name for path in store.local("a").iterdir()) == ["b"]
-    for number in range(20):
-        won: list[int] = []
-        threads = [
-            threading.Thread(target=lambda n=n: won.append(n) if store.create(f"race/{number}", b"%d" % n) else None)  # noqa: B023
-            for n in range(8)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(won) == 1
-        assert store.get(f"race/{number}") == b"%d" % won[0]
+    one_of_many_wins(store, races=20)
 
 
 def test_create_needs_no_hard_links(linkless: LocalStore) -> None:

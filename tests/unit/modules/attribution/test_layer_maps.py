@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from small_classifier import Loss
 from torch import nn
 
 from configs.lookup import resolve
@@ -37,7 +38,7 @@ class Net(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.backbone = self._Backbone()
-        self.loss = type("Loss", (nn.Module,), {"logits": lambda self, embeddings: embeddings})()
+        self.loss = Loss()
 
     def embed(self, images):
         return self.backbone(images).mean((2, 3)) ** 3

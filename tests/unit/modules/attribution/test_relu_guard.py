@@ -1,5 +1,6 @@
 import pytest
 import torch
+from small_classifier import Loss
 from torch import nn
 from torch.nn import functional
 
@@ -20,7 +21,7 @@ class Net(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.one, self.two, self.act = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), act
-        self.loss = type("Loss", (nn.Module,), {"logits": lambda self, embeddings: embeddings})()
+        self.loss = Loss()
 
     def embed(self, images):
         return self.act(self.two(self.act(self.one(images)))).mean((2, 3))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from small_classifier import Loss
 from torch import nn
 
 from configs.lookup import resolve
@@ -33,7 +34,7 @@ class Net(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.backbone, self.linear = Backbone(), nn.Linear(5, 4)
-        self.loss = type("Loss", (nn.Module,), {"logits": lambda self, embeddings: embeddings})()
+        self.loss = Loss()
         self.double()
 
     def head(self, features):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from small_classifier import Loss
 from torch import nn
 
 from configs.lookup import resolve
@@ -35,7 +36,7 @@ class Net(nn.Module):
         torch.manual_seed(0)
         self.backbone = Backbone()
         self.head = nn.Sequential(nn.Conv2d(6, 6, 3), nn.Tanh(), nn.Flatten(), nn.Linear(96, 5))
-        self.loss = type("Loss", (nn.Module,), {"logits": lambda self, embeddings: embeddings})()
+        self.loss = Loss()
         self.double()
 
     def embed(self, images):

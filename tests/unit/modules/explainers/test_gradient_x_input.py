@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+from small_classifier import Loss
 from torch import nn
 
 from configs.lookup import resolve
@@ -15,7 +16,7 @@ class Net(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.body = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), *middle, nn.Flatten(), nn.Linear(64, 5, bias=False)).double()
-        self.loss = type("Loss", (nn.Module,), {"logits": lambda self, embeddings: embeddings})()
+        self.loss = Loss()
 
     def embed(self, images):
         return self.body(images)

@@ -3,46 +3,17 @@ import copy
 import numpy as np
 import pytest
 import torch
+from small_networks import Reused, through_relus
 from torch import nn
 
 from configs.lookup import resolve
 from modules.attribution.explainer import Refused
-from modules.attribution.graph import between, title
 from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.guided_backprop import GuidedBackpropConfig
 from modules.network import Network
 
 LABELS = torch.tensor([2, 0])
 IMAGES = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
-
-
-class Net(nn.Module):
-    """What libraries stumble over: one in-place ReLU used three times, after a shortcut has been taken from its input."""
-
-    def __init__(self, inplace=False, act=None):
-        super().__init__()
-        torch.manual_seed(0)
-        self.one, self.two, self.three = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1), nn.Linear(4, 5)
-        self.act = act or nn.ReLU(inplace)
-        self.loss = type("Loss", (nn.Module,), {"logits": lambda self, embeddings: embeddings})()
-        self.inplace = self.act.inplace
-        self.double()
-
-    def embed(self, images):
-        found = self.one(images)
-        rest = self.two(self.act(found.clone() if self.inplace else found))
-        return self.three(self.act(self.act(rest) + found).mean((2, 3)))
-
-
-def literal(network, image, target, rule):
-    """The same method by other means: the rule is put on the nodes of autograd's graph, in the network itself."""
-    leaf = image[None].clone().requires_grad_()
-    score = target.scores(network, network.embed(leaf.clone()))[0]
-    for node in between(score, leaf):
-        if title(node) == "Relu":
-            node.register_hook(lambda given, got: (rule(given[0], got[0]),))
-    (found,) = torch.autograd.grad(score, leaf)
-    return found[0].abs().amax(0).detach().numpy()
 
 
 def guided(given, got):
@@ -52,16 +23,16 @@ def guided(given, got):
 @pytest.mark.parametrize("inplace", [False, True])
 @pytest.mark.parametrize("target", [ClassLogit(LABELS), Cosine(torch.arange(10.0, dtype=torch.float64).view(2, 5))])
 def test_a_relu_passes_back_what_is_positive_where_its_input_is(inplace, target):
-    network = Net(inplace).eval()
+    network = Reused(nn.ReLU(inplace)).eval()
     found = GuidedBackpropConfig().build().explain(network, IMAGES, target, 12)
     for number in range(2):
-        expected = literal(network, IMAGES[number], target.take([number]), guided)
+        expected = through_relus(network, IMAGES[number], target.take([number]), guided)
         assert expected.max() > 0
         np.testing.assert_allclose(found.maps[number], expected.astype(np.float32), rtol=1e-6, atol=1e-12)
 
 
 def test_it_is_not_the_plain_gradient():
-    network = Net().eval()
+    network = Reused().eval()
     plain = resolve("explainer", "gradient").build().explain(network, IMAGES, ClassLogit(LABELS), 12).maps
     assert not np.allclose(
         GuidedBackpropConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 12).maps, plain, rtol=0.1
@@ -84,14 +55,14 @@ def test_it_equals_pytorch_grad_cam(backbone, size):
 
 
 def test_networks_of_other_activations_are_refused_before_work_starts():
-    network = Net(act=nn.SiLU(inplace=True))
+    network = Reused(nn.SiLU(inplace=True))
     with pytest.raises(Refused, match="guided backpropagation is defined for ReLU networks; this one has 3 SiLU") as caught:
         GuidedBackpropConfig().build().explain(network, IMAGES, ClassLogit(LABELS), 12)
     assert caught.value.code == "not_relu"
 
 
 def test_it_warns_of_nothing(recwarn):
-    GuidedBackpropConfig().build().explain(Net(), IMAGES, ClassLogit(LABELS), 12)
+    GuidedBackpropConfig().build().explain(Reused(), IMAGES, ClassLogit(LABELS), 12)
     assert not [one for one in recwarn if "captum" in str(one.filename) or "hook" in str(one.message)]
 
 

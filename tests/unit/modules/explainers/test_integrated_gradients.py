@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from small_networks import Smooth
 
 from configs.lookup import resolve
 from modules.attribution.targets import ClassLogit, Cosine
@@ -10,22 +10,6 @@ from modules.explainers.integrated_gradients import IntegratedGradientsConfig
 IMAGES = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
 LABELS = torch.tensor([2, 0])
 BASES = ("black", "mean", "white")
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(64, 5)).double()
-        self.loss = type("Loss", (nn.Module,), {"logits": lambda self, embeddings: embeddings})()
-        self.seen = []
-
-    def embed(self, images):
-        self.seen.append(len(images))
-        return self.body(images)
-
-    def forward(self, images):
-        return self.embed(images)
 
 
 def base_of(image, baseline):
@@ -37,7 +21,7 @@ def base_of(image, baseline):
 @pytest.mark.parametrize("baseline", BASES)
 def test_a_map_is_the_integral_along_the_line(baseline):
     """By a midpoint sum of 4,000 points."""
-    network = Net()
+    network = Smooth()
     found = (
         IntegratedGradientsConfig(baseline=baseline, steps=20, batch=5).build().explain(network, IMAGES, ClassLogit(LABELS), 6)
     )
@@ -52,7 +36,7 @@ def test_a_map_is_the_integral_along_the_line(baseline):
 
 def test_points_and_weights_are_those_of_gauss_and_legendre():
     """Three points, by the textbook's numbers, added one by one."""
-    network, root = Net(), 0.6**0.5
+    network, root = Smooth(), 0.6**0.5
     expected = np.zeros((6, 6))
     for place, weight in ((0.5 - root / 2, 5 / 18), (0.5, 8 / 18), (0.5 + root / 2, 5 / 18)):
         leaf = (place * (IMAGES[0] + 1) - 1)[None].requires_grad_()
@@ -65,8 +49,8 @@ def test_points_and_weights_are_those_of_gauss_and_legendre():
 @pytest.mark.parametrize("baseline", BASES)
 @pytest.mark.parametrize("target", [ClassLogit(LABELS), Cosine(torch.arange(1.0, 11, dtype=torch.float64).view(2, 5))])
 def test_maps_sum_to_the_difference_of_the_scores(baseline, target):
-    found = IntegratedGradientsConfig(baseline=baseline, steps=40).build().explain(Net(), IMAGES, target, 6)
-    network = Net()
+    found = IntegratedGradientsConfig(baseline=baseline, steps=40).build().explain(Smooth(), IMAGES, target, 6)
+    network = Smooth()
     for number in range(2):
         ends = torch.stack([IMAGES[number], base_of(IMAGES[number], baseline)])
         one, other = target.take([number, number]).scores(network, network(ends)).tolist()
@@ -76,7 +60,7 @@ def test_maps_sum_to_the_difference_of_the_scores(baseline, target):
 
 
 def test_what_too_few_steps_miss_is_noted():
-    found = IntegratedGradientsConfig(steps=1, batch=1).build().explain(Net(), IMAGES, ClassLogit(LABELS), 6)
+    found = IntegratedGradientsConfig(steps=1, batch=1).build().explain(Smooth(), IMAGES, ClassLogit(LABELS), 6)
     for number in range(2):
         missing = found.notes["difference"][number] - found.maps[number].sum(dtype=np.float64)
         assert abs(missing) > 1e-3
@@ -86,9 +70,8 @@ def test_what_too_few_steps_miss_is_noted():
 def test_a_pixel_of_the_baselines_color_gets_nothing():
     image = IMAGES[:1].clone()
     image[:, :, 2, 3] = 1.0
-    found = (
-        IntegratedGradientsConfig(baseline="white", steps=10).build().explain(Net(), image, ClassLogit(LABELS[:1]), 6).maps[0]
-    )
+    explainer = IntegratedGradientsConfig(baseline="white", steps=10).build()
+    found = explainer.explain(Smooth(), image, ClassLogit(LABELS[:1]), 6).maps[0]
     assert found[2, 3] == 0
     assert np.count_nonzero(found) == 35
 
@@ -96,14 +79,14 @@ def test_a_pixel_of_the_baselines_color_gets_nothing():
 def test_it_equals_captum():
     from captum.attr import IntegratedGradients
 
-    network = Net()
+    network = Smooth()
     found = IntegratedGradientsConfig(steps=20).build().explain(network, IMAGES, ClassLogit(LABELS), 6)
     peer = IntegratedGradients(network).attribute(IMAGES, torch.full_like(IMAGES, -1.0), LABELS, n_steps=20)
     np.testing.assert_allclose(found.maps, peer.sum(1).detach().numpy(), rtol=1e-5, atol=1e-7)
 
 
 def test_all_batches_have_one_shape():
-    network = Net()
+    network = Smooth()
     IntegratedGradientsConfig(steps=6, batch=3).build().explain(network, IMAGES[:1], ClassLogit(LABELS[:1]), 6)
     assert network.seen == [3, 3, 1, 1]
     with pytest.raises(ValueError, match=r"steps \(7\) must be a multiple of batch \(3\)"):

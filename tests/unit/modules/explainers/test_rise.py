@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from small_classifier import Loss
 from torch import nn
 from torch.nn import functional
 
@@ -10,11 +11,6 @@ from configs.lookup import resolve
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import ClassLogit, Cosine
 from modules.explainers.rise import RISEConfig, mask_blocks
-
-
-class Loss(nn.Module):
-    def logits(self, embeddings):
-        return embeddings
 
 
 class Patch(nn.Module):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from small_networks import Smooth
 
 from configs.lookup import resolve
 from modules.attribution.targets import ClassLogit
@@ -11,26 +11,13 @@ IMAGES = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(1), dtyp
 LABELS = torch.tensor([2, 0])
 
 
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(64, 5)).double()
-        self.loss = type("Loss", (nn.Module,), {"logits": lambda self, embeddings: embeddings})()
-        self.seen = []
-
-    def embed(self, images):
-        self.seen.append(len(images))
-        return self.body(images)
-
-
 def explain(images=IMAGES, labels=LABELS, network=None, **fields):
     fields = {"samples": 6, "batch": 3, **fields}
-    return SmoothGradConfig(**fields).build().explain(network or Net(), images, ClassLogit(labels), 6)
+    return SmoothGradConfig(**fields).build().explain(network or Smooth(), images, ClassLogit(labels), 6)
 
 
 def literal(image, label, samples, noise, seed, absolute):
-    network, random = Net(), np.random.default_rng(seed)
+    network, random = Smooth(), np.random.default_rng(seed)
     deviation = noise * float(image.max() - image.min())
     total = np.zeros((3, 6, 6))
     for _ in range(samples):
@@ -49,7 +36,7 @@ def test_a_map_is_the_mean_over_noisy_copies(average):
         expected = literal(IMAGES[number], label, 6, 0.3, 5, average == "absolute")
         np.testing.assert_allclose(found.maps[number], expected.astype(np.float32), rtol=1e-6)
         explainer = SmoothGradConfig(samples=6, batch=3, noise=0.3, seed=5, average=average).build()
-        exact, _ = explainer.map_of(Net(), IMAGES[number][None], ClassLogit(LABELS[number : number + 1]))
+        exact, _ = explainer.map_of(Smooth(), IMAGES[number][None], ClassLogit(LABELS[number : number + 1]))
         np.testing.assert_allclose(exact.numpy(), expected, rtol=1e-12, atol=1e-14)
         span = float(IMAGES[number].max() - IMAGES[number].min())
         assert found.notes["noise"][number] == pytest.approx(0.3 * span)
@@ -60,22 +47,22 @@ def test_the_seed_is_the_only_source_of_noise():
     torch.manual_seed(99)
     np.random.seed(99)  # noqa: NPY002
     before = torch.random.get_rng_state()
-    np.testing.assert_array_equal(explain(network=Net()).maps, one)
+    np.testing.assert_array_equal(explain(network=Smooth()).maps, one)
     torch.manual_seed(99)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert not np.allclose(explain(seed=1).maps, one)
 
 
 def test_without_noise_to_speak_of_it_is_the_gradient():
-    plain = resolve("explainer", "gradient").build().explain(Net(), IMAGES, ClassLogit(LABELS), 6).maps
+    plain = resolve("explainer", "gradient").build().explain(Smooth(), IMAGES, ClassLogit(LABELS), 6).maps
     np.testing.assert_allclose(explain(noise=1e-9).maps, plain, rtol=1e-5)
     flat = torch.full_like(IMAGES, 0.4)
-    plain = resolve("explainer", "gradient").build().explain(Net(), flat, ClassLogit(LABELS), 6).maps
+    plain = resolve("explainer", "gradient").build().explain(Smooth(), flat, ClassLogit(LABELS), 6).maps
     np.testing.assert_allclose(explain(flat).maps, plain, rtol=1e-6)
 
 
 def test_all_batches_have_one_shape():
-    network = Net()
+    network = Smooth()
     explain(network=network)
     assert network.seen == [3, 3, 3, 3]
     with pytest.raises(ValueError, match=r"samples \(7\) must be a multiple of batch \(3\)"):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from losses_written_out import built, value_and_gradients
 
 from modules.layers.margin_softmax import keep_unsampled
 from modules.losses.arcface import ArcFaceConfig
@@ -47,19 +48,6 @@ def example(seed=0):
     across = torch.nn.functional.normalize(across - (across * along).sum(1, keepdim=True) * along, dim=1)
     theta = torch.linspace(0.02, math.pi - 0.02, N, dtype=torch.float64)[:, None]
     return (torch.rand(N, 1).double() + 0.5) * (torch.cos(theta) * along + torch.sin(theta) * across), weight, labels
-
-
-def built(config, weight):
-    loss = config.build(weight.shape[1], len(weight)).to(weight.dtype)
-    with torch.no_grad():
-        loss.weight.copy_(weight)
-    return loss
-
-
-def value_and_gradients(compute, *leaves):
-    leaves = [leaf.detach().clone().requires_grad_() for leaf in leaves]
-    value = compute(*leaves)
-    return value.detach(), *torch.autograd.grad(value, leaves)
 
 
 @pytest.mark.parametrize("variant", ["exact", "straight_through", "clipped"])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from losses_written_out import built, value_and_gradients
 
 from modules.losses.cosface import CosFaceConfig
 
@@ -11,13 +12,6 @@ from modules.losses.cosface import CosFaceConfig
 def example(seed=0):
     torch.manual_seed(seed)
     return torch.randn(9, 5, dtype=torch.float64), torch.randn(6, 5, dtype=torch.float64), torch.randint(6, (9,))
-
-
-def built(config, weight):
-    loss = config.build(weight.shape[1], len(weight)).to(weight.dtype)
-    with torch.no_grad():
-        loss.weight.copy_(weight)
-    return loss
 
 
 def written_out(embeddings, weight, labels, scale, margin):
@@ -30,18 +24,12 @@ def written_out(embeddings, weight, labels, scale, margin):
     return total / len(embeddings)
 
 
-def gradients(compute, *leaves):
-    leaves = [leaf.detach().clone().requires_grad_() for leaf in leaves]
-    value = compute(*leaves)
-    return value.detach(), *torch.autograd.grad(value, leaves)
-
-
 @pytest.mark.parametrize(("margin", "scale"), [(0.35, 64.0), (0.4, 30.0), (0.0, 8.0)])
 def test_value_and_gradients_equal_the_equation_written_out(margin, scale):
     embeddings, weight, labels = example()
     loss = built(CosFaceConfig(margin=margin, scale=scale), weight)
-    found = gradients(lambda x, w: torch.func.functional_call(loss, {"weight": w}, (x, labels)), embeddings, weight)
-    expected = gradients(lambda x, w: written_out(x, w, labels, scale, margin), embeddings, weight)
+    found = value_and_gradients(lambda x, w: torch.func.functional_call(loss, {"weight": w}, (x, labels)), embeddings, weight)
+    expected = value_and_gradients(lambda x, w: written_out(x, w, labels, scale, margin), embeddings, weight)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
@@ -52,8 +40,8 @@ def test_it_equals_pytorch_metric_learning():
     embeddings, weight, labels = example(1)
     peer = CosFaceLoss(num_classes=6, embedding_size=5, margin=0.35, scale=64).double()
     peer.W.data = weight.T.clone()
-    found = gradients(lambda x: built(CosFaceConfig(), weight)(x, labels), embeddings)
-    for one, other in zip(found, gradients(lambda x: peer(x, labels), embeddings), strict=True):
+    found = value_and_gradients(lambda x: built(CosFaceConfig(), weight)(x, labels), embeddings)
+    for one, other in zip(found, value_and_gradients(lambda x: peer(x, labels), embeddings), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 

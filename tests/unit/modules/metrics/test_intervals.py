@@ -2,17 +2,11 @@ import numpy as np
 import pytest
 from scipy.stats import beta, binom, norm
 from single_numbers import auc, eer, val_at_far
+from tied_scores import drawn
 
 from modules.metrics import intervals
 from modules.metrics.intervals import effective, mean_or_none, mid_p, never_empty, normal_variance, student
 from modules.metrics.verification import verification
-
-
-def drawn(n=400, seed=0, digits=1, shift=1.2):
-    """Scores with many ties."""
-    rng = np.random.default_rng(seed)
-    same = rng.random(n) < 0.5
-    return np.round(rng.normal(size=n) + shift * same, digits), same, np.arange(n) % 10
 
 
 def test_wilson_equals_the_solved_inequality():

@@ -2,18 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tied_scores import pairs
 
 from modules.metrics.roc import Curve, allowed
-
-
-@st.composite
-def pairs(draw):
-    """A few scores on a coarse grid, so ties are common, with both kinds present; either kind may be the rarer."""
-    n = draw(st.integers(4, 30))
-    scores = np.array(draw(st.lists(st.integers(-6, 6), min_size=n, max_size=n)), float) / 4
-    same = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
-    same[0], same[1] = True, False
-    return scores, same
 
 
 def everything(curve, fars=(0.0, 0.1, 1 / 3, 0.5, 1.0)):

@@ -6,29 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import t as student_t
 from single_numbers import auc, best_threshold_accuracy, eer, roc, val_at_far
+from tied_scores import drawn, pairs
 
 from modules.metrics.subject_bootstrap import subject_bootstrap
 from modules.metrics.verification import ten_fold_accuracy, verification
-
-
-def drawn(n=400, seed=0, digits=1, shift=1.2):
-    """Scores with many ties."""
-    rng = np.random.default_rng(seed)
-    same = rng.random(n) < 0.5
-    return np.round(rng.normal(size=n) + shift * same, digits), same, np.arange(n) % 10
-
-
-@st.composite
-def pairs(draw):
-    """A few scores on a coarse grid, so ties are common, with both kinds present."""
-    n = draw(st.integers(4, 30))
-    scores = np.array(draw(st.lists(st.integers(-6, 6), min_size=n, max_size=n)), float) / 4
-    same = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
-    same[0], same[1] = True, False
-    return scores, same
 
 
 def naive_points(scores, same):
