@@ -17,7 +17,7 @@ STUDY = Path("studies", "tiny")
 
 def record(study: Path, tracking: str | None = None) -> dict[str, Any]:
     """What MLflow says of each cell, less what differs between two equal launches: times, speed and the machine."""
-    from grid.tracking.sync import default_tracking
+    from grid.tracking.uri import default_tracking
 
     client = connect(tracking or default_tracking(study))
     found = {}

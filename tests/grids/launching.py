@@ -364,8 +364,7 @@ def runs(study: Path, tracking: str | None = None, replaced: bool = False) -> di
     """
     from mlflow.entities import ViewType
 
-    from grid.tracking.sync import default_tracking
-    from grid.tracking.uri import connect
+    from grid.tracking.uri import connect, default_tracking
 
     client = connect(tracking or default_tracking(study))
     id = json.loads((study / "plan.json").read_text())["study_id"]

@@ -12,8 +12,7 @@ from small_search import BASE, PROTOCOL
 
 from grid.spec.search import Search, layers_of
 from grid.stages.asha import trained
-from grid.tracking.sync import default_tracking
-from grid.tracking.uri import connect
+from grid.tracking.uri import connect, default_tracking
 
 SEARCH: dict[str, Any] = {
     "trials": 6, "rungs": [1, 2, 4], "reduction": 2, "seed": 1, "scheduler": "asha",

@@ -216,8 +216,7 @@ def test_two_inputs_of_one_kind_have_names(folder: Path) -> None:
 
 
 def test_they_are_columns_of_the_view_in_mlflow_and_have_tags(folder: Path) -> None:
-    from grid.tracking.sync import default_tracking
-    from grid.tracking.uri import connect
+    from grid.tracking.uri import connect, default_tracking
 
     client = connect(default_tracking(folder / STUDY))
     (tags,) = [one.tags for one in client.search_experiments() if "facegrid.study_id" in one.tags]

@@ -16,8 +16,7 @@ from small_search import BASE, PROTOCOL
 
 import facegrid as fg
 from grid.spec.search import Search, layers_of
-from grid.tracking.sync import default_tracking
-from grid.tracking.uri import connect
+from grid.tracking.uri import connect, default_tracking
 
 SEARCH = {
     "trials": 4, "rungs": [1, 3], "reduction": 2, "seed": 1,
