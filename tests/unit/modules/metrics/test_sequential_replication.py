@@ -78,6 +78,9 @@ def test_a_closed_difference_is_provisional_until_every_cell_counts_in_the_commo
     assert [one.state for one in before.contrasts] == ["differs", "waiting", "waiting"]
     assert before.provisional
     assert before.final == (False, False, False)
+    neighbors = replicated([*values[:2], [], []], ((0, 1), (2, 3)), LOOKS, 0.001)
+    assert [one.state for one in neighbors.contrasts] == ["differs", "waiting"]
+    assert not any(neighbors.final), "although cells 0 and 1 are compared with no other"
     after = replicated([*values[:2], [-9.0, 0.0, 9.0]], pairs, LOOKS, 0.001)
     assert after.contrasts[0].state == "open"
     assert not after.provisional
