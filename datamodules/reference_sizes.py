@@ -24,27 +24,14 @@ COUNTS: Mapping[tuple[str, str | None], Counts] = {
     ("ijb", "ijbc"): (469_375, None),
 }
 PARTS = ("split", "set")  # fields that select one of several sets
-# Fields that do not reduce the number of images.
-HARMLESS = frozenset(
-    {
-        "name",
-        "root",
-        "names_file",
-        "on_bad_image",
-        "on_bad_name",
-        "on_identity_conflict",
-        "on_damaged_age",
-        "on_missing_label",
-        *PARTS,
-    }
-)
+HARMLESS = {"name", "root", "names_file", *PARTS}  # fields that do not reduce the number of images; nor do policies (on_...)
 
 
 def published(data: DatasetConfig) -> Counts | None:
     """The published counts of the set; None if they are unknown or the settings select a part of it."""
     fields = type(data).model_fields
-    defaults = {key: field.get_default(call_default_factory=True) for key, field in fields.items() if key not in HARMLESS}
-    taken = [key for key, default in defaults.items() if getattr(data, key) != default]
+    selects = [key for key in fields if key not in HARMLESS and not key.startswith("on_")]
+    taken = [key for key in selects if getattr(data, key) != fields[key].get_default(call_default_factory=True)]
     part = next((getattr(data, key) for key in PARTS if key in fields), None)
     return None if taken else COUNTS.get((data.name, part))
 

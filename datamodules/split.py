@@ -72,7 +72,7 @@ def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: flo
 
     Images are sorted by their classes and, within a combination, by the hashes of (seed, key); every (1 / ``fraction``)-th
     image in that order is held out. If all images of a class would be held out, it keeps its first one. If a class with at
-    least two images has none held out then, the first one is held out that is no other class's only training image.
+    least two images then has none held out, its first image that is not the only training image of any class is held out.
 
     Args:
         keys: the images' keys
