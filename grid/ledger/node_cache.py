@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from grid.ledger.scratch import machine_folder
+from grid.spec.grid_file import BadInput
 
 PLACE = "FACEGRID_NODE_CACHE"
-LIMIT = 32 << 30  # bytes for all copies from one store; FACEGRID_NODE_CACHE_GIB overrides it
+SIZE = "FACEGRID_NODE_CACHE_GIB"
+LIMIT = 32 << 30  # bytes for all copies from one store; SIZE overrides it
 IN_USE = 3600.0  # a copy used or written within this many seconds is not removed: a process may be about to open it
 
 
@@ -29,10 +31,12 @@ class NodeCache:
 
     @classmethod
     def of(cls, url: str) -> NodeCache:
-        """The cache for the store at ``url``."""
-        gibibytes = os.environ.get("FACEGRID_NODE_CACHE_GIB")
-        limit = int(float(gibibytes) * 2**30) if gibibytes else LIMIT
-        return cls(Path(node_cache_root()) / hashlib.sha256(url.encode()).hexdigest()[:16], limit)
+        """The cache for the store at ``url``.
+
+        Raises:
+            BadInput: the environment variable ``SIZE`` is no size.
+        """
+        return cls(Path(node_cache_root()) / hashlib.sha256(url.encode()).hexdigest()[:16], _limit())
 
     def fetch(self, key: str, stamp: str, read: Callable[[], BinaryIO]) -> Path:
         """The local copy of an object, downloaded if absent; the last path component is the object's name."""
@@ -75,3 +79,14 @@ class NodeCache:
 def node_cache_root() -> str:
     """The folder of the caches for all stores on this machine: ``$FACEGRID_NODE_CACHE``, else below that of temporary files."""
     return os.path.abspath(os.environ.get(PLACE) or f"{machine_folder()}/facegrid-cache-{os.getuid()}")
+
+
+def _limit() -> int:
+    """Bytes."""
+    said = os.environ.get(SIZE)
+    if not said:
+        return LIMIT
+    with contextlib.suppress(ValueError, OverflowError):  # of infinity
+        if (limit := int(float(said) * 2**30)) >= 0:
+            return limit
+    raise BadInput(f"{SIZE}={said!r}: expected a number of GiB, such as 32 (the default)")

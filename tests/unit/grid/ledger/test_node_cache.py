@@ -9,6 +9,7 @@ import pytest
 
 from grid.ledger.node_cache import NodeCache
 from grid.ledger.scratch import own_temporary_files, temporary_files_in
+from grid.spec.grid_file import BadInput
 
 
 @pytest.fixture
@@ -106,6 +107,13 @@ def test_place_and_limit_are_set_by_the_environment(tmp_path: Path, monkeypatch:
     found = NodeCache.of("memory://a")
     assert (found.folder.parent, found.limit) == (tmp_path, 1 << 29)
     assert found != NodeCache.of("memory://b")
+
+
+@pytest.mark.parametrize("said", ["32 GiB", "-1", "inf", "nan"])
+def test_a_size_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv("FACEGRID_NODE_CACHE_GIB", said)
+    with pytest.raises(BadInput, match=rf"^FACEGRID_NODE_CACHE_GIB='{said}': expected a number of GiB"):
+        NodeCache.of("memory://a")
 
 
 def test_the_place_is_that_of_the_machine_wherever_temporary_files_of_the_process_lie(
