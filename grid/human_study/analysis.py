@@ -29,7 +29,7 @@ class Line:
         letter, title: of the group; number: of the pass
         people: number of participants
         mean, deviation: of their accuracy; the deviation is None for one participant
-        d_prime, criterion, auc: means over participants
+        d_prime, criterion, auc: means over participants; None if all pairs are genuine, or all impostors
         seconds: median time of an answer
         paper: mean and deviation in the paper, for its three methods
     """
@@ -40,9 +40,9 @@ class Line:
     people: int
     mean: float
     deviation: float | None
-    d_prime: float
-    criterion: float
-    auc: float
+    d_prime: float | None
+    criterion: float | None
+    auc: float | None
     seconds: float
     paper: tuple[float, float] | None
 
@@ -107,9 +107,10 @@ def _line(judgments: Judgments, letter: str, title: str, number: int) -> Line | 
     if not len(rows):
         return None
     accuracy, choices = judgments.accuracy[rows, number - 1], judgments.choices[rows, number - 1]
-    both = bool(judgments.same.any() and not judgments.same.all())
-    signal = d_prime(choices, judgments.same).mean(axis=0) if both else (np.nan, np.nan)
-    area = np.mean([roc(one, judgments.same).auc() for one in choices]) if both else np.nan
+    signal, criterion, area = None, None, None
+    if judgments.same.any() and not judgments.same.all():
+        signal, criterion = map(float, d_prime(choices, judgments.same).mean(axis=0))
+        area = float(np.mean([roc(one, judgments.same).auc() for one in choices]))
     return Line(
         letter,
         title,
@@ -117,9 +118,9 @@ def _line(judgments: Judgments, letter: str, title: str, number: int) -> Line | 
         len(rows),
         float(accuracy.mean()),
         float(accuracy.std(ddof=1)) if len(rows) > 1 else None,
-        float(signal[0]),
-        float(signal[1]),
-        float(area),
+        signal,
+        criterion,
+        area,
         float(np.median(judgments.milliseconds[rows, number - 1])) / 1000,
         PAPER[title][number - 1] if title in PAPER else None,
     )

@@ -82,7 +82,8 @@ def console_table(found: Analysis) -> list[str]:
             spread = "" if line.deviation is None else f" ± {100 * line.deviation:.2f}"
             paper = f"  (paper {line.paper[0]:.2f} ± {line.paper[1]:.2f})" if line.paper else ""
             title = visible(line.title)
-            lines.append(f"  {pass_name(line):<3} {title:<18} {100 * line.mean:6.2f}{spread} %  d' {line.d_prime:.2f}{paper}")
+            signal = "" if line.d_prime is None else f"  d' {line.d_prime:.2f}"
+            lines.append(f"  {pass_name(line):<3} {title:<18} {100 * line.mean:6.2f}{spread} %{signal}{paper}")
         lines.append(f"  {verdict(sample)}")
     return lines
 

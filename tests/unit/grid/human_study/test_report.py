@@ -7,7 +7,7 @@ import pytest
 from human_studies import bundle
 
 from grid.human_study.answers import Answers
-from grid.human_study.design import DESIGN, Design, Inclusion
+from grid.human_study.design import DESIGN, Design, Inclusion, read_design
 from grid.human_study.raters import Raters
 from grid.human_study.report import console_table, verdict, write_report
 
@@ -58,8 +58,6 @@ def test_markup_in_a_name_stays_text(tmp_path: Path) -> None:
     bundle(tmp_path, pairs=4)
     file = tmp_path / DESIGN
     file.write_text(file.read_text().replace('"name": "invented"', '"name": "<script>alert(1)</script>"', 1))
-    from grid.human_study.design import read_design
-
     answered(tmp_path, read_design(tmp_path), 3, 0.0)
     _, page = write_report(tmp_path, tmp_path / "report")
     assert "<script" not in page.read_text()
@@ -73,3 +71,14 @@ def test_few_people_give_a_page_too(tmp_path: Path, people: int) -> None:
     found, page = write_report(tmp_path, tmp_path / "report")
     assert found.samples[0].benefit is None
     assert "No test:" in (page.read_text() if people else verdict(found.samples[0]))
+
+
+def test_genuine_pairs_alone_have_no_signal_detection_measures(tmp_path: Path) -> None:
+    bundle(tmp_path, pairs=4)
+    (tmp_path / DESIGN).write_text((tmp_path / DESIGN).read_text().replace('"same": false', '"same": true'))
+    answered(tmp_path, read_design(tmp_path), 3, 0.0)
+    found, page = write_report(tmp_path, tmp_path / "report")
+    (line, *_) = json.loads((tmp_path / "report" / "analysis.json").read_text())["samples"][0]["groups"]
+    assert (line["d_prime"], line["criterion"], line["auc"]) == (None, None, None)
+    assert "nan" not in "\n".join(console_table(found))
+    assert "nan" not in re.sub(r'"data:[^"]*"', "", page.read_text())
