@@ -81,6 +81,7 @@ def test_a_node_that_is_taken_away_in_a_detection_costs_one_piece_of_it(nodes: A
     sound(tmp_path / STUDY)
 
 
+@pytest.mark.slow
 def test_nodes_share_a_detection_and_each_piece_is_computed_once(nodes: Any, tmp_path: Path) -> None:
     def change(tree: dict[str, Any]) -> None:
         del tree["axes"], tree["skip"]
