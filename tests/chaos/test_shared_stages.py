@@ -11,6 +11,7 @@ from launching import sound
 pytestmark = pytest.mark.timeout(900)
 
 
+@pytest.mark.slow
 def test_a_stage_that_two_launches_want_is_computed_once(every_kind: Calm, tmp_path: Path) -> None:
     where = [f"launch.store={tmp_path / 'store'}"]
     places = [Place(tmp_path / name, where, store=tmp_path / "store") for name in "ab"]

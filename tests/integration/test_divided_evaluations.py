@@ -83,6 +83,7 @@ def test_an_evaluation_on_two_devices_has_the_bits_of_one(tmp_path: Path, monkey
     assert ledger.attempts(job.kind, job.id) == 2, "the other process began no attempt"
 
 
+@pytest.mark.slow
 def test_a_process_lost_during_an_evaluation_is_no_failure_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(shared_inference.FEWEST, "cpu", 1)

@@ -96,6 +96,7 @@ def test_an_exported_network_is_registered_with_a_server_and_works_from_there(
         mlflow.set_tracking_uri(before)
 
 
+@pytest.mark.slow
 def test_onnx_files_are_judged_and_what_is_assumed_is_said(tmp_path: Path) -> None:
     files = [save(tmp_path / f"{seed}.onnx", network(dimension=8, seed=seed)) for seed in (0, 1)]
     said = call("judge", *files, "--on", DRAWN, "--faces", "none", "--to", tmp_path / "study", "--fmr", 0.1, "--threads", 1)

@@ -133,6 +133,7 @@ def test_one_more_protocol_or_explainer_trains_nothing(twin: Launched) -> None:
     assert (twin.study / "report" / "sheet-pairs.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_report")
 def test_numbers_depend_neither_on_order_nor_on_what_a_worker_did_before(launched: Launched, tmp_path: Path) -> None:
     """Also shows --where: the first launch runs the last cells, the second one the rest, both in this process."""
@@ -236,6 +237,7 @@ def test_a_decoder_alone_leaves_the_network_as_it_is_and_explains_it(tmp_path: P
     assert sorted((found or {}).get("code", "") for found in refusals) == ["", "no_classifier"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_report")
 def test_a_changed_result_is_computed_again_with_equal_content(twin: Launched) -> None:
     """One model was cut short, which its size tells; one has another byte, which shows when somebody needs it."""
