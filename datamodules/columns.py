@@ -61,12 +61,12 @@ class Column:
         Raises:
             ValueError: a label is not in ``classes``.
         """
-        told = list(labels)
-        names = tuple(sorted({label for label in told if label is not None}) if classes is None else classes)
+        listed = list(labels)
+        names = tuple(sorted({label for label in listed if label is not None}) if classes is None else classes)
         place = {name: index for index, name in enumerate(names)}
-        if wrong := [label for label in told if label is not None and label not in place]:
+        if wrong := [label for label in listed if label is not None and label not in place]:
             raise ValueError(f"unknown class {wrong[0]!r} (known: {', '.join(names)})")
-        return cls(np.array([UNKNOWN if label is None else place[label] for label in told], np.int64), names)
+        return cls(np.array([UNKNOWN if label is None else place[label] for label in listed], np.int64), names)
 
     @classmethod
     def number(cls, values: Iterable[float | None], unit: str = "") -> Column:

@@ -31,8 +31,8 @@ def data_list(as_json: AsJson = False) -> None:
             kind = "[dim]protocol[/] " if row["kind"] == "protocol" else ""
             yield styled(kind + "[bold]{}[/]  {}", row["name"], row["about"])
             for title, key in (("needs", "needs"), ("terms", "terms"), ("from", "origin")):
-                told = fill(row[key], out.width, initial_indent=f"    {title:<6} ", subsequent_indent=" " * 11)
-                yield Text(told, style="dim")
+                line = fill(row[key], out.width, initial_indent=f"    {title:<6} ", subsequent_indent=" " * 11)
+                yield Text(line, style="dim")
 
     rows = describe()
     answer(rows, as_json, lines())

@@ -34,17 +34,17 @@ def protocol_of(name: str, settings: Sequence[str]) -> Any:
 
 def _set(kind: str, word: str, name: str, settings: Sequence[str], values: dict[str, Any]) -> Any:
     fields = lookup(kind, name).model_fields
-    told: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for setting in settings:
         key, sign, text = setting.partition("=")
         if not sign or not key or not text:
             raise BadInput(f"{setting!r}: write key=value, such as root=data/{name}")
-        if key in told:
+        if key in given:
             raise BadInput(f"{setting!r}: {key} is given twice")
-        told[key] = (
+        given[key] = (
             text if key in fields and _is_path(fields[key].annotation) and text[0] not in "'\"" else _value(setting, text)
         )
-    return _made(kind, {"name": name, **values, **told}, f"{word} {name}")
+    return _made(kind, {"name": name, **values, **given}, f"{word} {name}")
 
 
 def component(kind: str, text: str) -> Any:

@@ -185,7 +185,7 @@ class Answers:
 
 
 def why_kept(file: Path) -> str:
-    """Why a file of answers must stay with its design, with what to do; empty if nobody has joined and nobody can."""
+    """Why a file of answers must stay with its design, with what to do; empty if there is and can be no participant."""
     try:
         with closing(sqlite3.connect(file, isolation_level=None, timeout=1)) as database:
             begun = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'participants'").fetchone()

@@ -45,8 +45,8 @@ def plan_table(plan: Plan, costs: Mapping[str, Any]) -> Group:
     parts: list[Any] = [cells]
     if len(plan.cells) > MANY:
         parts.append(Text(f"... and {len(plan.cells) - MANY} more cells (all of them with --json)", style="dim"))
-    told = (RUN, STALE)  # the lines below name their stages
-    reasons = Counter((cell.state, cell.reason) for cell in plan.cells if cell.reason and cell.state not in told)
+    listed = (RUN, STALE)  # the lines below name their stages
+    reasons = Counter((cell.state, cell.reason) for cell in plan.cells if cell.reason and cell.state not in listed)
     for (why, reason), number in reasons.items():
         parts.append(Text.assemble((f"{why} ({number})", COLORS[why]), f": {reason}"))
     parts += [Text(line, style=COLORS[STALE]) for line in [*changes(plan), *accepted(plan)]]

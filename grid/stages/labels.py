@@ -50,13 +50,13 @@ def labels_of(faces: Faces, training: Training) -> Labels:
     if not isinstance(loss, TargetsConfig):
         return Labels(identities, len(classes), identities, tuple(classes), identities)
     columns = target_columns(faces, training)
-    told = {name: (np.where(column.known, column.values, np.nan), column.classes) for name, column in columns.items()}
+    targets = {name: (np.where(column.known, column.values, np.nan), column.classes) for name, column in columns.items()}
     if IDENTITY in loss.names:
-        told[IDENTITY] = (np.where(identities < len(classes), identities, np.nan), tuple(classes))
-    values = np.stack([told[name][0] for name in loss.names], axis=1).astype(np.float32)
-    names = told[loss.primary][1] or ()
-    primary = np.nan_to_num(told[loss.primary][0], nan=-1).astype(np.int64) if names else np.full(len(identities), -1)
-    return Labels(values, {name: len(told[name][1] or ()) for name in loss.names}, primary, names, identities)
+        targets[IDENTITY] = (np.where(identities < len(classes), identities, np.nan), tuple(classes))
+    values = np.stack([targets[name][0] for name in loss.names], axis=1).astype(np.float32)
+    names = targets[loss.primary][1] or ()
+    primary = np.nan_to_num(targets[loss.primary][0], nan=-1).astype(np.int64) if names else np.full(len(identities), -1)
+    return Labels(values, {name: len(targets[name][1] or ()) for name in loss.names}, primary, names, identities)
 
 
 def target_columns(faces: Faces, training: Training) -> dict[str, Column]:

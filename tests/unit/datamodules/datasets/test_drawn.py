@@ -174,10 +174,10 @@ def test_columns_are_ages_and_genders_of_the_images_of_any_part_of_the_manifest(
     config = DrawnDatasetConfig(subjects=6, shots=2, look_alikes=3, occluder="mask", size=64)
     manifest = config.manifest(Path()).subset([17, 0, 5, 20, 13])
     found = config.columns(manifest)
-    told = [subject(0, int(name.split("-")[1])) for name in manifest.identities]  # a look-alike is like its base
-    assert found["age_years"].values.tolist() == [each.age for each in told]
-    assert found["gender"].values.tolist() == [each.sex for each in told]
-    assert [found["age"].classes[band] for band in found["age"].values] == [AGES[age_band(each.age)] for each in told]
+    subjects = [subject(0, int(name.split("-")[1])) for name in manifest.identities]  # a look-alike is like its base
+    assert found["age_years"].values.tolist() == [each.age for each in subjects]
+    assert found["gender"].values.tolist() == [each.sex for each in subjects]
+    assert [found["age"].classes[band] for band in found["age"].values] == [AGES[age_band(each.age)] for each in subjects]
 
 
 def test_namespaces_are_populations():
