@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,7 +16,7 @@ from grid.execution.scheduler import Work
 from grid.execution.slots import Slots, room, slot_words
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.ledger import Ledger
-from grid.ledger.measurement_times import add_measurement_time
+from grid.ledger.measurement_times import begin_measurement, end_measurement
 
 LOOKED_AT = 64  # ready units of work at once; more wait while so many are measured
 
@@ -44,6 +46,7 @@ class Measurements:
         self._trainings: dict[str, tuple[str, Job] | None] = {}  # work id -> key and training that is to run
         self._kinds: dict[str, list[str]] = {}  # work id -> kinds of its stages; a limit may ask about all work again and again
         self._running: dict[str, Work] = {}  # by key
+        self._times: dict[str, str] = {}  # key -> id of the record of its time
         self._failed: set[str] = set()
 
     def known(self, works: Iterable[Work]) -> Iterator[Work]:
@@ -72,16 +75,19 @@ class Measurements:
             return Probe(*found, slot)
         return None
 
-    def took(self, key: str, began: float, ended: float, device: str) -> None:
-        """Records when a training was measured (unix seconds) and where, for what the study spent; must precede ``end``."""
-        if self.peaks.study is not None:
-            slot = self._slot(self._running[key])
+    def began(self, key: str, device: str, seconds: float) -> None:
+        """Records that a training has been measured on a device for so many seconds; this counts as spent until ``end``."""
+        if self.peaks.study is not None and key not in self._times:
+            slot, id = self._slot(self._running[key]), uuid.uuid4().hex
             reserved = {name: slot[name] for name in (CPU, GPU) if name in slot}
-            add_measurement_time(self.peaks.study, began, ended, reserved, device)
+            begin_measurement(self.peaks.study, id, time.time() - seconds, reserved, device)
+            self._times[key] = id
 
     def end(self, key: str, found: Peak | str) -> None:
-        """Records a peak, or says why there is none."""
+        """Records a peak, or says why there is none, such as that its process was lost."""
         work = self._running.pop(key)
+        if self.peaks.study is not None and key in self._times:
+            end_measurement(self.peaks.study, self._times.pop(key), time.time())
         if isinstance(found, Peak) and not found.suits(self._slot(work), ()):
             found = "its process saw no GPU" if self._slot(work).get("GPU") else "it ran on a GPU"
         if isinstance(found, Peak):

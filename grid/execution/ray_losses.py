@@ -16,6 +16,7 @@ POLL = 0.5  # seconds
 LONGEST = 300  # characters of a reason
 TRACE = "Traceback (most recent call last)"
 LOW_MEMORY = ("NODE_OUT_OF_MEMORY", "killed due to the node running low on memory")  # of Ray's memory monitor
+ASKED = ("The process receives a SIGTERM",)  # as do all processes of a machine that is taken away
 LOST_NODE = ("node has died", "node it was running on is dead or unavailable")
 
 
@@ -66,8 +67,8 @@ def node_was_lost(error: BaseException | None, node: str | None, patience: float
         return False
     if getattr(error, "preempted", False) or _says(error, LOST_NODE):
         return True
-    if node is None or not isinstance(error, ray.exceptions.ActorUnavailableError):
-        return False  # the process ended, and its node could say so
+    if node is None or not (isinstance(error, ray.exceptions.ActorUnavailableError) or _says(error, ASKED)):
+        return False  # the process ended, and its node could say so, and was not about to end, too
     return one_is_gone([node], patience)
 
 

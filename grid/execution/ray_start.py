@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import platform
 import secrets
 import shutil
 import signal
@@ -19,6 +21,7 @@ from grid.abort import LaunchAborted
 from grid.execution.ray_address import ASKS_FOR_TOKEN, NO_NODE, check_address, refusal
 from grid.execution.ray_messages import one_line_each
 from grid.execution.slots import Slots, room, slot_words
+from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.node_cache import PLACE, node_cache_root
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch, Resources
@@ -71,6 +74,9 @@ def connected(launch: Launch, scratch: Path, say: Callable[[str], None] = lambda
             _connect(launch, scratch, answered)
             signal.signal(signal.SIGTERM, on_term)  # ray.init installs a handler that terminates the process immediately
             nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            if launch.address is not None:
+                for line in joined_lines(ray.get_runtime_context().gcs_address, nodes, _cluster_metadata()):
+                    say(line)
             resources = reserved(launch.resources, nodes)
             _check_resources("launch.resources", resources, nodes)
             say(resource_words(resources, None if launch.address is None else len(nodes)))
@@ -249,6 +255,42 @@ def resource_words(resources: Mapping[str, float], nodes: int | None) -> str:
     """For example: ``Ray on 2 nodes: each unit of work has 1 CPU and 1 GPU``; None: on this machine."""
     where = "this machine" if nodes is None else counted(nodes, "node")
     return f"Ray on {where}: each unit of work has {slot_words(resources)}{'' if 'GPU' in resources else ' and no GPU'}"
+
+
+def joined_lines(address: str, nodes: Sequence[Mapping[str, float]], about: Mapping[str, Any]) -> list[str]:
+    """Which cluster was joined, for an address such as ``auto``, and warnings about it.
+
+    Args:
+        nodes: the resources of each node
+        about: as Ray keeps it: ``ray_version``, ``python_version``, ``ray_init_cluster``; empty if unknown
+    """
+    there = {name: sum(node.get(name, 0.0) for node in nodes) for name in (CPU, GPU)}
+    theirs = {name: str(about[f"{name.lower()}_version"]) for name in _own_versions() if f"{name.lower()}_version" in about}
+    words = ", ".join(f"{name} {version}" for name, version in theirs.items())
+    found = [f"joined Ray at {address}: {counted(len(nodes), 'node')} with {slot_words(there)}{'; ' if words else ''}{words}"]
+    if theirs and theirs != _own_versions():
+        mine = " and ".join(f"{name} {version}" for name, version in _own_versions().items())
+        found.append(f"warning: this process has {mine}; use the versions of the cluster, since its processes may fail")
+    if about.get("ray_init_cluster"):
+        found.append(
+            "warning: another program has started this cluster for itself, and ends it when it ends; without --address, a "
+            "launch starts a Ray of its own"
+        )
+    return found
+
+
+def _own_versions() -> dict[str, str]:
+    import ray
+
+    return {"Ray": ray.__version__, "Python": platform.python_version()}
+
+
+def _cluster_metadata() -> dict[str, Any]:
+    """What Ray keeps about the cluster to which this process is connected; empty if it keeps nothing."""
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    found = _internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster")
+    return dict(json.loads(found)) if found else {}
 
 
 def _check_resources(key: str, wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:

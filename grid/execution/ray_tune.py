@@ -14,7 +14,7 @@ from typing import Any
 from grid.abort import Aborter
 from grid.execution.executor import Executor, Session
 from grid.execution.growth import Growth, Smaller, smaller_of
-from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_name, device_words
+from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
 from grid.execution.living_nodes import LivingNodes, replacing
 from grid.execution.makespan import PENDING, Piece, place
 from grid.execution.measurements import Measurements
@@ -207,14 +207,19 @@ def _trial(config: dict[str, Any]) -> None:
 
 
 def _measured(config: dict[str, Any]) -> dict[str, str]:
-    """As JSON, the peak of a training or why there is none, and the arguments of ``Measurements.took``."""
+    """The peak of a training or why there is none, as JSON; its process reports when it has begun."""
+    from ray import tune
+
     from grid.execution.memory_process import peak_of
 
-    began = time.time()
+    started = time.monotonic()
+
+    def began(device: str) -> None:
+        tune.report({"measuring": json.dumps({"device": device, "seconds": time.monotonic() - started})})
+
     ((job,),) = unpacked_units(config["measure"])
-    found = peak_of(job, json.loads(config["slot"]).get(CPU))
-    took = {"began": began, "ended": time.time(), "device": device_name(accelerator())}
-    return {"peak": json.dumps(found if isinstance(found, str) else found.record()), "took": json.dumps(took)}
+    found = peak_of(job, json.loads(config["slot"]).get(CPU), began)
+    return {"peak": json.dumps(found if isinstance(found, str) else found.record())}
 
 
 def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
@@ -325,17 +330,16 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
                 "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, needed)]),
             }
 
+        def on_trial_result(self, trial_id: str, result: Any) -> None:
+            if trial_id in self.probes and "measuring" in result:
+                measurements.began(self.probes[trial_id], **json.loads(result["measuring"]))
+
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             if trial_id in self.probes:
-                key = self.probes.pop(trial_id)
-                if "peak" not in (result or {}):
-                    measurements.end(key, "its process was lost")
-                    return
-                found = json.loads(result["peak"])
-                measurements.took(key, **json.loads(result["took"]))
+                found = json.loads((result or {}).get("peak") or '"its process was lost"')
+                measurements.end(self.probes.pop(trial_id), found if isinstance(found, str) else Peak.of(found))
                 if session.limit is not None:
                     session.limit.spent(fresh=True)
-                measurements.end(key, found if isinstance(found, str) else Peak.of(found))
                 return
             works = self.trials.pop(trial_id, [])
             for work in works:

@@ -224,6 +224,25 @@ def live_holder(store: Store, prefix: str = "lock") -> dict[str, Any] | None:
     return lock._holder(newest) if newest else None
 
 
+def last_heard(store: Store, token: str, prefix: str = "lock") -> float | None:
+    """When a former holder was last heard of, in unix seconds: 0 if nothing is known of it; None while it holds the lock.
+
+    Args:
+        token: of the holder, see ``live_holder``
+    """
+    lock = Lock(store, "look", prefix=prefix)
+    for number in range(lock._newest(), 0, -1):
+        if lock._record(number).get("token") == token:
+            break
+    else:
+        return 0.0
+    if number == lock._newest() and lock._holder(number) is not None:
+        return None
+    key = f"{prefix}/{number:06d}"
+    times = (lock._last_beat(number)[0], lock._record(number).get("time", NEVER), lock._written(f"{key}.free"))
+    return max((float(one) for one in times if math.isfinite(one)), default=0.0)
+
+
 def _text(now: float, beaten: float) -> bytes:
     """A heartbeat: unix seconds, and the seconds of ``_clock``."""
     return b"%f %f" % (now, beaten)

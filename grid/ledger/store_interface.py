@@ -7,11 +7,12 @@ local cache. ``tests/grids/store_conformance.py`` specifies what every store mus
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +39,7 @@ class Store(ABC):
 
     url: str
     shared = True  # whether other processes see its objects
+    _pulled: Mapping[str, Mapping[Path, tuple[int, ...]]] = {}  # the files of each cache after the last ``pull``
 
     @abstractmethod
     def get(self, key: str) -> bytes | None:
@@ -123,7 +125,7 @@ class Store(ABC):
         return NodeCache.of(self.url).folder / name
 
     def pull(self, name: str) -> Path:
-        """The folder ``cache_folder(name)``, with the files pushed by other machines."""
+        """The folder ``cache_folder(name)``, with the files pushed by other machines; files that are there are kept."""
         folder = self.cache_folder(name)
         for relative in self.walk(name):
             path = folder / relative
@@ -133,14 +135,21 @@ class Store(ABC):
                 temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
                 temporary.write_bytes(data)
                 os.replace(temporary, path)
+        self._pulled = {**self._pulled, name: {path: state for path, state, _ in _files(folder)}}
         return folder
 
     def push(self, name: str) -> None:
-        """Uploads the files in ``cache_folder(name)`` that the store does not have."""
+        """Uploads the files in ``cache_folder(name)`` that the store does not have.
+
+        Those written since ``pull`` also replace objects with another content, such as damaged ones. Older ones do not: of
+        them, the file itself may be the damaged one.
+        """
         folder = self.cache_folder(name)
-        for path in sorted(folder.rglob("*")):
+        pulled = self._pulled.get(name, {})
+        for path, state, size in _files(folder):
             key = f"{name}/{path.relative_to(folder).as_posix()}"
-            if path.is_file() and path.suffix != ".tmp" and self.size(key) != path.stat().st_size:
+            there = self.size(key)
+            if there is None or (pulled.get(path) != state and (there != size or self.get(key) != path.read_bytes())):
                 self.upload(path, key)
 
     def place(self, key: str) -> str:
@@ -149,3 +158,12 @@ class Store(ABC):
 
     def sweep(self, prefix: str) -> None:  # noqa: B027 - most stores leave nothing
         """Removes what killed writers left directly under ``prefix``."""
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, ...], int]]:
+    """The files of a cache that are not being written: path, what changes with the content, and size in bytes."""
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):  # another process found it damaged
+            if path.suffix != ".tmp" and path.is_file():
+                found = path.stat()
+                yield path, (found.st_ino, found.st_mtime_ns, found.st_size), found.st_size

@@ -75,7 +75,7 @@ class InputResolver:
     def _manifest(self, data: DatasetConfig) -> Manifest:
         with calling("dataset", data.name):
             missing = data.missing()
-            found = None if missing else data.manifest(self.scans)
+            found = None if missing else self._cached(lambda: data.manifest(self.scans))
         if missing:
             raise Blocked(str(missing))
         if found is None:
@@ -107,6 +107,15 @@ class InputResolver:
         self.store.push("scans")
         self._forget()
 
+    def _cached(self, read: Callable[[], Found | None]) -> Found | None:
+        """What is cached in ``scans``. A damaged file was just removed, and the store may have a sound one."""
+        found = read()
+        if found is None:
+            before = set(self.scans.rglob("*"))
+            self.store.pull("scans")
+            found = read() if set(self.scans.rglob("*")) - before else None
+        return found
+
     def _forget(self) -> None:
         self.unread.clear()
         self.unseen.clear()
@@ -129,7 +138,8 @@ class InputResolver:
     def _look_up(self, data: DatasetConfig) -> Any:
         from datamodules.near_duplicates import Prints
 
-        found = Prints.load(self._prints(self.manifest(data)))
+        path = self._prints(self.manifest(data))
+        found = self._cached(lambda: Prints.load(path))
         if found is None:
             self.unseen[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never compared: launch looks at them once", data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,30 @@ def test_a_node_that_is_taken_away_costs_no_result(nodes: Any, undisturbed: Any,
     assert half in store.resumed()
     assert store.attempts()["train", half] == 2
     sound(tmp_path / STUDY)
+
+
+@pytest.mark.slow
+def test_a_node_whose_processes_are_all_asked_to_end_costs_no_try(
+    nodes: Any, undisturbed: Any, tmp_path: Path, hold: Path
+) -> None:
+    """As where a machine is taken away: the worker ends before its node does."""
+    cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
+    cluster.add(num_cpus=1)
+    cluster.add(num_cpus=1)
+    store = Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "launch", undisturbed.grid, *RETRIES, "--address", cluster.address) as driver:
+        half, claim = driver.until(store.half_trained)
+        worker = psutil.Process(claim["pid"])
+        raylet = worker.parent()
+        worker.terminate()
+        worker.wait(PATIENCE)
+        time.sleep(1.0)
+        raylet.terminate()
+        hold.unlink()
+        assert driver.wait() == 0, driver.said
+    assert store.contents() == undisturbed.contents
+    assert half in store.resumed()
+    assert store.attempts()["train", half] == 2
 
 
 @pytest.mark.slow

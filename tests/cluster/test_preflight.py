@@ -28,7 +28,7 @@ def preflight(folder: Path, *arguments: object) -> tuple[int, list[dict[str, Any
     assert code in (0, 1), said
     assert "Traceback" not in said
     errors, brace, rest = said.partition("{\n")
-    assert all(line.startswith(("connecting to Ray at ", "Ray on ")) for line in errors.splitlines()), errors
+    assert all(line.startswith(("connecting to Ray at ", "joined Ray at ", "Ray on ")) for line in errors.splitlines()), errors
     found = json.loads(brace + rest)
     assert found["ok"] is (code == 0)
     return code, found["findings"]

@@ -37,7 +37,9 @@ def job(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> Job:
 @pytest.mark.slow
 def test_what_this_process_holds_is_not_in_the_peak(job: Job) -> None:
     torch.ones(1 << 28)  # 1 GiB
-    found = peak_of(job, 1.0)
+    began = list[str]()
+    found = peak_of(job, 1.0, began.append)
+    assert began == ["cpu"]
     assert isinstance(found, Peak), found
     assert 0.1 * GIB < found.memory < _own() - GIB / 2
     assert found.device == "cpu"
@@ -56,13 +58,15 @@ def test_an_error_of_the_training_is_one_line(job: Job, monkeypatch: pytest.Monk
 
 def test_a_process_that_is_killed_is_named(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(module: str, task: Any) -> subprocess.Popen[str]:
-        program = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+        program = 'import os, signal\nprint(\'{"device_of_claim": "cpu"}\', flush=True); os.kill(os.getpid(), signal.SIGKILL)'
         return subprocess.Popen(
             [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
 
     monkeypatch.setattr(memory_process, "start", killed)
-    assert peak_of(job, None) == "its process was lost (killed by SIGKILL)"
+    began = list[str]()
+    assert peak_of(job, None, began.append) == "its process was lost (killed by SIGKILL)"
+    assert began == ["cpu"]
 
 
 def test_what_cannot_be_read_is_said(job: Job, tmp_path: Path) -> None:

@@ -102,6 +102,17 @@ def test_a_node_of_several_that_is_gone_is_noticed_as_soon_as_ray_does(monkeypat
     assert not one_is_gone([], patience=60.0), "it waits for nothing"
 
 
+def test_a_process_that_was_asked_to_end_was_lost_with_its_node_if_that_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "Worker exits with an exit code 1. The process receives a SIGTERM."
+    answers = [[{"NodeID": "ab", "Alive": True}], [{"NodeID": "ab", "Alive": False}]]
+    monkeypatch.setattr(ray_losses, "POLL", 0.0)
+    monkeypatch.setattr(ray_losses, "_nodes", lambda: answers.pop(0))
+    assert node_was_lost(ray.exceptions.RayActorError(error_msg=said), "ab")
+    assert not answers
+    monkeypatch.setattr(ray_losses, "_nodes", lambda: [{"NodeID": "ab", "Alive": True}])
+    assert not node_was_lost(ray.exceptions.RayActorError(error_msg=said), "ab", patience=0.05)
+
+
 def test_where_ray_does_not_know_yet_the_node_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [[{"NodeID": "ab", "Alive": True}], [{"NodeID": "ab", "Alive": True}], [{"NodeID": "ab", "Alive": False}]]
     monkeypatch.setattr(ray_losses, "POLL", 0.0)

@@ -18,12 +18,30 @@ from grid.execution.ray_start import (
     _start,
     _unusable,
     check_devices,
+    joined_lines,
     reserved,
     resource_words,
     temporary_folder,
 )
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch, Resources
+
+
+def test_a_launch_says_which_cluster_it_joined_and_warns_of_other_versions_and_of_one_that_is_another_program_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nodes = [{"CPU": 8.0, "GPU": 2.0}, {"CPU": 4.0, "memory": 1e9}]
+    monkeypatch.setattr(ray, "__version__", "2.60.0")
+    monkeypatch.setattr("platform.python_version", lambda: "3.11.7")
+    same = {"ray_version": "2.60.0", "python_version": "3.11.7", "ray_init_cluster": False}
+    joined = "joined Ray at 10.0.0.1:6379: 2 nodes with 12 CPU, 2 GPU; Ray 2.60.0, Python "
+    assert joined_lines("10.0.0.1:6379", nodes, same) == [f"{joined}3.11.7"]
+    first, said = joined_lines("10.0.0.1:6379", nodes, {**same, "python_version": "3.11.9"})
+    assert first == f"{joined}3.11.9"
+    assert said.startswith("warning: this process has Ray 2.60.0 and Python 3.11.7; use the versions of the cluster")
+    (_, said) = joined_lines("10.0.0.1:6379", nodes, {**same, "ray_init_cluster": True})
+    assert said.startswith("warning: another program has started this cluster for itself")
+    assert joined_lines("a:1", nodes[1:], {}) == ["joined Ray at a:1: 1 node with 4 CPU, 0 GPU"]
 
 
 @pytest.mark.parametrize(("late", "tries"), [(0, 1), (1, 2), (2, 2)])

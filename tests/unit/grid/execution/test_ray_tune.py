@@ -22,6 +22,7 @@ from grid.execution.ray_tune import _fit, _searcher, _trial
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Ledger
+from grid.ledger.measurement_times import measurement_times
 from grid.plan.code_version import source_digest
 from grid.plan.inputs import InputResolver
 from grid.spec.cell import Cell
@@ -285,18 +286,10 @@ def test_a_training_is_measured_before_its_work_is_given_out_and_alike_work_shar
     assert [job.id for (job,) in unpacked_units(probe["measure"])] == [jobs[0].id]
     assert searcher.suggest("nothing") is None, "both wait for it"
     took = Peak(1 << 30, 10 << 30, 80 << 30, "NVIDIA H100")
-    searcher.on_trial_complete("probe", measured(took.record()))
+    searcher.on_trial_complete("probe", {"peak": json.dumps(took.record())})
     given = [searcher.suggest(f"work {number}") for number in range(2)]
     assert [json.loads(one["ids"]) for one in given] == [[job.id] for job in jobs]
     assert [json.loads(one["slot"])["GPU"] for one in given] == [0.1666] * 2
-
-
-def measured(peak: Any, hours: float = 0.0) -> dict[str, str]:
-    """What a measurement reports: the peak or an error, after so many hours."""
-    return {
-        "peak": json.dumps(peak),
-        "took": json.dumps({"began": 0.0, "ended": 3600 * hours, "device": "gpu 0 (NVIDIA H100)"}),
-    }
 
 
 @pytest.mark.parametrize(("found", "hours", "starts"), [("peak", 0.0, True), ("peak", 0.4, False), ("no", 0.0, False)])
@@ -319,7 +312,9 @@ def test_a_limit_decides_about_a_training_when_it_is_measured(
     assert searcher.suggest("nothing") is None
     assert queue.closed is None, "the large one does not fit, but the small one may"
     took = Peak(1 << 30, 10 << 30, 80 << 30, "NVIDIA H100")
-    searcher.on_trial_complete("probe", measured(took.record() if found == "peak" else found, hours))
+    began = {"device": "gpu 0 (NVIDIA H100)", "seconds": 3600 * hours}
+    searcher.on_trial_result("probe", {"measuring": json.dumps(began)})
+    searcher.on_trial_complete("probe", {"peak": json.dumps(took.record() if found == "peak" else found)})
     given = searcher.suggest("work")
     assert (given and given["ids"]) == ('["small"]' if starts else None)
     assert (queue.closed is None) == starts
@@ -338,17 +333,22 @@ def test_nothing_is_measured_once_a_limit_is_reached(make: Callable[..., Grid], 
     assert searcher.suggest("more") == "FINISHED"
 
 
-def test_work_whose_measurement_is_lost_runs_without(tmp_path: Path) -> None:
+def test_work_whose_measurement_is_lost_runs_without_and_its_time_counts(tmp_path: Path) -> None:
     stage = next(one for one in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "r")) if one.kind == "train")
     config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
     job, said = Job(stage.kind, stage.id, stage.label, {}, {}, config, "", str(tmp_path / "store")), list[str]()
     session = Session(
-        WorkQueue({"a": Work("a", "a", (job,), frozenset())}, {job.id}), Ledger(tmp_path / "store"), say=said.append
+        WorkQueue({"a": Work("a", "a", (job,), frozenset())}, {job.id}),
+        Ledger(tmp_path / "store"),
+        say=said.append,
+        study=tmp_path,
     )
     launch = Launch.model_validate({"resources": {"memory_gib": "measured"}})
     slots = Slots({"CPU": 1}, [{"CPU": 4, "memory": 8 * 2.0**30}], None, launch.measured)
     searcher = _searcher(session, slots, launch)
     assert "measure" in searcher.suggest("probe")
+    searcher.on_trial_result("probe", {"measuring": json.dumps({"device": "cpu", "seconds": 3600.0})})
     searcher.on_trial_complete("probe", error=True)
+    assert [one.hours("CPU", 0.0) for one in measurement_times(tmp_path)] == [pytest.approx(1.0, abs=0.01)]
     assert said[-1] == "a: not measured (its process was lost); it reserves 1 CPU"
     assert json.loads(searcher.suggest("work")["slot"]) == {"CPU": 1}

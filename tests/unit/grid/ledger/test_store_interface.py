@@ -74,6 +74,24 @@ def test_an_unknown_scheme_is_one_clear_line(url: str, said: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_what_was_written_since_the_pull_replaces_a_damaged_object_and_an_older_file_does_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = open_store(f"memory://{uuid.uuid4().hex}")
+    for name in ("same", "short", "kept"):
+        store.put(f"scans/{name}", b"damaged!")
+    folder = store.pull("scans")
+    (folder / "same").write_bytes(b"repaired")
+    (folder / "short").write_bytes(b"repaired, and longer")
+    store.put("scans/kept", b"sound, and longer")  # as if the file had been damaged on this machine before
+    (folder / "new").write_bytes(b"1")
+    store.push("scans")
+    found = {name: store.get(f"scans/{name}") for name in store.names("scans")}
+    assert found == {"kept": b"sound, and longer", "new": b"1", "same": b"repaired", "short": b"repaired, and longer"}
+    monkeypatch.setattr(MemoryStore, "upload", None)
+    store.push("scans")
+
+
 def test_memory_stores_of_equal_names_share_their_objects() -> None:
     name = uuid.uuid4().hex
     open_store(f"memory://{name}").put("a", b"1")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grid.ledger.measurement_times import add_measurement_time
+from grid.ledger.measurement_times import begin_measurement, end_measurement
 from grid.ledger.study import Study
 from grid.results.spending import SpendingReader, spending_words
 from grid.results.status import show, status
@@ -83,7 +83,8 @@ def test_failed_and_lost_attempts_count_and_those_of_other_studies_do_not(study:
 
 def test_measurements_of_memory_count_but_not_as_attempts(study: Study) -> None:
     attempt(study, 2.0)
-    add_measurement_time(study.path, 0.0, 0.5 * HOUR, {"CPU": 4.0, "GPU": 1.0}, "gpu 1 (NVIDIA H100)")
+    begin_measurement(study.path, "a", 0.0, {"CPU": 4.0, "GPU": 1.0}, "gpu 1 (NVIDIA H100)")
+    end_measurement(study.path, "a", 0.5 * HOUR)
     spent = SpendingReader(priced(study, gpu_hour={"H100": 3.0})).spent()
     assert (spent.gpu_hours, spent.cpu_hours) == (pytest.approx(2.5), pytest.approx(10.0))
     assert (spent.cost, spent.attempts, spent.without_result) == (pytest.approx(7.5), 1, 1)
