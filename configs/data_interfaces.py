@@ -70,6 +70,7 @@ class DatasetConfig(ThirdParty, Component, ABC):
     kind: ClassVar[str] = "data"
     server: ClassVar[str | None] = None  # URL prefix of a public server that has ``sources``
     sources: ClassVar[tuple[Any, ...]] = ()  # files on public servers, ``datamodules.download.Source``
+    identified: ClassVar[bool] = True  # False: no subject labels; every image is its own identity
     on_bad_image: Literal["fail", "skip"] = "fail"
     # Policy for one file under two identities: refuse to train, leave these images out, or train with them.
     on_identity_conflict: Literal["fail", "skip", "keep"] = "fail"
@@ -78,11 +79,6 @@ class DatasetConfig(ThirdParty, Component, ABC):
     @abstractmethod
     def namespace(self) -> str:
         """Identities of two datasets can be compared if their namespaces are equal ("lfw")."""
-
-    @property
-    def identified(self) -> bool:
-        """Whether identities are subjects; if not, every image is its own identity."""
-        return True
 
     def untransformed(self) -> DatasetConfig:
         """The dataset of the original images, row by row; differs from this one only for ``transformed``."""

@@ -53,7 +53,7 @@ class DerivedDatasetConfig(DatasetConfig):
         return str(self._inner.namespace)
 
     @property
-    def identified(self) -> bool:
+    def identified(self) -> bool:  # type: ignore[override]  # that of another dataset, which only an object knows
         return bool(self._inner.identified)
 
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:

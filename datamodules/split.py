@@ -96,7 +96,7 @@ def stratified(keys: Sequence[str], columns: Sequence[np.ndarray], fraction: flo
             held.discard(of_class[0])
     for of_class in classes:
         if held.isdisjoint(of_class) and len(of_class) > 1:
-            spare = (row for row in of_class if not any((held | {row}).issuperset(other) for other in classes))
+            spare = (row for row in of_class if not any(all(one == row or one in held for one in other) for other in classes))
             held.update(islice(spare, 1))
     validation = np.array(sorted(held), np.int64)
     return np.setdiff1d(every, validation), validation

@@ -6,7 +6,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("cluster", "configs", "datamodules", "grid", "modules")
 ELSEWHERE = {  # source file -> its test, where several small files are tested together or through what uses them
     "configs/explainers.py": "tests/unit/configs/test_component.py",
-    "configs/data_interfaces.py": "tests/unit/configs/test_lookup.py",
     "configs/network_interfaces.py": "tests/unit/configs/test_lookup.py",
     "configs/staging.py": "tests/unit/grid/spec/test_stage_kind.py",
     "datamodules/batches/shuffled.py": "tests/unit/datamodules/test_samplers.py",
