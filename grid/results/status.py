@@ -22,7 +22,7 @@ from grid.spec.grid_file import BadInput
 from grid.spec.levels import cells_title
 from grid.spec.measure import CROSS_VALIDATED_TITLE
 from grid.spec.stage_name import SHOWN_ID
-from grid.terminal import counted, one_line
+from grid.terminal import command, counted, one_line
 
 COLORS = {"done": "green", "running": "cyan", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
 WORDS = {"run": "to run"}
@@ -93,7 +93,7 @@ def _sync(study: Study) -> dict[str, Any]:
     except FileNotFoundError:
         return {"experiment": None, "runs": {}}
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path}: damaged ({error!r}); `facegrid sync {study.path}` writes it again") from error
+        raise BadInput(f"{path}: damaged ({error!r}); `{command('facegrid', 'sync', study.path)}` writes it again") from error
 
 
 def show(study: Study) -> FittingTable:
