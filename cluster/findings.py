@@ -89,7 +89,11 @@ def store(place: str, written: Mapping[str, Mapping[str, Any]], read: Mapping[st
     found = []
     for node, facts in written.items():
         if facts["error"]:
-            do = "mount it there under the same path, writable, or choose another launch.store"
+            do = (
+                "correct the address of the store, and the credentials and endpoint in the environment of this node"
+                if "://" in place
+                else "mount it there under the same path, writable, or choose another launch.store"
+            )
             found.append(Finding("store", False, f"{place}: {facts['error']}", node, do))
     able = {node for node, facts in written.items() if not facts["error"]}
     for node in sorted(able):

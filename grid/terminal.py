@@ -11,6 +11,7 @@ import codecs
 import io
 import json
 import re
+import shlex
 import sys
 import unicodedata
 from collections.abc import Iterable
@@ -108,6 +109,11 @@ def _base(character: str) -> str:
 
 
 codecs.register_error("facegrid-degrade", _degrade)
+
+
+def command(*words: object) -> str:
+    """A command to copy, such as ``facegrid ui 'studies/first try'``: words are quoted for a POSIX shell where they must be."""
+    return shlex.join(map(str, words))
 
 
 def counted(number: int, word: str) -> str:

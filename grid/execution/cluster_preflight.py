@@ -146,12 +146,12 @@ def _store(nodes: Nodes, place: str) -> Iterator[Finding]:
 
 def forget_probe(place: str, prefix: str) -> None:
     """Deletes the objects of a probe, where that is possible."""
-    store = open_store(place)
-    if not isinstance(store, LocalStore) or store.root.is_dir():
-        try:
+    try:
+        store = open_store(place)
+        if not isinstance(store, LocalStore) or store.root.is_dir():
             store.delete(prefix)
-        except OSError:
-            return
+    except (OSError, BadInput):  # a finding says so
+        return
 
 
 def _answer(end: Any, **otherwise: Any) -> Mapping[str, Any]:

@@ -46,7 +46,7 @@ from grid.spec.grid_file import Grid
 from grid.spec.launch_settings import Launch
 from grid.spec.spending_limits import Limits
 from grid.spec.stage_name import EXPLAIN
-from grid.terminal import counted, styled
+from grid.terminal import command, counted, styled
 from grid.tracking.uri import tracking_of
 
 NO_LIMITS = Limits()
@@ -119,7 +119,7 @@ def _prepared(plan: Plan, grid: Grid, executor: Executor, console: Console, no_r
     open_stages = queue.stages_to_run
     words = f"{counted(len(plan.cells), 'cell')} ({state_counts(plan.counts())}); {counted(open_stages, 'stage')} to run"
     if open_stages:
-        words += f"; `facegrid work {short(plan.study)}` runs them" if no_run else f" {executor.where()}"
+        words += f"; `{command('facegrid', 'work', short(plan.study))}` runs them" if no_run else f" {executor.where()}"
     console.print(styled("[bold]{}[/]: {}", grid.spec.name, words))
     for line in changes(plan):
         console.print(Text(line, style="yellow"), soft_wrap=True)
@@ -248,7 +248,9 @@ def identify(study: Path, console: Console) -> None:
 
 def _report_unsynced(problems: Sequence[str], study: Path, console: Console) -> None:
     for problem in problems:
-        console.print(styled("[yellow]MLflow[/]: {}; `facegrid sync {}` copies the record later", problem, short(study)))
+        console.print(
+            styled("[yellow]MLflow[/]: {}; `{}` copies the record later", problem, command("facegrid", "sync", short(study)))
+        )
 
 
 def _retry(plan: Plan, retry: Sequence[str]) -> Plan:
@@ -301,7 +303,7 @@ def summary(study: Study, report: Path, console: Console, ran: str, queue: WorkQ
             console.print(styled("[yellow]unfinished[/] {}", error))
     for line in refusals(shown):
         console.print(styled("[yellow]refused[/] {}", line), soft_wrap=True)
-    console.print(f"{ran} · report: {short(report)} · MLflow: facegrid ui {short(study.path)}")
+    console.print(f"{ran} · report: {short(report)} · MLflow: {command('facegrid', 'ui', short(study.path))}")
     return exit_code(study, queue, console)
 
 

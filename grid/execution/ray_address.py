@@ -22,6 +22,8 @@ import sys
 from ray._private.utils import read_ray_address
 from ray._raylet import GcsClient
 address = read_ray_address() if sys.argv[1] == "auto" else sys.argv[1]
+if address is None:
+    sys.exit("no cluster was started or joined on this machine with `ray start`; do so, or write HOST:PORT of the head")
 GcsClient(address=address).internal_kv_keys(b"", namespace=b"facegrid", timeout=5)
 """
 

@@ -26,7 +26,7 @@ from grid.spec.cluster_shape import parse_shape
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
 from grid.spec.stage_kind import stage_kind
-from grid.terminal import clock_words, counted
+from grid.terminal import clock_words, command, counted
 
 LEVEL = (0.05, 0.5, 0.95)  # quantiles: a 90 % interval and the median
 DRAWS, FEWEST, PIECES = 200, 20, 200_000  # samples of all durations; fewer where draws times pieces would exceed PIECES
@@ -51,7 +51,7 @@ class Estimate:
         cost: of these hours; ``cost_of_cluster``: of all devices until the end. None without prices for them
         measured: durations that the estimate is made of
         unknown: kinds of stages with no history on these devices -> the number of stages, which are left out
-        example: levels of a cell with such stages, as ``--where`` takes them
+        examples: levels of cells that together have all such kinds, each as ``--where`` takes them
         left_out: cells that have no stages yet
         without_price: the GPU that has no price though something else has one
     """
@@ -65,7 +65,7 @@ class Estimate:
     stages: int
     measured: int
     unknown: Mapping[str, int]
-    example: str | None
+    examples: Sequence[str]
     left_out: int
     without_price: str | None = None
 
@@ -135,8 +135,6 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
             work = queue.waiting[str(error)]
             raise BadInput(f"launch.cluster {cluster!r} has no room for {work.title}; use larger or more nodes") from error
     wall, cpu, gpus = np.array(rows).T
-    without = set(unmeasured)
-    shown = next((cell for cell in plan.cells if cell.id and not without.isdisjoint(cell.stages.values())), None)
     prices = launch.prices
     of_gpu = prices.of_gpu(gpu) if gpu else 0.0
     priced = prices.named and of_gpu is not None
@@ -153,10 +151,25 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
         sum(map(len, open_ids.values())),
         len(durations.measured),
         dict(Counter(stages[id].stage for id in unmeasured)),
-        which(shown.levels) if shown is not None else None,
+        _examples(plan, {id: stages[id].stage for id in unmeasured}),
         sum(cell.state in (PENDING, BLOCKED) for cell in plan.cells),
         gpu if prices.named and of_gpu is None else None,
     )
+
+
+def _examples(plan: Plan, unknown: Mapping[str, str]) -> list[str]:
+    """Few cells that have stages of all unknown kinds: in each step, that with the most kinds that the others lack.
+
+    Args:
+        unknown: stage id -> its kind
+    """
+    cells = [(cell, {unknown[id] for id in cell.stages.values() if id in unknown}) for cell in plan.cells if cell.id]
+    lacking, found = set().union(*(kinds for _, kinds in cells)), []
+    while lacking:
+        cell, kinds = max(cells, key=lambda one: len(lacking & one[1]))
+        found.append(which(cell.levels))
+        lacking -= kinds
+    return found
 
 
 def _node(gpus: int, cpus: int | None, type: str | None, launch: Launch) -> dict[str, float]:
@@ -244,11 +257,9 @@ def estimate_lines(found: Estimate, grid_file: str) -> list[str]:
     lines = []
     if found.unknown:
         kinds = ", ".join(f"{counted(number, 'stage')} of kind {kind}" for kind, number in found.unknown.items())
-        where = f" {found.example}" if found.example else ""
-        lines.append(
-            f"unknown: {kinds} have no history on such devices and are left out; measure them with "
-            f"`facegrid launch {grid_file}{where}` there"
-        )
+        launch = command("facegrid", "launch", grid_file)
+        how = " and ".join(f"`{' '.join([launch, where]).strip()}`" for where in found.examples or [""])
+        lines.append(f"unknown: {kinds} have no history on such devices and are left out; measure them with {how} there")
     if found.without_price:
         lines.append(f"no amount of money: launch.prices.gpu_hour has no price for {found.without_price}; add it, or any")
     if found.left_out:

@@ -31,7 +31,7 @@ from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title, selects
 from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import DETECT, EXPLAIN, SCORE, TRAIN
-from grid.terminal import counted, styled
+from grid.terminal import command, counted, styled
 from grid.tracking.uri import tracking_of
 
 
@@ -195,7 +195,9 @@ def result_lines(facts: Mapping[str, Any], study: Study) -> Iterator[str | Text]
     failed = [row for row in facts["explanations"] if row["state"] == "failed"]
     if left := [row["label"] for row in failed if (tuple(row["cell"].items()), row["kind"], row["label"]) in more]:
         names = ",".join(dict.fromkeys(left))
-        said = f"the same command tries again; `facegrid explain {short(study.path)} --drop '{names}'` takes it out"
+        said = (
+            f"the same command tries again; `{command('facegrid', 'explain', short(study.path), '--drop', names)}` takes it out"
+        )
         yield f"{said}; cells stay done"
     counts = []
     for kind, word in ((EXPLAIN, "explanations"), (SCORE, "scores")):
@@ -204,4 +206,4 @@ def result_lines(facts: Mapping[str, Any], study: Study) -> Iterator[str | Text]
             counts.append(f"{word}: {', '.join(f'{states.count(state)} {state}' for state in dict.fromkeys(states))}")
     page = short(study.path / "report/index.html")
     line = f"{counted(facts['stages_run'], 'stage')} ran · {' · '.join(counts)} · report: {page}"
-    yield f"{line} · MLflow: facegrid ui {short(study.path)}"
+    yield f"{line} · MLflow: {command('facegrid', 'ui', short(study.path))}"

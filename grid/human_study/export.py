@@ -9,6 +9,7 @@ from grid.human_study.choices import SAME
 from grid.human_study.design import ANSWERS, Design, read_design
 from grid.report.text import csv_text, spreadsheet
 from grid.spec.grid_file import BadInput
+from grid.terminal import command
 
 COLUMNS = (
     "participant", "group", "maps", "pass", "position", "pair", "left", "right", "choice", "said", "truth", "correct",
@@ -24,7 +25,7 @@ def open_answers(bundle: Path) -> tuple[Design, Answers]:
     """
     design = read_design(bundle)
     if not (bundle / ANSWERS).is_file():
-        raise BadInput(f"{bundle}: no answers yet; `facegrid study serve {bundle}` collects them")
+        raise BadInput(f"{bundle}: no answers yet; `{command('facegrid', 'study', 'serve', bundle)}` collects them")
     return design, Answers(bundle, design)
 
 

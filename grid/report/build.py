@@ -60,6 +60,7 @@ from grid.results.score_trust import score_trust
 from grid.results.searches import searches
 from grid.results.trends import trends
 from grid.spec.grid_file import BadInput, check_level
+from grid.terminal import command
 
 
 def build(
@@ -100,7 +101,7 @@ def build(
         made = Path(tempfile.mkdtemp(prefix=".report-", dir=folder))
     except OSError as error:
         why = f"{folder}: the report cannot be written here ({error.strerror})"
-        raise BadInput(f"{why}; `facegrid report {study.path} --to FOLDER` writes it elsewhere") from error
+        raise BadInput(f"{why}; `{command('facegrid', 'report', study.path)} --to FOLDER` writes it elsewhere") from error
     try:
         absent = _write(study, made, margin, claims, asked or {})
         names = sorted(path.name for path in made.iterdir())

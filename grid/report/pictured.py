@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from grid.results.columns import Column
 from grid.results.rows import Row, Table
 from grid.spec.levels import selects
+from grid.terminal import command
 
 MOST_CELLS = 60  # with pictures; a page of 500 cells would have 500 rows of faces for each method
 MOST_TILES = 4000  # images of all contact sheets together: about 12 MB
@@ -47,7 +48,7 @@ class Pictured:
         best = f", {asked}the best by {self.by.title} on {self.by.protocol}" if self.by else ""
         return (
             f"{shown} of {self.of} cells are shown here{best}. The maps and pictures of the others are in {store}; "
-            f"facegrid report {study} --compare axis=level shows those of other cells."
+            f"{command('facegrid', 'report', study)} --compare axis=level shows those of other cells."
         )
 
 

@@ -41,7 +41,7 @@ class FittingTable:
     def _lines(self) -> Iterator[Text]:
         if self.table.title:
             yield Text.assemble(_text(self.table.title), style="bold")
-        columns = [(" ".join(_text(column.header).plain.split()), list(column.cells)) for column in self.table.columns]
+        columns = [(_one_line(_text(column.header).plain), list(column.cells)) for column in self.table.columns]
         for row in range(self.table.row_count):
             cells = [(heading, _text(cells[row])) for heading, cells in columns]
             for heading, cell in cells:
@@ -49,6 +49,11 @@ class FittingTable:
                     words = [part.strip() for part in cell.plain.splitlines()]
                     yield Text.assemble(f"{heading}: ", cell if len(words) == 1 else ", ".join(words))
             yield Text("")
+
+
+def _one_line(heading: str) -> str:
+    """A heading that is broken over lines, after blanks or hyphens."""
+    return " ".join(heading.replace("-\n", "-").split())
 
 
 def _text(value: object) -> Text:

@@ -16,7 +16,7 @@ from grid.ledger.sealed import Damaged, unseal
 from grid.ledger.study import Study
 from grid.secrets import masked_text
 from grid.spec.grid_file import BadInput
-from grid.spec.levels import cell_title, selects
+from grid.spec.levels import cells_title, selects
 from grid.spec.measure import is_number
 from grid.spec.stage_name import StageName, named
 
@@ -29,7 +29,7 @@ HIDDEN = (
 
 @dataclass(frozen=True)
 class LoggedStage:
-    """A stage with the title of its cell, or the number of its cells."""
+    """A stage with the title of its cells, see ``cells_title``."""
 
     name: StageName
     id: str
@@ -48,18 +48,15 @@ def logged_stages(study: Study, where: Mapping[str, Sequence[str]] | None, stage
     cells = study.record["cells"]
     if stage is not None:
         _check_stage(study, [*cells, *study.record["hidden"]], stage)
-    owners: dict[str, tuple[StageName, list[str]]] = {}
+    owners: dict[str, tuple[StageName, list[Mapping[str, str]]]] = {}
     for cell in cells:
         if not selects(where, cell["levels"]):
             continue
         for label, id in cell["stages"].items():
             name = named(study.record, label)
             if stage in (None, str(name), name.kind):
-                owners.setdefault(id, (name, []))[1].append(cell_title(cell["levels"]))
-    return [
-        LoggedStage(name, id, titles[0] if len(titles) == 1 else f"{len(titles)} cells")
-        for id, (name, titles) in owners.items()
-    ]
+                owners.setdefault(id, (name, []))[1].append(cell["levels"])
+    return [LoggedStage(name, id, cells_title(levels)) for id, (name, levels) in owners.items()]
 
 
 def rows_of(ledger: Ledger, stage: LoggedStage) -> list[dict[str, Any]]:

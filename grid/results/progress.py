@@ -13,7 +13,7 @@ from grid.ledger.study import CellView, Study
 from grid.results.running import Running, launch_of, running
 from grid.results.spending import Spending, SpendingReader
 from grid.results.status import COLORS, WORDS
-from grid.spec.levels import cell_title
+from grid.spec.levels import cells_title
 from grid.spec.stage_name import StageName
 from grid.terminal import clock_words, counted
 
@@ -27,7 +27,7 @@ class Progress:
     Attributes:
         states: state -> number of cells
         stages, ended: the number of different stages, and of those that are done or failed
-        at_work: the running stages, each with the titles of its cells
+        at_work: the running stages, each with the title of its cells
         seconds_left: estimated from the stages done so far; None if nothing runs, or a kind of stage was never finished
         alive: whether a launch or a worker is running
         spent: hours and money so far
@@ -36,17 +36,17 @@ class Progress:
     states: Mapping[str, int]
     stages: int
     ended: int
-    at_work: Sequence[tuple[Running, Sequence[str]]]
+    at_work: Sequence[tuple[Running, str]]
     seconds_left: float | None
     alive: bool
     spent: Spending
 
     @property
-    def places(self) -> dict[tuple[str, str], list[tuple[Running, Sequence[str]]]]:
+    def places(self) -> dict[tuple[str, str], list[tuple[Running, str]]]:
         """The running stages by node and device."""
-        found: dict[tuple[str, str], list[tuple[Running, Sequence[str]]]] = defaultdict(list)
-        for one, titles in self.at_work:
-            found[one.host or UNKNOWN, one.device or ""].append((one, titles))
+        found: dict[tuple[str, str], list[tuple[Running, str]]] = defaultdict(list)
+        for one, title in self.at_work:
+            found[one.host or UNKNOWN, one.device or ""].append((one, title))
         return dict(sorted(found.items()))
 
 
@@ -59,21 +59,22 @@ def progress(study: Study, now: float | None = None, spending: SpendingReader | 
     now = time.time() if now is None else now
     launch = launch_of(study)
     cells = study.shown
-    at_work: dict[str, tuple[Running, list[str]]] = {}
+    at_work: dict[str, tuple[Running, list[Mapping[str, str]]]] = {}
     states: Counter[str] = Counter()
     parts: dict[str, int | None] = {}
     for cell in cells:
         own = running(study, cell, now, parts)
         for one in own:
-            at_work.setdefault(one.id, (one, []))[1].append(cell_title(cell.levels))
+            at_work.setdefault(one.id, (one, []))[1].append(cell.levels)
         states["running" if own and cell.state == "run" else cell.state] += 1
     stages = {cell.stages[name]: (name, cell) for cell in cells for name in cell.names}
     ended = {id for id, (name, cell) in stages.items() if name in cell.markers or name in cell.failures}
     left = _left(stages, ended, [one for one, _ in at_work.values()], now)
     ordered = {state: states[state] for state in COLORS if state in states}
     alive = launch is not None or bool(at_work)
+    titled = [(one, cells_title(levels)) for one, levels in at_work.values()]
     spent = (spending or SpendingReader(study)).spent(now)
-    return Progress(ordered, len(stages), len(ended), list(at_work.values()), left, alive, spent)
+    return Progress(ordered, len(stages), len(ended), titled, left, alive, spent)
 
 
 def _left(
@@ -117,6 +118,6 @@ def lines(found: Progress) -> list[Text]:
     shown = []
     for (host, device), several in found.places.items():
         shown.append(Text(f"{host}{f', {device}' if device else ''}", style="bold"))
-        for one, titles in several:
-            shown.append(Text(f"  {titles[0] if len(titles) == 1 else counted(len(titles), 'cell')}: {one.text}"))
+        for one, title in several:
+            shown.append(Text(f"  {title}: {one.text}"))
     return shown

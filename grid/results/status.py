@@ -19,10 +19,10 @@ from grid.results.searches import searches
 from grid.results.spending import Spending, SpendingReader, spending_words
 from grid.results.spending_stop import stop_of
 from grid.spec.grid_file import BadInput
-from grid.spec.levels import cell_title
+from grid.spec.levels import cells_title
 from grid.spec.measure import CROSS_VALIDATED_TITLE
 from grid.spec.stage_name import SHOWN_ID
-from grid.terminal import counted, one_line
+from grid.terminal import command, counted, one_line
 
 COLORS = {"done": "green", "running": "cyan", "run": "yellow", "failed": "bold red", "blocked": "yellow", "skipped": "dim"}
 WORDS = {"run": "to run"}
@@ -75,15 +75,14 @@ def _state(cell: CellView) -> tuple[str, str | None]:
 
 
 def _running_lines(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line per running stage: its cell, or the number of its cells."""
-    owners: dict[str, list[str]] = {}
+    """One line per running stage."""
+    owners: dict[str, list[Mapping[str, str]]] = {}
     stages: dict[str, Running] = {}
     for cell in cells:
         for one in cell["running"]:
             stages[one["id"]] = Running(**one)
-            owners.setdefault(one["id"], []).append(cell_title(cell["levels"]))
-    names = {id: titles[0] if len(titles) == 1 else f"{len(titles)} cells" for id, titles in owners.items()}
-    return [f"running: {names[id]}: {stage.text}" for id, stage in stages.items()]
+            owners.setdefault(one["id"], []).append(cell["levels"])
+    return [f"running: {cells_title(owners[id])}: {stage.text}" for id, stage in stages.items()]
 
 
 def _sync(study: Study) -> dict[str, Any]:
@@ -94,7 +93,7 @@ def _sync(study: Study) -> dict[str, Any]:
     except FileNotFoundError:
         return {"experiment": None, "runs": {}}
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path}: damaged ({error!r}); `facegrid sync {study.path}` writes it again") from error
+        raise BadInput(f"{path}: damaged ({error!r}); `{command('facegrid', 'sync', study.path)}` writes it again") from error
 
 
 def show(study: Study) -> FittingTable:

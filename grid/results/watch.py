@@ -56,12 +56,11 @@ class _Printer:
         self.begun: set[tuple[str, int]] = set()
 
     def show(self, name: str, found: Progress) -> None:
-        for one, titles in found.at_work:
+        for one, title in found.at_work:
             if (one.id, one.attempt) not in self.begun:
                 self.begun.add((one.id, one.attempt))
-                what = titles[0] if len(titles) == 1 else f"{len(titles)} cells"
                 places = [place for place in (one.host or "an unknown node", one.device, one.devices) if place]
-                self._line(f"{what}: {_first(one)} began on {', '.join(places)}")
+                self._line(f"{title}: {_first(one)} began on {', '.join(places)}")
         if found.ended != self.ended:
             self.ended = found.ended
             self._line(f"{name}: {headline(found)}; {spending_words(found.spent)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 REPLICATE = "replicate"  # the factor added by replicates
 
@@ -10,6 +10,15 @@ REPLICATE = "replicate"  # the factor added by replicates
 def cell_title(levels: Mapping[str, str]) -> str:
     """The title of a cell in messages and tables: "backbone=resnet34, detection=none"."""
     return ", ".join(f"{axis}={level}" for axis, level in levels.items()) or "the only cell"
+
+
+def cells_title(owners: Sequence[Mapping[str, str]]) -> str:
+    """The title of the cells that share a stage: what they have in common, and their number: "backbone=resnet34 (2 cells)"."""
+    if len(owners) == 1:
+        return cell_title(owners[0])
+    common = {axis: level for axis, level in owners[0].items() if all(levels.get(axis) == level for levels in owners)}
+    number = f"{len(owners)} cells"
+    return f"{cell_title(common)} ({number})" if common else number
 
 
 def selects(where: Mapping[str, Collection[str]] | None, levels: Mapping[str, str]) -> bool:

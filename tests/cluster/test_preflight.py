@@ -139,3 +139,8 @@ def test_this_machine_alone_needs_no_ray(tmp_path: Path) -> None:
     code, found = preflight(tmp_path, f"launch.study={tmp_path / 'study'}", f"launch.store={blocked}/store")
     assert code == 1
     assert {one["node"] for one in wrong(found, "store")} == {"driver"}
+    code, found = preflight(tmp_path, f"launch.study={tmp_path / 'study'}", "launch.store=nosuch.module://store")
+    assert code == 1
+    assert {one["check"] for one in found} == {"versions", "gpu", "store", "disk", "tracking"}, (
+        "a store cannot be opened at all"
+    )

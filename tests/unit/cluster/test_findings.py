@@ -84,6 +84,13 @@ def test_a_node_that_cannot_write_is_not_missed_by_the_others() -> None:
     assert "Read-only" in found.text
 
 
+def test_a_bucket_is_not_mounted() -> None:
+    facts = {**written(driver=True), "a": {"error": "cannot be written (no such bucket)", "first": False}}
+    for place, mounted in (("/s", True), ("s3://team/s", False)):
+        (found,) = store(place, facts, {**seen(driver=["driver"]), "a": {"error": None, "seen": ["driver"]}})
+        assert ("mount" in str(found.do), "credentials" in str(found.do)) == (mounted, not mounted)
+
+
 def test_two_nodes_that_created_one_object_are_a_fault_of_the_file_system() -> None:
     both = ["driver", "a"]
     (found,) = store("/s", written(driver=True, a=True), seen(driver=both, a=both))

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from grid.terminal import REPLACEMENT, SafeConsole, answer, printable, styled
+from grid.terminal import REPLACEMENT, SafeConsole, answer, command, printable, styled
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = {
@@ -109,3 +109,8 @@ def test_an_answer_is_valid_json_or_whole_lines_however_long(capsys: pytest.Capt
     assert json.loads(capsys.readouterr().out) == facts
     answer(facts, False, lines)
     assert capsys.readouterr().out.splitlines() == [("word " * 100), "x" * 500]
+
+
+def test_commands_to_copy_are_quoted_where_a_shell_needs_it() -> None:
+    assert command("facegrid", "ui", Path("studies/demo")) == "facegrid ui studies/demo"
+    assert command("facegrid", "ui", Path("first try/it's")) == """facegrid ui 'first try/it'"'"'s'"""

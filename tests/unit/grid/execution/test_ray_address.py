@@ -70,6 +70,12 @@ def test_what_is_no_ray_head_is_given_up(monkeypatch: pytest.MonkeyPatch, listen
     assert time.monotonic() - began < 10
 
 
+def test_the_address_auto_needs_a_cluster_that_was_started_here(tmp_path: Path) -> None:
+    """A Ray that another launch has started for itself is none."""
+    found = str(refusal("auto", RAY_TMPDIR=str(tmp_path)))
+    assert found.startswith("no cluster was started or joined on this machine with `ray start`; do so, or write HOST:PORT")
+
+
 @pytest.mark.parametrize(
     ("probe", "why"),
     [

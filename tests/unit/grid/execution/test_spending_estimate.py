@@ -125,6 +125,23 @@ def test_what_is_measured_is_estimated_beside_what_is_not(make: Make) -> None:
     assert "stages of kind evaluate have no history" in lines[1]
 
 
+def test_few_cells_are_named_that_together_measure_all_unknown_kinds(make: Make) -> None:
+    def named(**changes: Any) -> str:
+        return estimate_lines(estimate(make_plan(make(**changes)), "1x0/1"), "my grid.yaml")[-1]
+
+    detection = {"none": {"detector.name": "none"}, "mtcnn": {"detector.name": "mtcnn"}}
+    pretraining = {
+        "none": {"pretraining.name": "none"},
+        "source": {"pretraining": {"name": "source", "data": {"name": "drawn", "subjects": 4, "shots": 6, "size": 64}}},
+    }
+    both = {"detection": detection, "pretraining": pretraining}
+    first = "`facegrid launch 'my grid.yaml' --where detection="
+    assert f"{first}mtcnn,pretraining=source` there" in named(axes=both)
+    apart = {"when": {"detection": "mtcnn", "pretraining": "source"}, "because": "the test"}
+    said = named(axes=both, skip=[apart])
+    assert f"{first}none,pretraining=source` and {first}mtcnn,pretraining=none` there" in said
+
+
 def test_a_finished_grid_has_nothing_to_run(make: Make) -> None:
     found = estimate(tenth(make, count=10), "1x1:H100")
     assert (found.stages, found.seconds.high) == (0, 0.0)

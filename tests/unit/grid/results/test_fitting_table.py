@@ -11,7 +11,7 @@ from grid.results.fitting_table import FittingTable
 def printed(width, long="resnet34", caption="all but AUC in %"):
     table = Table(title=Text("study"), box=None, pad_edge=False)
     table.add_column("Network", overflow="fold")
-    table.add_column("Accuracy,\n10-fold", no_wrap=True, justify="right")
+    table.add_column("Accuracy,\ncross-\nvalidated", no_wrap=True, justify="right")
     table.add_column("EER", no_wrap=True, justify="right")
     table.add_row(long, Text("88.89 ±23.90"), Text("5.56 ±11.11"))
     table.add_row("alexnet", Text("91.67 ±20.70\n70.00 ±10.00"), "")
@@ -42,6 +42,7 @@ def test_where_columns_do_not_fit_each_row_is_a_few_lines_and_no_number_is_cut(w
     joined = " ".join(text.split())
     for part in ("Network: resnet34", "88.89 ±23.90", "EER: 5.56 ±11.11", "91.67 ±20.70,", "70.00 ±10.00", "all but AUC in %"):
         assert part in joined
+    assert "Accuracy, cross-validated: 88.89 ±23.90" in joined
     assert "…" not in text
     assert "EER: Network" not in joined  # an empty field has no line
 

@@ -69,6 +69,14 @@ def test_cells_and_stages_are_chosen_and_messages_stand_between_records(study: S
     assert line(message).endswith("train: timm: deprecated, see https://***@example")
 
 
+def test_a_stage_that_cells_share_is_named_by_what_they_have_in_common(make_study: Make) -> None:
+    study = make_study(axes={"backbone": ["alexnet"], "loss": ["arcface", "cosface"]}, pairs=60, explainers=())
+    first, second = study.record["cells"]
+    second["stages"] = dict(first["stages"])
+    assert [one.cell for one in logged_stages(study, None, "train")] == ["backbone=alexnet (2 cells)"]
+    assert [one.cell for one in logged_stages(study, {"loss": ["cosface"]}, "train")] == ["backbone=alexnet, loss=cosface"]
+
+
 def test_a_stage_without_epochs_may_save_its_progress(study: Study) -> None:
     attempt = study.ledger.begin("detect", "d" * 32, {"stage": "detect"})
     attempt.event({"position": [128, 0], "images": 128}, None)

@@ -42,9 +42,9 @@ def test_a_worker_without_a_launch_is_seen_by_its_lease(study: Study) -> None:
     with Lock(study.ledger.store, "train", prefix=f"train/{id}/lease"):
         found = progress(Study(study.path), began + 1)
         assert (found.alive, dict(found.states)) == (True, {"done": 1, "running": 1})
-        ((place, ((one, titles),)),) = found.places.items()
+        ((place, ((one, title),)),) = found.places.items()
         assert place == (socket.gethostname(), "gpu 1 (H100)")
-        assert (one.id, titles) == (id, [study.cells[1].title])
+        assert (one.id, title) == (id, study.cells[1].title)
         shown = [line.plain for line in lines(found)]
         assert shown[0] == f"{socket.gethostname()}, gpu 1 (H100)"
         assert shown[1].startswith(f"  {study.cells[1].title}: train, attempt 2")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import grid
-from grid.spec.levels import cell_title, other_levels, selects
+from grid.spec.levels import cell_title, cells_title, other_levels, selects
 
 LEVELS = {"backbone": "resnet34", "detection": "none"}
 
@@ -12,6 +12,13 @@ LEVELS = {"backbone": "resnet34", "detection": "none"}
 def test_a_title_names_every_axis_in_order():
     assert cell_title(LEVELS) == "backbone=resnet34, detection=none"
     assert cell_title({}) == "the only cell"
+
+
+def test_cells_that_share_a_stage_are_named_by_what_they_have_in_common():
+    other = {**LEVELS, "detection": "mtcnn"}
+    assert cells_title([LEVELS]) == cell_title(LEVELS)
+    assert cells_title([LEVELS, other]) == "backbone=resnet34 (2 cells)"
+    assert cells_title([LEVELS, other, {**other, "backbone": "alexnet"}]) == "3 cells"
 
 
 @pytest.mark.parametrize(
