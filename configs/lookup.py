@@ -45,6 +45,7 @@ PACKAGES = {
     "stage": "grid.stages.extra",
 }
 KINDS = tuple(PACKAGES)
+_CALLED = {kind: kind for kind in KINDS} | {"data": "dataset"}  # in messages
 OWN = ("cluster", "configs", "datamodules", "grid", "modules")  # this project's packages
 SHOWN = 300  # characters of a value in an error message
 LISTED = 100  # names in an error message
@@ -82,7 +83,7 @@ def check_name(kind: str, name: str) -> None:
         ValueError: there is no such component.
     """
     if "." not in name and name not in known(kind):
-        raise ValueError(f"unknown {kind} {shortened(name)}{nearest(name, known(kind))}")
+        raise ValueError(f"unknown {_CALLED[kind]} {shortened(name)}{nearest(name, known(kind))}")
 
 
 def config_classes(module: ModuleType, kind: str) -> list[type[Component]]:
@@ -98,19 +99,20 @@ def _classes(module: ModuleType, kind: str) -> Iterator[type[Component]]:
 def _own(kind: str, name: str) -> type[Component]:
     if not all(part.isidentifier() for part in name.split(".")):
         choices = f" (known without a dot: {', '.join(known(kind))})" if known(kind) else ""
-        raise ValueError(f"{kind} {shortened(name)} is no dotted path of a module{choices}")
+        raise ValueError(f"{_CALLED[kind]} {shortened(name)} is no dotted path of a module{choices}")
     try:
         module = importlib.import_module(name)
     except Exception as error:  # a user's module may raise anything
-        raise ValueError(_not_imported(kind, name, error)) from error
+        raise ValueError(_not_imported(_CALLED[kind], name, error)) from error
     found = config_classes(module, kind)
     if not found and (lacking := _lacking(module, kind)):
-        raise ValueError(f"{kind} {name!r}: {lacking}; see docs/extending.md")
+        raise ValueError(f"{_CALLED[kind]} {name!r}: {lacking}; see docs/extending.md")
     if len(found) != 1:
         have = ", ".join(each.__name__ for each in found) or "none"
         raise ValueError(
-            f"{kind} {name!r}: the module must define exactly one Config class of kind {kind} (found: {have}); derive it from "
-            "the base class of its kind in configs/data_interfaces.py, network_interfaces.py, explainers.py or staging.py"
+            f"{_CALLED[kind]} {name!r}: the module must define exactly one Config class of kind {kind} (found: {have}); "
+            "derive it from the base class of its kind in configs/data_interfaces.py, network_interfaces.py, explainers.py or "
+            "staging.py"
         )
     return found[0]
 
@@ -206,7 +208,7 @@ def module_named(what: str, name: str, package: str) -> ModuleType:
 def nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
     """The end of an error message: the closest name, after ``prefix``, and the known ones."""
     choices = sorted(names)
-    near = difflib.get_close_matches(name[:SHOWN], choices, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:SHOWN], choices, n=1)
     hint = f"; did you mean {prefix + near[0]!r}?" if near else ""
     more = f", and {len(choices) - LISTED} more" if len(choices) > LISTED else ""
     return f"{hint} (known: {', '.join(choices[:LISTED])}{more})"
@@ -221,17 +223,17 @@ def resolve(kind: str, value: Any) -> Component:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        article = "an" if kind[0] in "aeiou" else "a"
+        article = "an" if _CALLED[kind][0] in "aeiou" else "a"
         such = f"such as {{name: {known(kind)[0]}}}"
-        raise ValueError(f"{article} {kind} is a mapping with a name, {such}; found {shortened(value)}")
+        raise ValueError(f"{article} {_CALLED[kind]} is a mapping with a name, {such}; found {shortened(value)}")
     if odd := [key for key in value if not isinstance(key, str)]:
-        raise ValueError(f"keys of {kind} {value['name']} are text; found {shortened(odd[0])}")
+        raise ValueError(f"keys of {_CALLED[kind]} {value['name']} are text; found {shortened(odd[0])}")
     if kind in SHORTHANDS:
         value = SHORTHANDS[kind](value)
     try:
         key = (kind, _text(value))
     except TypeError as error:  # keys that cannot be sorted, because they are texts and numbers
-        raise ValueError(f"keys of {kind} {value['name']} are text, also in its parts; quote numbers") from error
+        raise ValueError(f"keys of {_CALLED[kind]} {value['name']} are text, also in its parts; quote numbers") from error
     if key not in _resolved:
         found = lookup(kind, value["name"])
         _check_name(found, kind, value["name"])
@@ -245,7 +247,7 @@ def _check_name(config: type[Component], kind: str, name: str) -> None:
     if names and name not in names:
         file = getattr(sys.modules[config.__module__], "__file__", config.__module__)
         raise ValueError(
-            f"{kind} {name!r}: in {file}, class {config.__name__} gives its name as {names[0]!r}; write "
+            f"{_CALLED[kind]} {name!r}: in {file}, class {config.__name__} gives its name as {names[0]!r}; write "
             f'name: Literal["{name}"] = "{name}", the dotted path of the module'
         )
 

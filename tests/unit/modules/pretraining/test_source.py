@@ -37,7 +37,7 @@ def test_a_recipe_of_its_own_is_resolved(tmp_path: Path) -> None:
 
 
 def test_an_unknown_dataset_is_refused() -> None:
-    with pytest.raises(ValidationError, match="unknown data 'foldr'; did you mean 'folder'"):
+    with pytest.raises(ValidationError, match="unknown dataset 'foldr'; did you mean 'folder'"):
         SourceConfig.model_validate({"data": {"name": "foldr"}})
 
 
