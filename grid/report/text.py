@@ -35,7 +35,7 @@ def spreadsheet(text: str) -> str:
 
 
 def value_and_interval(entry: Mapping[str, Any] | None, digits: int, factor: float = 1) -> tuple[str, str]:
-    """Both as printed, such as ``0.50`` and ``[0.40, 0.60]``; a dash without a value, and no interval without its ends.
+    """Both as printed, such as ``0.50`` and ``[0.40, 0.60]``; a dash without a value, and no interval without both ends.
 
     Args:
         entry: with ``value``, and ``low`` and ``high`` if they are known.
@@ -43,8 +43,8 @@ def value_and_interval(entry: Mapping[str, Any] | None, digits: int, factor: flo
     """
     if entry is None or entry.get("value") is None:
         return "–", ""
-    spread = ", ".join(f"{factor * entry[end]:.{digits}f}" for end in ("low", "high") if entry.get(end) is not None)
-    return f"{factor * entry['value']:.{digits}f}", f"[{spread}]" if spread else ""
+    ends = [f"{factor * entry[end]:.{digits}f}" for end in ("low", "high") if entry.get(end) is not None]
+    return f"{factor * entry['value']:.{digits}f}", f"[{', '.join(ends)}]" if len(ends) == 2 else ""
 
 
 def records_csv(records: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:

@@ -24,4 +24,5 @@ def test_a_value_has_its_interval_where_both_ends_are_known():
     assert value_and_interval(entry, 2) == ("0.51", "[0.40, 0.60]")
     assert value_and_interval(entry, 1, 100) == ("51.2", "[40.0, 60.0]")
     assert value_and_interval({"value": 0.5, "low": None}, 3) == ("0.500", "")
+    assert value_and_interval({"value": 0.5, "low": None, "high": 0.6}, 3) == ("0.500", "")
     assert value_and_interval(None, 2) == value_and_interval({"value": None}, 2) == ("–", "")
