@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -151,12 +152,10 @@ class BackgroundStudy:
                 before = self.whole[name][rows].argmax(1) == labels[rows]
                 right = [one[name][rows].argmax(1) == labels[rows] for one in (scores, *others)]
                 changes = [one.astype(np.float64) - before for one in right]
-                random = [float(one.mean()) for one in changes[1:]]
-                low, high = np.quantile(random, [0.025, 0.975])
                 found[stratum][name] = {
                     "mask": self._mean(changes[0], rows),
                     "confidence": self._mean(scores[name][rows, labels[rows]] - self.whole[name][rows, labels[rows]], rows),
-                    "random": {"value": float(np.mean(random)), "low": float(low), "high": float(high)},
+                    "random": _range([one.mean() for one in changes[1:]]) if len(rows) else dict(cluster_bootstrap.NO_IMAGE),
                 }
         return found
 
@@ -186,6 +185,12 @@ class BackgroundStudy:
 
     def _mean(self, values: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
         return cluster_bootstrap.mean(values, self.subjects[rows], self.settings.resamples, self.settings.seed)
+
+
+def _range(drawn: Sequence[float]) -> dict[str, Any]:
+    """The mean, and the range of 95 %."""
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return {"value": float(np.mean(drawn)), "low": float(low), "high": float(high)}
 
 
 def _strata(

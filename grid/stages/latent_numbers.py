@@ -54,6 +54,9 @@ def reconstruction(encoder: Encoder, settings: Any) -> dict[str, Any]:
     for name, others in (("", encoder.reconstructions), ("_mean_face", mean_face)):
         for measure, values, most in (("psnr", psnr(crops, others), None), ("ssim", ssim(crops, others), 1.0)):
             finite = np.isfinite(values)  # PSNR is infinite for equal images
+            if not finite.any():
+                found[measure + name] = {"value": None, "reason": "every reconstruction equals its image"}
+                continue
             found[measure + name] = cluster_bootstrap.mean(
                 values[finite], encoder.subjects[finite], settings.resamples, settings.seed, most=most
             )

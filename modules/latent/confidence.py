@@ -35,7 +35,7 @@ def change(
 
     def mean_of(chosen: np.ndarray, sign: int) -> dict[str, Any]:
         if not chosen.any():
-            return {"value": None, "reason": "no image"}
+            return dict(cluster_bootstrap.NO_IMAGE)
         terms = np.stack([sign * difference * chosen, chosen], axis=1)
         return cluster_bootstrap.interval(terms, subjects, cluster_bootstrap.ratio, resamples, seed, share=True)
 

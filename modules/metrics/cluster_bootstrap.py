@@ -14,6 +14,7 @@ import numpy as np
 
 from modules.metrics.intervals import TINY, mean_or_none, never_empty, percentiles
 
+NO_IMAGE = {"value": None, "reason": "no image"}
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Sums (R, M) over the images of R resamples to R values; NaN where a resample does not define it."""
 
@@ -66,9 +67,11 @@ def mean(
 
     With ``share`` the values are in [0, 1], and if all resamples agree, the interval is that of as many independent trials as
     there are subjects. Otherwise they are in [-``most``, ``most``], and it is then that of as many without a difference. With
-    ``most`` None they have no bounds, and it is None then.
+    ``most`` None they have no bounds, and it is None then. The mean over no image is None, with that as the ``reason``.
     """
     values = np.asarray(values, np.float64)
+    if not len(values):
+        return dict(NO_IMAGE)
     terms = np.stack([values, np.ones(len(values))], axis=1)
     value, low, high, units = _resampled(terms, subjects, ratio, resamples, seed)
     if units < 2:

@@ -101,6 +101,19 @@ def test_without_chosen_features_there_is_no_mask_and_so_no_effect(study: Backgr
     assert study.about["masked"] == {}
 
 
+@pytest.mark.parametrize("known", ["choosing", "no"])
+def test_a_target_that_is_unknown_for_all_images_of_a_stratum_has_no_numbers_there(study: BackgroundStudy, known: str) -> None:
+    study.labels["kind"] = np.where(study.choosing & (known == "choosing"), study.labels["identity"], -1)
+    found = study.result()
+    assert found["features"]["chosen"]["value"] == len(GROUND)
+    none = {"value": None, "reason": "no image"}
+    assert found["masked"]["kind"] == found["randomly_masked"]["kind"] == none
+    assert found["masked"]["identity"]["value"] is not None
+    assert (found["rises"]["kind"] == found["mean_fall"]["kind"] == found["background_alone"]["kind"] == none) == (
+        known == "no"
+    )
+
+
 def test_the_mask_zeroes_the_features_before_the_head(study: BackgroundStudy) -> None:
     keep = ~np.isin(np.arange(CHANNELS), GROUND)
     seen = study.scores("whole", keep)["identity"]

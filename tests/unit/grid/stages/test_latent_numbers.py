@@ -62,6 +62,15 @@ def test_the_same_error_in_every_image_gives_psnr_no_interval() -> None:
     assert found["ssim"]["low"] < found["ssim"]["value"] < found["ssim"]["high"] <= 1
 
 
+def test_reconstructions_without_any_error_have_no_finite_psnr() -> None:
+    encoder = Fake()
+    encoder.reconstructions = CROPS
+    found = reconstruction(encoder, SETTINGS)  # type: ignore[arg-type]
+    assert found["psnr"] == {"value": None, "reason": "every reconstruction equals its image"}
+    assert found["ssim"]["value"] == 1
+    assert found["psnr_mean_face"]["value"] > 0
+
+
 def test_the_planted_attribute_is_found_in_its_dimension_and_the_other_is_said_to_be_impossible() -> None:
     found = measured(Fake(), SETTINGS)  # type: ignore[arg-type]
     assert found.result["probe"]["kind"]["value"] > 0.9
