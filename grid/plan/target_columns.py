@@ -70,8 +70,7 @@ def check_evaluated(
 
     Raises:
         ValueError: the network cannot be evaluated: a column is missing or of another kind, no value is known, or images have a
-            class
-            that the network does not predict.
+            class that the network does not predict.
     """
     data = protocol.dataset().name
     for name in evaluated_targets(protocol, training):
