@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 import time
 
@@ -13,6 +12,7 @@ from grid.plan.plan import STALE, Plan, PlannedStage, make_plan, store_of
 from grid.plan.preflight import CellFilter
 from grid.plan.recorded_grid import recorded_grid
 from grid.secrets import masked_text
+from grid.user_name import user_name
 
 
 def accept_stale(study: Study, where: CellFilter | None, because: str) -> tuple[Plan, list[PlannedStage]]:
@@ -40,7 +40,4 @@ def accept_stale(study: Study, where: CellFilter | None, because: str) -> tuple[
 
 def user() -> str:
     """The user and the machine, such as ``ada@node7``."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):  # a user in a container without a name
-        return f"unknown@{socket.gethostname()}"
+    return f"{user_name()}@{socket.gethostname()}"

@@ -28,6 +28,7 @@ from grid.abort import LaunchAborted
 from grid.late_thread import LateThread
 from grid.ledger.sealed import seal, unsealed
 from grid.ledger.store_interface import Store
+from grid.user_name import user_name
 
 LEASE = 60.0  # seconds without a heartbeat after which a holder counts as dead
 BEAT = 10.0  # seconds between heartbeats
@@ -172,7 +173,7 @@ class Lock:
     def _me(self) -> dict[str, Any]:
         return {
             "token": self.token, "purpose": self.purpose, "host": socket.gethostname(), "processes": _processes(),
-            "pid": os.getpid(), "began": _began(os.getpid()), "user": os.environ.get("USER") or str(os.getuid()),
+            "pid": os.getpid(), "began": _began(os.getpid()), "user": user_name(),
         }  # fmt: skip
 
     def _record(self, number: int) -> dict[str, Any]:

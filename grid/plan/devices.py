@@ -10,6 +10,7 @@ from grid.spec.grid_file import BadInput
 from grid.spec.training import Training
 from grid.terminal import counted
 from modules.shape_inference import feature_shape, on_meta
+from modules.targets import head_of, objective
 
 
 def device_lines(plan: Plan) -> list[str]:
@@ -71,34 +72,39 @@ def check_other_devices(plan: Plan) -> None:
         least = launch.ranks or min(launch.fewest_devices or 1, cell.compute.devices)
         if least == cell.compute.devices:
             continue
-        found = by_part(cell)
+        found = [f"{layers} of {parts}" for layers, parts in by_part(cell).items()]
         if cell.compute.batch_norm == "local" and (cell.reconstruction or any(hasattr(one, "recipe") for one in cell.stages)):
             found.append("a decoder")
         if found:
             raise BadInput(
                 f"launch.devices is {launch.devices_words}: the numbers of {planned.title} depend on compute.devices, which is "
-                f"{cell.compute.devices} ({' and '.join(found)}); leave launch.devices out"
+                f"{cell.compute.devices} ({', '.join(found)}); leave launch.devices out"
             )
         if cell.recipe.part_size < least:
             raise BadInput(f"launch.devices: {least} devices cannot share {cell.recipe.part_size} images; lower it")
 
 
-def by_part(training: Training) -> list[str]:
-    """The layers of backbone and heads whose result depends on how a batch is divided: batch normalization, dropout."""
+def by_part(training: Training) -> dict[str, str]:
+    """The layers whose result depends on how a batch is divided, batch normalization and dropout, and what has them.
+
+    What has them is named by its key: ``backbone``, ``head`` or ``targets.NAME.head``.
+    """
     import torch
     from torch.nn.modules.batchnorm import _BatchNorm
 
     channels, height, width = feature_shape(training.backbone, training.input.pixels)
-    heads = [training.head, *(target.head for target in training.targets.values() if target.head is not None)]
+    heads = {f"targets.{name}.head": target.head for name, target in training.targets.items() if target.head is not None}
+    if not any(head_of(training.head, objective(training)) is head for head in heads.values()):
+        heads["head"] = training.head
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        parts: list[Any] = [on_meta(training.backbone), *(head.build(channels, height, width) for head in heads)]
-    layers = [layer for part in parts for layer in part.modules()]
+        parts: dict[str, Any] = {"backbone": on_meta(training.backbone)}
+        parts |= {key: head.build(channels, height, width) for key, head in heads.items()}
     found = {
-        "batch normalization": any(isinstance(layer, _BatchNorm) for layer in layers)
-        and training.compute.batch_norm == "local",
-        "dropout": any(map(_drops, layers)),
+        "batch normalization": lambda layer: isinstance(layer, _BatchNorm) and training.compute.batch_norm == "local",
+        "dropout": _drops,
     }
-    return [name for name, there in found.items() if there]
+    where = {name: [key for key, part in parts.items() if any(map(has, part.modules()))] for name, has in found.items()}
+    return {name: " and ".join(keys) for name, keys in where.items() if keys}
 
 
 def _drops(layer: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import threading
 from collections import defaultdict
@@ -14,6 +13,7 @@ from grid.tracking.artifacts import FILES, copied_files, log_folder
 from grid.tracking.metrics import SPEED, Point
 from grid.tracking.record import ERROR, LAYOUT, NEW, PROVENANCE, STUDY, Record, Seen, owner_of
 from grid.tracking.run import Change, Known, Replace, known_of, with_note
+from grid.user_name import user_name
 
 PAGE = 1000  # maximum number of runs returned by one search
 POINTS, PAIRS = 800, 100  # MLflow's limits per batch: 1,000 items, including at most 100 params and 100 tags
@@ -118,7 +118,7 @@ class Runs:
     def create(self, cell: str, record: Record) -> Known:
         tags = {
             **{key: record.tags[key] for key in NEW if key in record.tags},
-            "mlflow.user": _user(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
+            "mlflow.user": user_name(), "mlflow.source.name": self.experiment, "mlflow.source.type": "LOCAL",
         }  # fmt: skip
         run = self.write(self.client.create_run, self.experiment_id, record.start, tags, record.name)
         self.known[cell] = known = known_of(run)
@@ -274,10 +274,3 @@ def _input(seen: Seen) -> Any:
 
     dataset = Dataset(name=seen.name, digest=seen.digest, source_type="facegrid", source=seen.source)
     return DatasetInput(dataset, [InputTag("mlflow.data.context", seen.context)])
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user in a container without a name
-        return "unknown"

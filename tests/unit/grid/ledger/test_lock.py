@@ -13,6 +13,7 @@ import pytest
 from grid.ledger.lock import Held, Lock, LockLost, _began
 from grid.ledger.sealed import Damaged, seal, unseal
 from grid.ledger.store import LocalStore
+from grid.user_name import user_name
 
 HOLD = """
 import sys, time
@@ -185,7 +186,7 @@ def test_a_holder_that_was_stopped_meets_its_successor_and_steps_down(tmp_path: 
                 process.send_signal(signal.SIGCONT)
                 line = said(process)
                 assert line.startswith("lost: this process did not run for ")
-                assert f"taken over: launch two by {os.environ.get('USER') or os.getuid()}@" in line
+                assert f"taken over: launch two by {user_name()}@" in line
                 assert said(process) == "heard 1"
                 begun = float((tmp_path / "worked").read_text())  # it may have been stopped while it wrote this
                 assert begun < continued, "it started nothing after it was continued"

@@ -21,15 +21,22 @@ TRAINING = {"data": "drawn", "input": {"size": 64}, "backbone": "alexnet"}
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({"head": PLAIN}, []),
-        ({"head": {"name": "gap_bn", "dropout": 0}}, ["batch normalization"]),
-        ({"head": {**PLAIN, "dropout": 0.2}}, ["dropout"]),
-        ({"head": PLAIN, "backbone": "resnet34"}, ["batch normalization"]),
-        ({"head": {"name": "fc_bn", "dropout": 0.4}}, ["batch normalization", "dropout"]),
-        ({"head": PLAIN, "targets": {"identity": {}, "gender": {"head": "gap_bn"}}}, ["batch normalization", "dropout"]),
+        ({"head": PLAIN}, {}),
+        ({"head": {"name": "gap_bn", "dropout": 0}}, {"batch normalization": "head"}),
+        ({"head": {**PLAIN, "dropout": 0.2}}, {"dropout": "head"}),
+        ({"head": PLAIN, "backbone": "resnet34"}, {"batch normalization": "backbone"}),
+        (
+            {"head": {"name": "fc_bn", "dropout": 0.4}, "backbone": "resnet34"},
+            {"batch normalization": "backbone and head", "dropout": "head"},
+        ),
+        (
+            {"head": PLAIN, "targets": {"identity": {}, "gender": {"head": "gap_bn"}}},
+            {"batch normalization": "targets.gender.head", "dropout": "targets.gender.head"},
+        ),
+        ({"head": "gap_bn", "targets": {"identity": {"head": PLAIN}, "gender": {}}}, {}),  # the network has no shared head
     ],
 )
-def test_layers_that_depend_on_how_a_batch_is_divided_are_found(changes: dict[str, Any], found: list[str]) -> None:
+def test_layers_that_depend_on_how_a_batch_is_divided_are_found(changes: dict[str, Any], found: dict[str, str]) -> None:
     assert by_part(Training.model_validate({**TRAINING, **changes})) == found
 
 
@@ -102,10 +109,11 @@ def test_another_number_of_devices_is_refused_where_it_changes_numbers(make: Cal
     check("launch.devices=4", "recipe.batch_size=4")
     check("compute.devices=1", "launch.devices=4", head="gap_bn")
     with pytest.raises(
-        BadInput, match=r"launch.devices is 1: .*compute.devices, which is 2 \(batch normalization and dropout\); leave"
+        BadInput,
+        match=r"launch.devices is 1: .*compute.devices, which is 2 \(batch normalization of head, dropout of head\)",
     ):
         check("launch.devices=1", head="gap_bn")
-    with pytest.raises(BadInput, match=r"\(dropout\); leave launch.devices out"):
+    with pytest.raises(BadInput, match=r"\(dropout of head\); leave launch.devices out"):
         check("launch.devices=1", "compute.batch_norm=synchronized", head="gap_bn")
     with pytest.raises(BadInput, match=r"\(a decoder\)"):
         check("launch.devices=1", reconstruction={"decoder": "transposed"})
@@ -122,7 +130,7 @@ def test_fewer_devices_are_refused_where_they_change_numbers(make: Callable[...,
     check_other_devices(plan(head="gap_bn"))
     with pytest.raises(
         BadInput,
-        match=rf"^launch.devices is {devices}: the numbers of .* depend on compute.devices, which is 3 \(dropout\); leave",
+        match=rf"^launch.devices is {devices}: the numbers of .* on compute.devices, which is 3 \(dropout of head\); leave",
     ):
         check_other_devices(plan("compute.devices=3", "compute.batch_norm=synchronized", head="gap_bn"))
     if devices == "auto":
