@@ -192,7 +192,7 @@ def test_on_ray_killed_ranks_cost_no_result(undisturbed_two: Any, tmp_path: Path
         hold.unlink()
         assert driver.wait() == 0, driver.said
         assert driver.said.count("its process or node was lost") == 2
-        assert not helpers(driver.family)
+        _until(lambda: not helpers(driver.family))
     _as_if_nothing_had_happened(store, half, attempts=3, contents=contents)
     sound(tmp_path / STUDY)
 
@@ -210,7 +210,7 @@ def test_a_killed_rank_costs_no_result(sharing: Path, tmp_path: Path, hold: Path
         driver.until(lambda: store.attempts()["train", half] == 2, ENDS)
         assert driver.wait() == 0, driver.said
         assert driver.said.count("lost") == 1
-        assert not helpers(driver.family)
+        _until(lambda: not helpers(driver.family))
     _as_if_nothing_had_happened(store, half, attempts=2, contents=Store(sharing / STUDY / "store").contents())
     sound(tmp_path / STUDY)
 
