@@ -22,6 +22,7 @@ from grid.ledger.store import open_store
 from grid.ledger.store_interface import Store
 from grid.plan.overlap import free_pairs, pairs_digest
 from grid.plan.returned import calling, checked_columns, checked_input, checked_pairs
+from grid.plan.scans import Scans
 from grid.plan.target_columns import check_evaluated, check_official, learned_columns, no_validation
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
@@ -42,7 +43,7 @@ class InputResolver:
 
     def __init__(self, store: Store | Path | str) -> None:
         self.store = open_store(store)
-        self.scans = self.store.pull("scans")
+        self._scans = Scans(self.store)
         self.unread: dict[str, DatasetConfig] = {}  # datasets that a launch must scan first
         self.unseen: dict[str, DatasetConfig] = {}  # datasets whose images a launch must hash for comparison
         self._known: dict[Any, Any] = {}
@@ -75,7 +76,7 @@ class InputResolver:
     def _manifest(self, data: DatasetConfig) -> Manifest:
         with calling("dataset", data.name):
             missing = data.missing()
-            found = None if missing else self._cached(lambda: data.manifest(self.scans))
+            found = None if missing else self._scans.read(lambda: data.manifest(self._scans.folder))
         if missing:
             raise Blocked(str(missing))
         if found is None:
@@ -92,10 +93,10 @@ class InputResolver:
 
         def scanned() -> None:
             with calling("dataset", data.name):
-                data.scan(self.scans, progress)
+                data.scan(self._scans.folder, progress)
 
         _readable(scanned)
-        self.store.push("scans")
+        self._scans.push()
         self._forget()
 
     def look(self, data: DatasetConfig, progress: Progress | None = None) -> None:
@@ -104,17 +105,8 @@ class InputResolver:
 
         manifest = self.manifest(data)
         _readable(lambda: prints(data.build(manifest), progress).save(self._prints(manifest)))
-        self.store.push("scans")
+        self._scans.push()
         self._forget()
-
-    def _cached(self, read: Callable[[], Found | None]) -> Found | None:
-        """What is cached in ``scans``. A damaged file was just removed, and the store may have a sound one."""
-        found = read()
-        if found is None:
-            before = set(self.scans.rglob("*"))
-            self.store.pull("scans")
-            found = read() if set(self.scans.rglob("*")) - before else None
-        return found
 
     def _forget(self) -> None:
         self.unread.clear()
@@ -122,7 +114,7 @@ class InputResolver:
         self._known.clear()
 
     def _prints(self, manifest: Manifest) -> Path:
-        return self.scans / f"prints2-{manifest.digest[:ID_LENGTH]}.npz"
+        return self._scans.folder / f"prints2-{manifest.digest[:ID_LENGTH]}.npz"
 
     def prints(self, data: DatasetConfig) -> Any:
         """``datamodules.near_duplicates.Prints`` of the dataset's images; raises Blocked if they were not hashed yet."""
@@ -139,7 +131,7 @@ class InputResolver:
         from datamodules.near_duplicates import Prints
 
         path = self._prints(self.manifest(data))
-        found = self._cached(lambda: Prints.load(path))
+        found = self._scans.read(lambda: Prints.load(path))
         if found is None:
             self.unseen[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never compared: launch looks at them once", data)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from PIL import Image
 from small import folder, write
 
 from configs.lookup import lookup, resolve
-from grid.ledger.store import open_store
 from grid.ledger.study import write_record
 from grid.plan.inputs import Blocked, InputResolver
 from grid.plan.plan import Plan, make_plan, store_of
@@ -130,35 +128,6 @@ def test_an_answer_is_remembered_by_what_a_config_says_not_by_which_object_says_
     assert list(map(str, asked)) == roots, "each once"
     assert [one.digest for one in found[:2]] == [one.digest for one in found[2:]]
     assert found[0].digest != found[1].digest
-
-
-@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:40] + b"?" + data[41:]])
-def test_a_damaged_scan_is_taken_from_the_store_and_a_damaged_one_there_is_repaired(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Any
-) -> None:
-    """As on several machines that share a bucket, each with a cache of its own."""
-    data = resolve("data", {"name": "folder", "root": folder(tmp_path / "data", 1)})
-    store = f"memory://{uuid.uuid4().hex}"
-
-    def on(machine: str) -> InputResolver:
-        monkeypatch.setenv("FACEGRID_NODE_CACHE", str(tmp_path / machine))
-        return InputResolver(store)
-
-    first = on("first")
-    first.scan(data)
-    wanted = first.manifest(data)
-    (file,) = first.scans.glob("*.parquet")
-    sound, key = file.read_bytes(), f"scans/{file.name}"
-    file.write_bytes(damage(sound))
-    assert on("first").manifest(data) == wanted, "no error of a stage, which cannot scan"
-    objects = open_store(store)
-    objects.put(key, damage(sound))
-    second = on("second")
-    with pytest.raises(Blocked, match="were never read"):
-        second.manifest(data)
-    second.scan(data)
-    assert objects.get(key) == sound
-    assert on("third").manifest(data) == wanted
 
 
 def test_a_check_of_a_recipe_that_trains_nothing_says_nothing_of_one_that_trains(tmp_path: Path) -> None:
