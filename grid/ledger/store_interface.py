@@ -135,7 +135,7 @@ class Store(ABC):
                 temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
                 temporary.write_bytes(data)
                 os.replace(temporary, path)
-        self._pulled = {**self._pulled, name: {path: state for path, state, _ in _files(folder)}}
+        self._pulled = {**self._pulled, name: dict(_files(folder))}
         return folder
 
     def push(self, name: str) -> None:
@@ -146,10 +146,10 @@ class Store(ABC):
         """
         folder = self.cache_folder(name)
         pulled = self._pulled.get(name, {})
-        for path, state, size in _files(folder):
+        for path, state in _files(folder):
             key = f"{name}/{path.relative_to(folder).as_posix()}"
             there = self.size(key)
-            if there is None or (pulled.get(path) != state and (there != size or self.get(key) != path.read_bytes())):
+            if there is None or (pulled.get(path) != state and (there != state[-1] or self.get(key) != path.read_bytes())):
                 self.upload(path, key)
 
     def place(self, key: str) -> str:
@@ -160,10 +160,10 @@ class Store(ABC):
         """Removes what killed writers left directly under ``prefix``."""
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, ...], int]]:
-    """The files of a cache that are not being written: path, what changes with the content, and size in bytes."""
+def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, ...]]]:
+    """The files of a cache that are not being written, each with what changes with its content, last its size in bytes."""
     for path in sorted(folder.rglob("*")):
         with contextlib.suppress(FileNotFoundError):  # another process found it damaged
             if path.suffix != ".tmp" and path.is_file():
                 found = path.stat()
-                yield path, (found.st_ino, found.st_mtime_ns, found.st_size), found.st_size
+                yield path, (found.st_ino, found.st_mtime_ns, found.st_size)
