@@ -265,11 +265,12 @@ def joined_lines(address: str, nodes: Sequence[Mapping[str, float]], about: Mapp
         about: as Ray keeps it: ``ray_version``, ``python_version``, ``ray_init_cluster``; empty if unknown
     """
     there = {name: sum(node.get(name, 0.0) for node in nodes) for name in (CPU, GPU)}
-    theirs = {name: str(about[f"{name.lower()}_version"]) for name in _own_versions() if f"{name.lower()}_version" in about}
+    own = _own_versions()
+    theirs = {name: str(about[f"{name.lower()}_version"]) for name in own if f"{name.lower()}_version" in about}
     words = ", ".join(f"{name} {version}" for name, version in theirs.items())
     found = [f"joined Ray at {address}: {counted(len(nodes), 'node')} with {slot_words(there)}{'; ' if words else ''}{words}"]
-    if theirs and theirs != _own_versions():
-        mine = " and ".join(f"{name} {version}" for name, version in _own_versions().items())
+    if not theirs.items() <= own.items():
+        mine = " and ".join(f"{name} {version}" for name, version in own.items())
         found.append(f"warning: this process has {mine}; use the versions of the cluster, since its processes may fail")
     if about.get("ray_init_cluster"):
         found.append(
