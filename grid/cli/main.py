@@ -126,7 +126,7 @@ def plan(
         spending = estimate(replace(found, costs=costs), spec.spec.launch.cluster)
     from grid.execution.refusals import refusals
 
-    refused = refusals(spec)
+    refused = refusals(found)
     measured = []
     if spec.spec.launch.measures:
         from grid.execution.measured_lines import measured_lines

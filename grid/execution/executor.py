@@ -27,6 +27,7 @@ from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import UNLIMITED
 from grid.execution.spending_limit import SpendingLimit
 from grid.ledger.ledger import Ledger
+from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
 from grid.spec.stage_kind import stage_kind
@@ -163,6 +164,19 @@ class Executor(ABC):
 
         Raises:
             BadInput: what the work runs on cannot be reached.
+        """
+        return
+
+    def check_work(self, store: Store, devices: int, usable: int) -> None:
+        """Called before work starts, and by ``facegrid plan``: checks what is known without starting anything.
+
+        Args:
+            store: of the ledger
+            devices: the largest number of devices that a training needs at once
+            usable: the largest number that one takes where there is room for them
+
+        Raises:
+            BadInput: the work cannot run with these settings, or not on this machine.
         """
         return
 

@@ -20,6 +20,7 @@ from grid.execution.slots import UNLIMITED
 from grid.execution.work_processes import Ended, WorkProcesses
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.ledger import Ledger
+from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
 from grid.spec.stage_name import DETECT_SHARD
@@ -134,11 +135,14 @@ class LocalExecutor(Executor):
         return self.options.devices if ledger.store.shared else 1
 
     def check(self, session: Session) -> None:
+        """Raises BadInput as ``check_work`` does; with ``fast`` a training takes one device."""
+        if not self.options.fast:
+            self.check_work(session.ledger.store, session.devices, session.usable_devices)
+
+    def check_work(self, store: Store, devices: int, usable: int) -> None:
         """Raises BadInput if a training needs several devices, and there are too few, or their processes share no store."""
-        devices = session.devices
-        if devices == 1 or self.options.fast:
+        if devices == 1:
             return
-        store = session.ledger.store
         if not store.shared:
             raise BadInput(
                 f"launch.store {store.url}: the {devices} processes of compute.devices do not share it; use a folder"

@@ -26,6 +26,7 @@ from grid.ledger.node_cache import PLACE, node_cache_root
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch, Resources
 from grid.spec.stage_kind import built_in, stage_kind
+from grid.spec.stage_name import TRAIN
 from grid.terminal import counted
 
 QUIET = {
@@ -309,21 +310,27 @@ def check_devices(resources: Mapping[str, float], devices: int, usable: int, lau
         usable: how many it takes where there is room for them
 
     Raises:
-        BadInput: the cluster has no room for so many at once, or they are parts of a GPU.
+        BadInput: the cluster has no room for so many at once.
     """
     if usable == 1:
         return
     import ray
 
-    if 0 < resources.get("GPU", 0) < 1:
-        raise BadInput(
-            f"{launch.said_devices(usable)}, and launch.resources.gpus is {resources['GPU']:g}: each device is a whole "
-            "GPU; set it to 1, or to 0 for the CPU"
-        )
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if (count := room(resources, nodes)) < devices:
         want = slot_words({name: amount for name, amount in resources.items() if amount})
         raise BadInput(
             f"{launch.said_devices(devices)}, and the nodes together have room for {count} times {want} "
             "(launch.resources); lower either, or add nodes"
+        )
+
+
+def check_whole_gpus(launch: Launch, usable: int) -> None:
+    """Raises BadInput if a training that takes ``usable`` devices would have a part of a GPU for each."""
+    gpus = launch.resources_of(TRAIN).gpus
+    if usable > 1 and isinstance(gpus, float) and 0 < gpus < 1:
+        own = TRAIN in launch.stage_resources and launch.stage_resources[TRAIN].gpus is not None
+        raise BadInput(
+            f"{launch.said_devices(usable)}, and launch.{f'stage_resources.{TRAIN}' if own else 'resources'}.gpus is {gpus:g}: "
+            "each device is a whole GPU; set it to 1, or to 0 for the CPU"
         )

@@ -35,7 +35,7 @@ from grid.execution.ray_address import check_address
 from grid.execution.ray_health import RayHealth, RayLost
 from grid.execution.ray_helpers import RayHelpers, nodes_of_ranks
 from grid.execution.ray_losses import ray_error_in, reason_of
-from grid.execution.ray_start import check_devices, connected
+from grid.execution.ray_start import check_devices, check_whole_gpus, connected
 from grid.execution.ray_waiting import FirstStage
 from grid.execution.ray_watch import enlarged, watch
 from grid.execution.scheduler import Work
@@ -43,6 +43,7 @@ from grid.execution.short_work import MOST, SHARES, in_turn, own, together
 from grid.execution.slots import KINDS, UNLIMITED, Slots, held, slot_words
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.scratch import scratch_folder
+from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
 from grid.spec.stage_name import TRAIN
@@ -64,9 +65,7 @@ class RayExecutor(Executor):
             RayLost: the raylet or the GCS ended, or Ray failed otherwise. If Ray itself hangs then, the process exits with the
                 same message and code.
         """
-        store = session.ledger.store
-        if not store.shared:
-            raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
+        self.check_work(session.ledger.store, session.devices, session.usable_devices)
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
             check_devices(slots.suited([TRAIN]), session.devices, session.usable_devices, self.launch)
@@ -87,6 +86,12 @@ class RayExecutor(Executor):
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
             with RayHealth(aborter.abort, local=self.launch.address is None):
                 _fit(tuner)
+
+    def check_work(self, store: Store, devices: int, usable: int) -> None:
+        """Raises BadInput if Ray's processes do not see the store, or a training on several devices has parts of a GPU."""
+        if not store.shared:
+            raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
+        check_whole_gpus(self.launch, usable)
 
     def check_reachable(self) -> None:
         """See ``Executor.check_reachable``."""

@@ -6,26 +6,33 @@ from collections.abc import Callable
 
 from grid.execution.executor import executor_of
 from grid.execution.notify import check_command
+from grid.ledger.store import open_store
 from grid.ledger.study_store import check_store
-from grid.plan.plan import store_of, study_of
+from grid.plan.devices import check_other_devices
+from grid.plan.plan import PENDING, Plan, store_of, study_of
 from grid.plan.preflight import check_folders, earlier_record
 from grid.spec.grid_file import BadInput, Grid
+from grid.spec.stage_kind import stage_kind
+from grid.spec.training import Training
 from grid.tracking.uri import tracking_of
 
 
-def refusals(grid: Grid) -> list[str]:
-    """One line for each reason: an executor, a command, an address or claims that are wrong, folders that cannot be written.
+def refusals(plan: Plan) -> list[str]:
+    """One line for each reason: an executor, a command, an address or claims that are wrong, folders that cannot be written,
+    devices that the trainings cannot have.
 
-    What takes seconds is left to the launch: whether a cluster, a bucket or a server answers.
+    What takes seconds is left to the launch: whether a cluster, a bucket or a server answers, and what its nodes have.
     """
+    grid = plan.grid
     launch, study, store = grid.spec.launch, study_of(grid).absolute(), store_of(grid)
     record = earlier_record(study)
     checks: list[Callable[[], object]] = [
-        lambda: executor_of(launch),
+        lambda: check_executor(plan),
         lambda: check_command(launch.notify),
         lambda: check_claims(grid),
         lambda: check_folders(study, store),
         lambda: check_store(study, store, record) if record else None,
+        lambda: check_other_devices(plan),
         lambda: tracking_of({"tracking": launch.tracking}, study),
     ]
     found = []
@@ -35,6 +42,20 @@ def refusals(grid: Grid) -> list[str]:
         except BadInput as error:
             found.append(str(error))
     return list(dict.fromkeys(found))
+
+
+def check_executor(plan: Plan) -> None:
+    """Raises BadInput if there is no such executor, or it cannot run what is to run."""
+    launch = plan.grid.spec.launch
+    executor = executor_of(launch)
+    pending = [cell.cell for cell in plan.cells if cell.state == PENDING and cell.cell is not None]
+    if not plan.open and not pending:
+        return
+    found = [stage.node.config.get("training") for stage in plan.open if stage_kind(stage.stage).epochs]
+    trainings = [training for training in found if isinstance(training, Training)]
+    most = max((training.compute.devices for training in (*trainings, *pending)), default=1)
+    usable = most if most == 1 else launch.ranks or most
+    executor.check_work(open_store(store_of(plan.grid)), min(usable, launch.fewest_devices or usable), usable)
 
 
 def check_claims(grid: Grid) -> None:

@@ -268,8 +268,6 @@ def test_resources_that_no_node_has_are_said_in_the_units_of_a_grid_file() -> No
         ("auto", 1.0, 1, None),
         ({"at_least": 2}, 1.0, 2, None),
         ({"at_least": 3}, 1.0, 3, "launch.devices is {at_least: 3}, and the nodes together have room for 2 times 1 CPU, 1 GPU"),
-        (None, 0.5, 3, "compute.devices is 3, and launch.resources.gpus is 0.5: each device is a whole GPU"),
-        ("auto", 0.5, 1, "launch.devices is auto, and launch.resources.gpus is 0.5: each device is a whole GPU"),
     ],
 )
 def test_a_training_that_the_nodes_have_no_room_for_is_refused(

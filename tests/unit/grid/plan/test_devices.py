@@ -163,8 +163,10 @@ def test_a_plan_says_how_many_devices_a_training_takes(make: Callable[..., Grid]
     for devices, words in (("auto", "auto"), ("{at_least: 9}", "{at_least: 9}"), (2, "2")):
         (line,) = device_lines(make_plan(make(f"launch.devices={devices}", axes={}, base={"head": PLAIN})))
         assert line == f"launch.devices {words} changes nothing: no cell has compute.devices above 1"
-    (_, line) = device_lines(make_plan(make("launch.devices=auto", axes=axes, base={"head": "gap_bn"})))[-2:]
-    assert line.startswith("a launch would end here: launch.devices is auto: the numbers of devices=2 depend on")
+    plan = make_plan(make("launch.devices=auto", axes=axes, base={"head": "gap_bn"}))
+    assert not any(line.startswith("launch.devices") for line in device_lines(plan)), "a launch would be refused"
+    with pytest.raises(BadInput, match=r"launch\.devices is auto: the numbers of devices=2 depend on"):
+        check_other_devices(plan)
 
 
 def test_a_setting_of_devices_that_is_none_is_refused(refused: Callable[..., str]) -> None:
