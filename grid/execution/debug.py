@@ -75,7 +75,8 @@ def _debug(grid: Grid, where: CellFilter | None, fast: bool, store: Path, consol
     if fast:
         console.print(styled("  [yellow]quick check[/]: {}", QUICK))
     lines = Lines(console, ledger, {id: label for label, id in cell.stages.items()})
-    executor.run(Session(WorkQueue(waiting, set(waiting)), ledger, lines.watch, lines.ended))
+    queue = WorkQueue(waiting, set(waiting))
+    executor.run(Session(queue, ledger, lines.watch, lines.ended, say=lambda line: console.print(Text(f"  {line}"))))
     if not fast:
         console.print(Text(f"  files: {store}"))
     for heading, why in lines.left_out.items():

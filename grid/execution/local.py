@@ -49,6 +49,8 @@ class LocalExecutor(Executor):
     def run(self, session: Session) -> None:
         """See ``Executor.run``; raises BadInput as ``check`` does."""
         self.check(session)
+        if sum(map(_is_shard, session.queue.waiting.values())) > 1 and (most := self.processes(session)) > 1:
+            session.say(f"the shards of detections run in up to {most} processes beside this one")
         while work := session.take(self.reserved):
             if _is_shard(work) and any(map(_is_shard, session.queue.ready())) and (most := self.processes(session)) > 1:
                 self._together(session, work, most)
@@ -93,10 +95,13 @@ class LocalExecutor(Executor):
 
     def reserved(self, work: Work) -> dict[str, float]:
         """The CPUs and GPUs of a unit of work: ``launch.resources`` and, where there is a GPU, one, for each of its devices."""
-        ledger = Ledger(work.jobs[0].store)
-        room = self._devices(ledger) or UNLIMITED
-        devices = 1 if self.options.fast else usable_devices_of(work.jobs, ledger, room)
+        devices = self._taken(work)
         return {CPU: self.launch.resources.cpus * devices, GPU: float(devices * (self.options.accelerator == "gpu"))}
+
+    def _taken(self, work: Work) -> int:
+        """The most devices that a stage of the unit of work takes, each with a process of its own."""
+        ledger = Ledger(work.jobs[0].store)
+        return 1 if self.options.fast else usable_devices_of(work.jobs, ledger, self._devices(ledger) or UNLIMITED)
 
     def perform(self, session: Session, work: Work) -> Mapping[str, Outcome]:
         """Performs work that was taken, and records its end; returns the outcomes, none if its processes were lost too often.
@@ -135,9 +140,12 @@ class LocalExecutor(Executor):
         return self.options.devices if ledger.store.shared else 1
 
     def check(self, session: Session) -> None:
-        """Raises BadInput as ``check_work`` does; with ``fast`` a training takes one device."""
-        if not self.options.fast:
-            self.check_work(session.ledger.store, session.devices, session.usable_devices)
+        """Raises BadInput as ``check_work`` does, and says how many processes a stage takes; one with ``fast``."""
+        if self.options.fast:
+            return
+        self.check_work(session.ledger.store, session.devices, session.usable_devices)
+        if (more := max(map(self._taken, session.queue.waiting.values()), default=1) - 1) > 0:
+            session.say(f"stages on several devices run in this process and {'up to ' if more > 1 else ''}{more} more")
 
     def check_work(self, store: Store, devices: int, usable: int) -> None:
         """Raises BadInput if a training needs several devices, and there are too few, or their processes share no store."""

@@ -89,9 +89,11 @@ def test_shards_run_at_the_same_time_and_give_the_table_of_one_process(
     (tmp_path / "come").mkdir()
     grid, queue = detecting("components.together")  # which goes on only if a second process comes
     rows: list[tuple[str, Any]] = []
-    session = Session(queue, Ledger(store_of(grid)), lambda work, label, row: rows.append((label, dict(row))))
+    said: list[str] = []
+    session = Session(queue, Ledger(store_of(grid)), lambda work, label, row: rows.append((label, dict(row))), say=said.append)
     LocalExecutor(grid.spec.launch).run(session)
     assert not queue.failed
+    assert said == ["the shards of detections run in up to 2 processes beside this one"]
     assert len(queue.done) == 4, "three shards and the detection"
     assert len(computed_in(grid, "detect_shard")) == 2
     assert os.getpid() not in computed_in(grid, "detect_shard")
@@ -100,7 +102,7 @@ def test_shards_run_at_the_same_time_and_give_the_table_of_one_process(
     assert ("detect:data 3/3", {"done": 2, "total": 2, "unit": "images"}) in rows
 
     alone, queue = detecting("mtcnn", f"launch.store={tmp_path / 'other'}", "launch.concurrency=1")
-    LocalExecutor(alone.spec.launch).run(Session(queue, Ledger(store_of(alone))))
+    LocalExecutor(alone.spec.launch).run(Session(queue, Ledger(store_of(alone)), say=pytest.fail))
     assert computed_in(alone, "detect_shard") == {os.getpid()}
     assert table(grid).digest == table(alone).digest
     assert table(grid).found.any()
@@ -114,7 +116,7 @@ def test_a_shard_whose_process_was_killed_is_detected_by_another(detecting: Any,
     assert not queue.failed
     assert len(table(grid)) == 12
     assert {call.read_text() for call in (tmp_path / "calls").iterdir()} == {"Lightning loaded: False"}
-    (line,) = said
+    (_, line) = said
     assert re.match("detect:data [12]/3, of detect:data", line)  # two start together, and either may be the one
     assert "its process was lost (killed by SIGKILL); it goes on in another one" in line
 
@@ -206,6 +208,26 @@ def test_a_store_of_this_process_alone_is_shared_with_no_other_device(
     store = store_of(grid) if shared else "memory://test-devices"
     LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store)))
     assert given == [devices]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fast", "said"),
+    [
+        (["compute.devices=2"], False, ["stages on several devices run in this process and 1 more"]),
+        (["compute.devices=4", "launch.devices=3"], False, ["stages on several devices run in this process and up to 2 more"]),
+        (["compute.devices=2"], True, []),
+        ([], False, []),
+    ],
+)
+def test_it_is_said_how_many_processes_stages_on_several_devices_take(
+    make: Make, settings: list[str], fast: bool, said: list[str]
+) -> None:
+    grid = make("launch.resources.gpus=0", *settings, axes={}, explainers=[])
+    lines: list[str] = []
+    LocalExecutor(grid.spec.launch, fast=fast).check(
+        Session(whole_queue(make_plan(grid)), Ledger(store_of(grid)), say=lines.append)
+    )
+    assert lines == said
 
 
 @pytest.mark.parametrize("times", [1, 2])
