@@ -130,6 +130,7 @@ class Outcome:
     ended: Ended
     error: str | None = None
     upstream: tuple[str, str] | None = None  # kind and id of the damaged input
+    elsewhere: bool = False  # done, and computed by another launch or worker
 
 
 @dataclass(frozen=True)
@@ -287,9 +288,16 @@ def _elsewhere(ledger: Ledger, job: Job, failed: bool) -> Outcome | None:
         failed: whether a failure counts, too; a debugger tries again
     """
     if ledger.status(job.kind, job.id, ledger.markers(job.needs)).valid:
-        return Outcome("done")
+        return found_done(ledger, job)
     failure = ledger.failure(job.kind, job.id) if failed else None
     return Outcome("failed", failure.error) if failure else None
+
+
+def found_done(ledger: Ledger, job: Job) -> Outcome:
+    """The outcome of a stage whose valid result was there already: of an earlier attempt of this launch, or of another one."""
+    marker = ledger.marker(job.kind, job.id)
+    launches = {claim["folder"]: claim.get("launch", "") for claim in ledger.claims(job.kind, job.id)}
+    return Outcome("done", elsewhere=marker is not None and launches.get(marker.attempt) != job.launch)
 
 
 def _run(job: Job, options: RunOptions) -> Outcome:

@@ -93,12 +93,13 @@ def launch(
         queue = _prepared(plan, grid, executor, console, no_run)
         if no_run:
             return 0
-        ledger, planned = Ledger(store_of(grid)), frozenset[str]()
+        ledger, planned, others = Ledger(store_of(grid)), frozenset[str](), frozenset[str]()
         with notifying(grid.spec.launch.notify, study, lambda line: console.print(styled("[yellow]{}[/]", line))) as codes:
             while True:  # one round, and with sequential replication one for each look
                 planned |= queue.to_run
                 limit = spending_limit(limits, Study(study), grid.spec.launch, queue)
                 report = carry_out(queue, executor, ledger, study, tracking, console, _numbers(plan), lock, limit)
+                others |= queue.elsewhere
                 if queue.closed is not None or not (grown := grown_plan(plan, where)):
                     break
                 plan = grown
@@ -107,7 +108,8 @@ def launch(
                 queue = _prepared(plan, grid, executor, console)
             if queue.closed is not None and limit is not None:
                 note_stop(study, limit.stop(queue.stages_to_run))
-            codes.append(summary(Study(study), report, console, ran_words(len(planned), len(planned & queue.missing)), queue))
+            ran = ran_words(len(planned), len(planned & queue.missing), len(planned & others))
+            codes.append(summary(Study(study), report, console, ran, queue))
         return codes[0]
 
 
@@ -279,11 +281,18 @@ def void_changed(plan: Plan, ledger: Ledger) -> None:
             ledger.void(stage.stage, stage.id, stage.reason or "planned to run again", stage.generation)
 
 
-def ran_words(planned: int, left: int = 0) -> str:
-    """How many of the planned stages ran, if ``left`` did not: they failed, need a failed one, or were not begun."""
+def ran_words(planned: int, left: int = 0, others: int = 0) -> str:
+    """How many of the planned stages ran.
+
+    Args:
+        left: of these did not: they failed, need a failed one, or were not begun
+        others: of these were run by another launch or by workers
+    """
     if not planned:
         return "nothing had to run"
-    return f"{f'{planned - left} of ' if left else ''}{counted(planned, 'stage')} ran"
+    ran = planned - left - others
+    words = f"{f'{ran} of ' if ran < planned else ''}{counted(planned, 'stage')} ran"
+    return f"{words}, and {others} in another launch or worker" if others else words
 
 
 def summary(study: Study, report: Path, console: Console, ran: str, queue: WorkQueue) -> int:

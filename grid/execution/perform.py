@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from grid.execution.job import Job, Outcome, RunOptions, run
+from grid.execution.job import Job, Outcome, RunOptions, found_done, run
 from grid.ledger.ledger import Ledger
 from grid.ledger.scratch import own_temporary_files
 from grid.spec.stage_kind import stage_kind
@@ -44,7 +44,7 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
     for job in jobs:
         ledger = Ledger(job.store)
         if finished(ledger, job):
-            outcomes[job.id] = Outcome("done")
+            outcomes[job.id] = found_done(ledger, job)
             continue
         if dead.intersection(job.needs):
             continue  # a stage it depends on has just failed and reports the error
@@ -119,4 +119,4 @@ def packed_outcomes(outcomes: Mapping[str, Outcome]) -> str:
 
 def unpacked_outcomes(text: str) -> dict[str, Outcome]:
     rows = json.loads(text).items()
-    return {id: Outcome(row["ended"], row["error"], row["upstream"] and tuple(row["upstream"])) for id, row in rows}
+    return {id: Outcome(**{**row, "upstream": row["upstream"] and tuple(row["upstream"])}) for id, row in rows}

@@ -62,8 +62,8 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
     void_changed(plan, ledger)
     queue = whole_queue(plan)
     executor = LocalExecutor(grid.spec.launch, wait=0.0)
-    open_stages = queue.stages_to_run
-    words = f"{counted(len(plan.cells), 'cell')}; {counted(open_stages, 'stage')} to run"
+    planned = queue.to_run
+    words = f"{counted(len(plan.cells), 'cell')}; {counted(len(planned), 'stage')} to run"
     console.print(styled("[bold]{}[/]: {} by this worker and others, {}", study.name, words, executor.where()))
     done = sum(cell.state in (DONE, STALE) for cell in plan.cells)
     with Display(queue, console, len(plan.cells), done) as display:
@@ -71,7 +71,8 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
         session = Session(queue, ledger, display.watch, display.ended, say=display.say, limit=limit)
         ran = pull(session, executor, patience)
     stop = limit.stop(queue.stages_to_run) if limit is not None and queue.closed is not None else None
-    code = _conclude(study, queue, ran, console, stop)
+    done = len(planned - queue.missing)
+    code = _conclude(study, queue, ran_words(len(planned), len(planned) - done, max(0, done - ran)), console, stop)
     if line := more_replicates(Study(study.path)):
         console.print(line, markup=False, soft_wrap=True)
     return code
@@ -117,7 +118,7 @@ def pull(
         session.start(work, executor.reserved)
         todo = {job.id for job in work.jobs} & queue.missing
         outcomes = executor.perform(session, work)
-        ran += sum(outcomes[id].ended == "done" for id in todo & outcomes.keys())
+        ran += sum(outcomes[id].ended == "done" and not outcomes[id].elsewhere for id in todo & outcomes.keys())
 
 
 def _pauses() -> Iterator[float]:
@@ -166,7 +167,7 @@ def settle(session: Session, work: Work) -> Job | None:
     return None
 
 
-def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console, stop: Stop | None) -> int:
+def _conclude(study: Study, queue: WorkQueue, ran: str, console: Console, stop: Stop | None) -> int:
     """Writes the report and copies to MLflow, unless a launch holds the study: it does so itself at its end.
 
     Beside a launch, the study's record does not say that a limit has stopped this worker: the launch goes on.
@@ -183,7 +184,7 @@ def _conclude(study: Study, queue: WorkQueue, ran: int, console: Console, stop: 
                 note_stop(path, stop)
                 study = Study(path)
                 page = conclude(study, lock, console)
-            code = summary(study, page, console, ran_words(ran), queue)
+            code = summary(study, page, console, ran, queue)
             break
         except Held as held:
             if (live_holder(store) or {}).get("purpose", purpose) != purpose:

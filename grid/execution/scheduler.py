@@ -38,6 +38,7 @@ class WorkQueue:
     running: dict[str, Work] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)  # work id -> one-line error
+    elsewhere: set[str] = field(default_factory=set)  # ids of stages that were missing, and others computed meanwhile
     damaged: dict[str, int] = field(default_factory=dict)  # stage id -> how many times it was found damaged
     spare: Mapping[str, Work] = field(default_factory=dict)  # finished shared stages, in case they turn out to be damaged
     expected: Mapping[str, float | None] = field(default_factory=dict)  # stage id -> seconds; None: never measured
@@ -94,6 +95,7 @@ class WorkQueue:
         """Records the end of work; ``outcomes`` maps stage ids to outcomes, for the stages that were run."""
         work = self.running.pop(id)
         done = {stage for stage, outcome in outcomes.items() if outcome.ended == "done"}
+        self.elsewhere |= {stage for stage in done & self.missing if outcomes[stage].elsewhere}
         self.missing -= done
         self._conclude(work, outcomes)
         self.learn(self, [job for job in work.jobs if job.id in done])

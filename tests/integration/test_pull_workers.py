@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,11 @@ from launching import Facegrid, Store, here, sound
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
+
+
+def begun_by(store: Store) -> Counter[int]:
+    """The attempts of each process, by its id."""
+    return Counter(claim["pid"] for kind, id in store.ids() for claim in store.ledger.claims(kind, id))
 
 
 def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
@@ -39,6 +46,10 @@ def test_a_killed_worker_is_replaced_and_nothing_runs_twice(undisturbed: Any, tm
     assert set(attempts.values()) == {1}, attempts
     assert {key: attempts[key] for key in done} == {key: before[key] for key in done}
     assert len(store.computed_in()) >= 2
+    for one in (other, third):
+        ran = re.search(r"(\d+) (of \d+ )?stages? ran", one.said)
+        own = begun_by(store)[one.process.pid]
+        assert own == (int(ran[1]) if ran else 0), one.said
     sound(tmp_path / STUDY)
     states = [cell["state"] for cell in json.loads((tmp_path / STUDY / "report" / "report.json").read_text())["cells"]]
     assert sorted(states) == ["done"] * 3 + ["skipped"]
@@ -59,6 +70,11 @@ def test_a_worker_and_a_launch_share_the_stages(undisturbed: Any, tmp_path: Path
     assert set(store.attempts().values()) == {1}, store.attempts()
     assert len(store.computed_in()) >= 2
     sound(tmp_path / STUDY)
+    counts = re.search(r"(\d+) of (\d+) stages ran, and (\d+) in another launch or worker", launch.said)
+    assert counts is not None, launch.said
+    ran, planned, others = map(int, counts.groups())
+    assert ran == begun_by(store).total() - begun_by(store)[worker.process.pid]
+    assert ran + others == planned
 
 
 def test_a_worker_of_no_study_is_one_line(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grid.execution.executor import Executor, Session, executor_of
-from grid.execution.job import Begun, Job, Outcome, RunOptions, begin, jobs_of, lease_of
+from grid.execution.job import Begun, Job, Outcome, RunOptions, begin, jobs_of, lease_of, run
 from grid.execution.launch import whole_queue
 from grid.execution.local import LocalExecutor
 from grid.execution.perform import (
@@ -105,7 +105,11 @@ def test_work_that_is_lost_while_another_launch_computes_it_is_not_recorded_as_f
 def test_jobs_and_outcomes_travel_as_text(make: Callable[..., Grid]) -> None:
     (work,) = queue(one(make)).waiting.values()
     assert unpacked_jobs(packed_jobs(work.jobs)) == list(work.jobs)
-    outcomes = {"a": Outcome("done"), "b": Outcome("damaged", "gone", ("train", "c")), "d": Outcome("failed", "why")}
+    outcomes = {
+        "a": Outcome("done", elsewhere=True),
+        "b": Outcome("damaged", "gone", ("train", "c")),
+        "d": Outcome("failed", "why"),
+    }
     assert unpacked_outcomes(packed_outcomes(outcomes)) == outcomes
 
 
@@ -178,6 +182,21 @@ def test_executors_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(executor_of(Launch())).__name__ == "RayExecutor"
     with pytest.raises(BadInput, match="leave one out"):
         executor_of(Launch(executor="local", address="auto"))
+
+
+def test_what_another_launch_computed_meanwhile_is_told_apart(make: Callable[..., Grid]) -> None:
+    grid = make(axes={"seed": {"zero": {"seed": 0}, "one": {"seed": 1}, "two": {"seed": 2}}}, protocols=[], explainers=[])
+    plan = make_plan(grid)
+    jobs = jobs_of(plan.stages, store_of(grid), launch="this")
+    board = queue_of(plan, jobs)
+    theirs, earlier, _ = jobs.values()
+    other = replace(theirs, launch="other")
+    assert run(other, RunOptions()) == run(other, RunOptions()) == Outcome("done")
+    assert run(theirs, RunOptions()) == Outcome("done", elsewhere=True), "as after a wait for its lease"
+    assert run(earlier, RunOptions()) == Outcome("done"), "an attempt of this launch, whose process was then lost"
+    LocalExecutor(grid.spec.launch).run(Session(board, Ledger(store_of(grid))))
+    assert len(board.done) == 3
+    assert board.elsewhere == {theirs.id}
 
 
 BOOM = """

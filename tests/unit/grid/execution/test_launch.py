@@ -217,6 +217,8 @@ def test_what_ran_is_counted_without_what_did_not() -> None:
     assert [ran_words(0), ran_words(1), ran_words(5), ran_words(5, 2)] == [
         *("nothing had to run", "1 stage ran", "5 stages ran", "3 of 5 stages ran")
     ]
+    assert ran_words(5, 0, 3) == "2 of 5 stages ran, and 3 in another launch or worker"
+    assert ran_words(5, 1, 4) == "0 of 5 stages ran, and 4 in another launch or worker"
 
 
 class OneOnly(Executor):

@@ -179,17 +179,6 @@ def test_a_worker_says_how_many_replicates_the_results_ask_for(make_study: Calla
         assert found is None if said is None else found is not None and found.startswith(said)
 
 
-def test_a_worker_counts_what_ran_here_and_nothing_else(grid: Grid, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    plan = make_plan(grid)
-    write_plan(plan, grid)
-    queue = queue_of(plan, jobs_of(plan.stages, store_of(grid)))
-    monkeypatch.setattr(pull_worker, "conclude", lambda *_: tmp_path / "index.html")
-    for ran, words in ((0, "nothing had to run ·"), (1, "1 stage ran ·")):
-        console = Console(width=200, record=True, file=io.StringIO())
-        pull_worker._conclude(Study(plan.study), queue, ran, console, None)
-        assert any(line.startswith(words) for line in console.export_text().splitlines()), "the others are those of others"
-
-
 @pytest.mark.parametrize("beside", [True, False])
 def test_the_exit_code_says_whether_a_limit_or_the_patience_ended_before_the_cells_were_done(
     grid: Grid, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, beside: bool
@@ -202,7 +191,7 @@ def test_the_exit_code_says_whether_a_limit_or_the_patience_ended_before_the_cel
 
     def ended() -> int:
         with Lock(LocalStore(plan.study), "launch of small") if beside else contextlib.nullcontext():
-            return pull_worker._conclude(Study(plan.study), queue, 0, console, None)
+            return pull_worker._conclude(Study(plan.study), queue, "nothing had to run", console, None)
 
     assert ended() == 1, "two trainings are left to other processes"
     assert "stopped" not in console.export_text()
