@@ -41,7 +41,7 @@ class Display:
         """Shows a live progress report of a stage."""
         before = self.rows.get(work.id)
         if not self.console.is_terminal and (before is None or before[0] != stage):
-            self._print(styled("[dim]{}[/] {}: {}", clock_words(self._spent()), work.title, stage))
+            self.say(work.title if _named(work) else f"{work.title}: {stage}")
         if not self.console.is_terminal and self.waits.get(work.id) != row.get("waiting", self.waits.get(work.id)):
             self.waits[work.id] = row["waiting"]
             self.say(f"{work.title}: {row['waiting']}")
@@ -83,6 +83,7 @@ class Display:
         table = Table.grid(padding=(0, 2))
         for work in self.queue.running.values():
             stage, row = self.rows.get(work.id, ("starting", {}))
+            stage = "" if work.id in self.rows and _named(work) else stage
             table.add_row(Text(work.title), Text(stage), ProgressBar(total=1.0, completed=_share(row), width=24), _words(row))
         head = Text.assemble(
             (f"{self._ended} of {counted(self.total, 'unit')} of work", "bold"),
@@ -90,6 +91,11 @@ class Display:
             f", {self._left()}",
         )
         return Group(head, table)
+
+
+def _named(work: Work) -> bool:
+    """Whether the title of the work says its stage, as that of a shared stage or of a part of one does."""
+    return [job.id for job in work.jobs] == [work.id]
 
 
 def _share(row: Mapping[str, Any]) -> float:

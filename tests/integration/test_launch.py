@@ -67,7 +67,7 @@ def test_a_launch_says_what_it_waits_for_until_its_first_stage(launched: Launche
     assert lines[place - 1].startswith("Ray on this machine: ")
     rest = [line for line in lines[place + 1 :] if not line.startswith("no stage has begun after ")]
     assert rest[0] == "the first process is there; waiting for it to import torch and begin its stage"
-    assert rest[1].endswith(": detect:drawn") or rest[1].endswith(": detect:data"), rest[1]
+    assert rest[1].startswith(("detect:drawn of ", "detect:data of ")), rest[1]
     assert lines.count(rest[0]) == 1
 
 

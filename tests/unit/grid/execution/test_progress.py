@@ -1,20 +1,24 @@
 """The lines of a launch that does not run on a terminal."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from grid.execution.job import Job
+from grid.execution.detection_shards import shards_of
+from grid.execution.job import Job, jobs_of
 from grid.execution.progress import Display
-from grid.execution.scheduler import Work, WorkQueue
+from grid.execution.scheduler import Work, WorkQueue, queue_of
+from grid.plan.plan import make_plan, store_of
+from grid.spec.grid_file import Grid
 
 
 def test_a_stage_begins_waits_and_ends_with_one_line_each(tmp_path: Path) -> None:
     job = Job(kind="train", id="a", label="train", needs={}, identity={}, config={}, source="", store=str(tmp_path))
-    work = Work("a", "cell one", (job,), frozenset())
-    queue = WorkQueue({"a": work}, {"a"})
+    work = Work("one", "cell one", (job,), frozenset())
+    queue = WorkQueue({"one": work}, {"a"})
     written = io.StringIO()
     with Display(queue, Console(file=written, width=30), 1, 0) as display:
         queue.start(work)
@@ -22,15 +26,35 @@ def test_a_stage_begins_waits_and_ends_with_one_line_each(tmp_path: Path) -> Non
         display.watch(work, "train", {"waiting": "waits for what another process computes: train by me@here"})
         display.watch(work, "train", {"waiting": "waits for what another process computes: train by me@here"})
         display.watch(work, "train", {"epochs": 2, "epoch": 0})
-        assert "waiting" not in display.rows["a"][1]
-        queue.running.pop("a")
-        queue.done.append("a")
+        assert "waiting" not in display.rows["one"][1]
+        queue.running.pop("one")
+        queue.done.append("one")
         display.ended(work)
     assert [line.split(" ", 1)[1] for line in written.getvalue().splitlines()] == [
         "cell one: train",
         "cell one: waits for what another process computes: train by me@here",
         "1/1 cell one: done",
     ]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_shared_stage_and_its_parts_are_named_once(make: Callable[..., Grid], terminal: bool) -> None:
+    axes = {"rate": {"low": {"recipe.lr": 0.01}, "high": {"recipe.lr": 0.2}}}
+    plan = make_plan(make("launch.detect_images=9", axes=axes, base={"detector": {"name": "mtcnn", "margin": 8}}))
+    jobs = jobs_of(plan.stages, store_of(plan.grid))
+    queue = queue_of(plan, jobs, shards_of(plan, jobs))
+    written = io.StringIO()
+    console = Console(file=written, width=200, force_terminal=terminal, color_system=None)
+    display = Display(queue, console, 2, 0)
+    titles = ["detect:data 1/2, of detect:data (2 cells)", "detect:data 2/2, of detect:data (2 cells)", "detect:data (2 cells)"]
+    for work in list(queue.waiting.values())[:3]:
+        queue.start(work)
+        display.watch(work, work.jobs[0].label, {})
+    assert [work.title for work in queue.running.values()] == titles
+    if terminal:
+        console.print(display._draw())
+    lines = [line for line in written.getvalue().splitlines() if "detect" in line]
+    assert [line.count("detect:data") for line in lines] == [2, 2, 1], lines
 
 
 @pytest.mark.parametrize(("number", "words"), [(1, "0 of 1 unit of work · 1 cell, 0 done before"), (2, "0 of 2 units of work")])
