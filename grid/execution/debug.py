@@ -30,9 +30,9 @@ from grid.terminal import styled
 
 LINE_SECONDS = 5.0  # minimum time between two progress lines
 QUICK = (
-    f"at most {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects ({FAST_IMAGES * FAST_SUBJECTS} images where subjects "
-    f"have one each), one training batch, about {FAST_PAIRS} pairs per protocol, {FAST_EXPLAINED} per explainer; "
-    "its numbers mean nothing and are not kept"
+    f"each training takes one batch, from up to {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects (from "
+    f"{FAST_IMAGES * FAST_SUBJECTS} subjects, if each has one image); each protocol takes about {FAST_PAIRS} pairs, each "
+    f"explainer of pairs {FAST_EXPLAINED}; the numbers mean nothing and are not kept"
 )
 
 
@@ -128,4 +128,12 @@ def _which(plan: Plan, chosen: Sequence[PlannedCell]) -> str:
 def _words(facts: Mapping[str, Any]) -> str:
     """Facts on one line, without the network's digest."""
     shown = {key: value for key, value in facts.items() if value not in (None, "") and key != "network"}
-    return ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown.items())
+    return ", ".join(f"{key} {_word(value)}" for key, value in shown.items())
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_words(value)})"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_word, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -49,12 +49,16 @@ def test_a_skipped_cell_is_answered_with_its_reason(make: Callable[..., Grid]) -
 def test_facts_are_shown_short_and_without_digests() -> None:
     facts = {"auc": 0.6648888888888889, "network": "7693c474", "epochs": 2, "accuracy": None, "layer": ""}
     assert _words(facts) == "auc 0.6649, epochs 2"
+    nested = {"metrics": {"loss": 0.7122891023755074, "none": None}, "hidden": [{"width": 4}, {"width": 8, "dropout": 1 / 3}]}
+    assert _words(nested) == "metrics (loss 0.7123), hidden [(width 4), (width 8, dropout 0.3333)]"
 
 
 def test_a_quick_check_says_how_little_it_computes() -> None:
-    assert QUICK.startswith(f"at most {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects (32 images")
-    assert "one training batch" in QUICK
-    assert f"about {FAST_PAIRS} pairs per protocol" in QUICK
+    assert QUICK.startswith(
+        f"each training takes one batch, from up to {FAST_IMAGES} images of each of {FAST_SUBJECTS} subjects"
+    )
+    assert "(from 32 subjects, if each has one image)" in QUICK
+    assert f"about {FAST_PAIRS} pairs" in QUICK
 
 
 def test_an_evaluation_that_a_quick_check_leaves_out_is_kept_with_its_reason() -> None:
