@@ -124,7 +124,7 @@ def plan(
         from grid.execution.spending_estimate import estimate, estimate_lines
 
         spending = estimate(replace(found, costs=costs), spec.spec.launch.cluster)
-    from grid.execution.refusals import refusals
+    from grid.execution.refusals import REFUSED, refusals
 
     refused = refusals(found)
     measured = []
@@ -146,7 +146,7 @@ def plan(
         for line in estimate_lines(spending, str(grid)) if spending else []:
             out.print(line, soft_wrap=True)
         for line in refused:
-            out.print(styled("[red]a launch would be refused[/]: {}", line), soft_wrap=True)
+            out.print(styled(REFUSED, line), soft_wrap=True)
 
 
 @app.command()

@@ -21,7 +21,7 @@ from grid.execution.measured_order import MeasuredOrder
 from grid.execution.notify import check_command, notifying
 from grid.execution.price_check import check_prices
 from grid.execution.progress import Display
-from grid.execution.refusals import check_claims
+from grid.execution.refusals import REFUSED, check_claims, refusals
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.execution.slots import held
 from grid.execution.spending_estimate import expected_seconds, on_its_device
@@ -92,6 +92,8 @@ def launch(
         identify(study, console)
         queue = _prepared(plan, grid, executor, console, no_run)
         if no_run:
+            for reason in refusals(plan):  # workers do not need what is missing, and a launch without --no-run does
+                console.print(styled(REFUSED, reason), soft_wrap=True)
             return 0
         ledger, planned, others = Ledger(store_of(grid)), frozenset[str](), frozenset[str]()
         with notifying(grid.spec.launch.notify, study, lambda line: console.print(styled("[yellow]{}[/]", line))) as codes:
@@ -310,7 +312,7 @@ def summary(study: Study, report: Path, console: Console, ran: str, queue: WorkQ
     for id, error in queue.failed.items():
         if id not in recorded:  # nothing to record: the next launch retries it
             console.print(styled("[yellow]unfinished[/] {}", error))
-    for line in refusals(shown):
+    for line in refused_explanations(shown):
         console.print(styled("[yellow]refused[/] {}", line), soft_wrap=True)
     console.print(f"{ran} · report: {short(report)} · MLflow: {command('facegrid', 'ui', short(study.path))}")
     return exit_code(study, queue, console)
@@ -324,7 +326,7 @@ def exit_code(study: Study, queue: WorkQueue, console: Console) -> int:
     return 1 if failed else STOPPED if queue.closed is not None else 0
 
 
-def refusals(cells: Sequence[CellView]) -> list[str]:
+def refused_explanations(cells: Sequence[CellView]) -> list[str]:
     """``explain:xssab in 2 of 4 cells: ...``: explanations that gave no maps, and why."""
     found: dict[tuple[str, str], int] = {}
     for cell in cells:

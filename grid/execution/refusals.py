@@ -16,6 +16,8 @@ from grid.spec.stage_kind import stage_kind
 from grid.spec.training import Training
 from grid.tracking.uri import tracking_of
 
+REFUSED = "[red]a launch would be refused[/]: {}"  # how a reason is printed
+
 
 def refusals(plan: Plan) -> list[str]:
     """One line for each reason: an executor, a command, an address or claims that are wrong, folders that cannot be written,

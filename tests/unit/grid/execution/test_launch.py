@@ -14,8 +14,9 @@ from small import finish, finish_all, stages
 
 from grid.abort import LaunchAborted
 from grid.execution.executor import Executor, Session
-from grid.execution.launch import _retry, launch, ran_words, refusals, summary, void_changed
+from grid.execution.launch import _retry, launch, ran_words, refused_explanations, summary, void_changed
 from grid.execution.perform import perform
+from grid.execution.refusals import refusals
 from grid.execution.scheduler import queue_of
 from grid.ledger.ledger import Cause, Ledger, State
 from grid.ledger.study import COPY, RECORD, Study, read_record, write_record
@@ -185,11 +186,11 @@ def test_explanations_that_gave_no_maps_are_told_once_with_the_number_of_cells(m
     plan = make_plan(grid)
     write_plan(plan, grid)
     cells = Study(plan.study).cells
-    assert refusals(cells) == []
+    assert refused_explanations(cells) == []
     name = next(name for name in cells[0].names if name.kind == "explain")
     facts = {"refused": {"code": "no_reference", "reason": "nothing is held out"}}
     told = [replace(cell, markers={name: replace(cell.markers[name], facts=facts)}) for cell in cells]
-    assert refusals(told) == [f"{name} in {len(cells)} of {len(cells)} cells: nothing is held out"]
+    assert refused_explanations(told) == [f"{name} in {len(cells)} of {len(cells)} cells: nothing is held out"]
 
 
 def test_every_failure_of_a_cell_is_printed_in_full(make: Make) -> None:
@@ -228,6 +229,17 @@ class OneOnly(Executor):
         work = session.take()
         assert work is not None
         session.end(work, perform(work.jobs, partial(session.report, work)))
+
+
+def test_without_running_anything_a_launch_says_what_a_plan_says_of_one_that_would(make: Make) -> None:
+    grid = make("launch.notify=nope", "launch.store=memory://written", axes={})
+    console = Console(width=300, file=io.StringIO())
+    assert launch(grid, None, [], console, no_run=True) == 0
+    assert (study_of(grid) / RECORD).exists()
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    found = refusals(make_plan(grid))
+    assert [line.partition(" ")[0] for line in found] == ["launch.store", "launch.notify:"]
+    assert all(f"a launch would be refused: {line}\n" in said for line in found)
 
 
 def test_wrong_claims_are_told_before_the_study_is_changed(make: Make, tmp_path: Path) -> None:
