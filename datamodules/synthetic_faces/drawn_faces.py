@@ -71,6 +71,10 @@ class DrawnFaces:
         self._shown = [known[each] for each in manifest.keys]
         self._drawn = lru_cache(maxsize=2)(self._draw)  # image and mask are often requested together
 
+    def __reduce__(self) -> tuple[type[DrawnFaces], tuple[Drawn, Manifest]]:
+        """For processes that get the dataset, such as a loader's: the cache of drawings stays here."""
+        return type(self), (self.config, self.manifest)
+
     def __len__(self) -> int:
         return len(self.manifest.keys)
 

@@ -1,9 +1,11 @@
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from datamodules.datasets.drawn import DrawnDatasetConfig
+from datamodules.datasets.transformed import TransformedDatasetConfig
 from datamodules.synthetic_faces.drawn_faces import DrawnFaces, identity, key
 
 CACHE = Path("never written")
@@ -78,3 +80,16 @@ def test_every_shot_of_every_subject_is_there_with_the_occluder_and_look_alikes_
     assert more.keys[len(plain) :] == tuple(f"person-{n:05d}/shot-{k:03d}-mask" for n in range(3) for k in range(3))
     assert more.identities[len(plain) :] == plain.identities[:9]
     assert len(set(more.digests)) == len(more)
+
+
+def test_a_pickled_dataset_draws_the_same_images(alike, worn):
+    for drawn in (alike, worn):
+        drawn.image(0)  # its cache is not empty
+        part = drawn.config.build(drawn.manifest.subset([4, 2, 0]))
+        for dataset in (drawn, part):
+            other = pickle.loads(pickle.dumps(dataset))
+            assert other.manifest == dataset.manifest
+            assert all(np.array_equal(other.image(row), dataset.image(row)) for row in range(len(part)))
+    jpeg = TransformedDatasetConfig(data=alike.config, transforms=[{"name": "jpeg", "quality": 50}])
+    coded = jpeg.build(jpeg.manifest(CACHE))
+    assert np.array_equal(pickle.loads(pickle.dumps(coded)).image(0), coded.image(0))
