@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -74,14 +74,15 @@ class RayExecutor(Executor):
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
                 if self.launch.address is not None:
                     check_cluster_prices(session.limit.limits, self.launch, session.kinds, slots.nodes)
-            searcher = _searcher(session, slots, self.launch)
+            watcher = watch(session, slots, self.launch.retries, FirstStage(session.say, self.launch.address is not None))
+            searcher = _searcher(session, slots, self.launch, watcher.settle)
             tuner = _tuner(
                 self.launch,
                 slots,
                 scratch,
                 searcher,
                 None if self.launch.address is None else _scheduler(session, slots, self.launch, searcher),
-                watch(session, slots, self.launch.retries, FirstStage(session.say, self.launch.address is not None)),
+                watcher,
             )
             # at the end Tune lists the trials that were lost, also those that were retried
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
@@ -222,7 +223,8 @@ def _measured(config: dict[str, Any]) -> dict[str, str]:
     return {"peak": json.dumps(found if isinstance(found, str) else found.record())}
 
 
-def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
+def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[], None] = lambda: None) -> Any:
+    """The searcher of Tune, which calls ``settle`` also while nothing runs, when Tune's loop calls nothing else."""
     from ray.tune.search import Searcher
 
     measurements = Measurements(Peaks(session.study if launch.measures else None), slots, session.ledger, session.say)
@@ -308,6 +310,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
         def suggest(self, trial_id: str) -> Any:
             if session.finished:
                 return Searcher.FINISHED
+            settle()
             if launch.measures:
                 session.check()
                 if (probe := measurements.begin(session.affordable(session.queue.ready(), reserved))) is not None:

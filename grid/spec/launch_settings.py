@@ -115,7 +115,7 @@ class Launch(Config):
     devices: Annotated[int | Literal["auto"] | AtLeast | None, BeforeValidator(_devices)] = None
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: measured on GPUs, else 0
-    retries: int = Field(3, ge=0, le=3)  # after the loss of a process; that of a node does not count
+    retries: int = Field(3, ge=0, le=3)  # after the loss of a process; that of a node, or by SIGTERM, does not count
     crop_cache_gib: float = Field(8.0, ge=0)
     checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch
     claims: Path | None = None  # file of claims that the report judges; docs/claims.md
