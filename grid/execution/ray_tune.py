@@ -208,18 +208,20 @@ def _trial(config: dict[str, Any]) -> None:
 
 
 def _measured(config: dict[str, Any]) -> dict[str, str]:
-    """The peak of a training or why there is none, as JSON; its process reports when it has begun."""
+    """The peak of a training or why there is none, as JSON; reports that it begins, and then on which device."""
     from ray import tune
 
     from grid.execution.memory_process import peak_of
 
     started = time.monotonic()
 
-    def began(device: str) -> None:
+    def began(device: str | None) -> None:
         tune.report({"measuring": json.dumps({"device": device, "seconds": time.monotonic() - started})})
 
     ((job,),) = unpacked_units(config["measure"])
-    found = peak_of(job, json.loads(config["slot"]).get(CPU), began)
+    slot = json.loads(config["slot"])
+    began(None if slot.get(GPU) else "cpu")  # its process may be lost before it knows the device
+    found = peak_of(job, slot.get(CPU), began)
     return {"peak": json.dumps(found if isinstance(found, str) else found.record())}
 
 
@@ -308,9 +310,9 @@ def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[
                 session.say(f"{work.title}: waits for {devices} devices: the nodes have room for {there}")
 
         def suggest(self, trial_id: str) -> Any:
+            settle()
             if session.finished:
                 return Searcher.FINISHED
-            settle()
             if launch.measures:
                 session.check()
                 if (probe := measurements.begin(session.affordable(session.queue.ready(), reserved))) is not None:
