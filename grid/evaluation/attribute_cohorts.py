@@ -10,7 +10,7 @@ import numpy as np
 from datamodules.evaluation_sets.cohorts import combined
 from datamodules.protocols.attributes import AttributesProtocolConfig
 from grid.evaluation.evaluator import Predicted, csv_text
-from grid.spec.measure import Measure
+from grid.spec.measure import NOT_NEGATIVE, SHARE, Measure
 from modules.metrics.attribute_cohorts import Attribute, compare_cohorts, of_classes, of_numbers
 from modules.metrics.unit_bootstrap import Draws
 
@@ -76,6 +76,7 @@ def gap_measures(name: str, found: Sequence[Mapping[str, Any]]) -> Iterator[Meas
                 percent=metric != "mae",
                 lower_is_better=True,
                 headline=False,
+                range=NOT_NEGATIVE if metric == "mae" else SHARE,
             )
 
 

@@ -15,7 +15,7 @@ from datamodules.protocols.attributes import AttributesProtocolConfig
 from grid.evaluation.attribute_cohorts import add_cohorts, cohorts_csv, gap_measures
 from grid.evaluation.evaluator import Embedded, EvaluationResult, Predicted, csv_text
 from grid.evaluation.task import EvaluationTask
-from grid.spec.measure import Measure
+from grid.spec.measure import NOT_NEGATIVE, Measure
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
@@ -50,7 +50,7 @@ class Task(EvaluationTask):
                 yield Measure(f"targets:{name}:{key}", f"{name}: {title}", headline=key in HEADLINES)
         if "mae" in there:
             unit = f" [{there['unit']}]" if there.get("unit") else ""
-            yield Measure(f"targets:{name}:mae", f"{name}: MAE{unit}", percent=False, lower_is_better=True)
+            yield Measure(f"targets:{name}:mae", f"{name}: MAE{unit}", percent=False, lower_is_better=True, range=NOT_NEGATIVE)
         if "cumulative_score" in there:
             within = there["cumulative_score"]["tolerance"]
             yield Measure(f"targets:{name}:cumulative_score", f"{name}: CS@{within:g}", headline=False)

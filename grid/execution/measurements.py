@@ -16,7 +16,7 @@ from grid.execution.scheduler import Work
 from grid.execution.slots import Slots, room, slot_words
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.ledger import Ledger
-from grid.ledger.measurement_times import begin_measurement, end_measurement
+from grid.ledger.measurement_times import begin_measurement, change_measurement
 
 LOOKED_AT = 64  # ready units of work at once; more wait while so many are measured
 
@@ -75,19 +75,26 @@ class Measurements:
             return Probe(*found, slot)
         return None
 
-    def began(self, key: str, device: str, seconds: float) -> None:
-        """Records that a training has been measured on a device for so many seconds; this counts as spent until ``end``."""
-        if self.peaks.study is not None and key not in self._times:
-            slot, id = self._slot(self._running[key]), uuid.uuid4().hex
+    def began(self, key: str, device: str | None, seconds: float) -> None:
+        """Records that a training has been measured on a device for so many seconds; this counts as spent until ``end``.
+
+        Called again once the device is known (as in claims), which is None before.
+        """
+        if self.peaks.study is None:
+            return
+        if key not in self._times:
+            slot = self._slot(self._running[key])
             reserved = {name: slot[name] for name in (CPU, GPU) if name in slot}
-            begin_measurement(self.peaks.study, id, time.time() - seconds, reserved, device)
-            self._times[key] = id
+            self._times[key] = uuid.uuid4().hex
+            begin_measurement(self.peaks.study, self._times[key], time.time() - seconds, reserved, device)
+        elif device is not None:
+            change_measurement(self.peaks.study, self._times[key], device=device)
 
     def end(self, key: str, found: Peak | str) -> None:
         """Records a peak, or says why there is none, such as that its process was lost."""
         work = self._running.pop(key)
         if self.peaks.study is not None and key in self._times:
-            end_measurement(self.peaks.study, self._times.pop(key), time.time())
+            change_measurement(self.peaks.study, self._times.pop(key), ended=time.time())
         if isinstance(found, Peak) and not found.suits(self._slot(work), ()):
             found = "its process saw no GPU" if self._slot(work).get("GPU") else "it ran on a GPU"
         if isinstance(found, Peak):

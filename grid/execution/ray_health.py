@@ -95,8 +95,8 @@ def _raylet_of_this_node() -> dict[str, Any]:
     import psutil
     import ray
 
-    node = getattr(ray._private.worker, "_global_node", None)
-    path = getattr(node, "raylet_socket_name", None)
+    node = ray.get_runtime_context().get_node_id()
+    path = next((one["RayletSocketName"] for one in ray.nodes() if one["NodeID"] == node), None)
     if path:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
-import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from grid.stages.ranks import RankLost
 
-NOTICED = 15.0  # seconds within which Ray notices that a node is gone
-POLL = 0.5  # seconds
 LONGEST = 300  # characters of a reason
 TRACE = "Traceback (most recent call last)"
 LOW_MEMORY = ("NODE_OUT_OF_MEMORY", "killed due to the node running low on memory")  # of Ray's memory monitor
-ASKED = ("The process receives a SIGTERM",)  # as do all processes of a machine that is taken away
+ASKED = ("The process receives a SIGTERM",)
 LOST_NODE = ("node has died", "node it was running on is dead or unavailable")
 
 
@@ -55,31 +53,33 @@ def killed_for_memory(error: BaseException | None) -> bool:
     return isinstance(error, ray.exceptions.OutOfMemoryError) or _says(error, LOW_MEMORY)
 
 
-def node_was_lost(error: BaseException | None, node: str | None, patience: float = NOTICED) -> bool:
-    """Whether the process was lost with its node, or by preemption; may wait for Ray to notice.
+def was_asked_to_end(error: BaseException | None) -> bool:
+    """Whether the process received SIGTERM, as all do on a machine that is taken away."""
+    return _of_process(error) and _says(error, ASKED)
+
+
+def node_was_lost(error: BaseException | None) -> bool:
+    """Whether Ray says that the process was lost with its node, or by preemption."""
+    return _of_process(error) and (getattr(error, "preempted", False) or _says(error, LOST_NODE))
+
+
+def suspects(error: BaseException | None, last: Mapping[str, Any]) -> list[str]:
+    """Nodes, by Ray's ids, one of which may have been lost although Ray does not say so yet; none if only the process was.
 
     Args:
-        node: Ray's id of the node that the process ran on; None: not known
+        last: the last report of the unit of work: its ``node`` and, of several ranks, their ``nodes``
     """
     import ray
 
-    if not isinstance(error, ray.exceptions.RayError) or isinstance(error, ray.exceptions.RayTaskError):
-        return False
-    if getattr(error, "preempted", False) or _says(error, LOST_NODE):
-        return True
-    if node is None or not (isinstance(error, ray.exceptions.ActorUnavailableError) or _says(error, ASKED)):
-        return False  # the process ended, and its node could say so, and was not about to end, too
-    return one_is_gone([node], patience)
+    if nodes := json.loads(last.get("nodes", "[]")):
+        return list(nodes)
+    unknown = isinstance(error, ray.exceptions.ActorUnavailableError)  # else its node could say that the process has ended
+    return [last["node"]] if unknown and last.get("node") else []
 
 
-def one_is_gone(nodes: Collection[str], patience: float = 0.0) -> bool:
-    """Whether one of these nodes, by Ray's ids, is no longer there; may wait for Ray to notice. False if there are none."""
-    limit = time.monotonic() + patience
-    while nodes and not set(nodes) - {one["NodeID"] for one in _nodes() if one["Alive"]}:
-        if time.monotonic() >= limit:
-            return False
-        time.sleep(POLL)
-    return bool(nodes)
+def one_is_gone(nodes: Collection[str]) -> bool:
+    """Whether Ray knows that one of these nodes, by its ids, is no longer there."""
+    return bool(nodes) and bool(set(nodes) - {one["NodeID"] for one in _nodes() if one["Alive"]})
 
 
 def reason_of(error: BaseException | None) -> str:
@@ -106,6 +106,13 @@ def ray_error_in(error: BaseException) -> BaseException | None:
     while cause is not None and not isinstance(cause, ray.exceptions.RayError):
         cause = cause.__cause__ or cause.__context__
     return cause
+
+
+def _of_process(error: BaseException | None) -> bool:
+    """Whether it is of a process, and not raised in it."""
+    import ray
+
+    return isinstance(error, ray.exceptions.RayError) and not isinstance(error, ray.exceptions.RayTaskError)
 
 
 def _says(error: BaseException | None, words: tuple[str, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -73,14 +73,15 @@ class RayExecutor(Executor):
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
                 if self.launch.address is not None:
                     check_cluster_prices(session.limit.limits, self.launch, session.kinds, slots.nodes)
-            searcher = _searcher(session, slots, self.launch)
+            watcher = watch(session, slots, self.launch.retries, FirstStage(session.say, self.launch.address is not None))
+            searcher = _searcher(session, slots, self.launch, watcher.settle)
             tuner = _tuner(
                 self.launch,
                 slots,
                 scratch,
                 searcher,
                 None if self.launch.address is None else _scheduler(session, slots, self.launch, searcher),
-                watch(session, slots, self.launch.retries, FirstStage(session.say, self.launch.address is not None)),
+                watcher,
             )
             # at the end Tune lists the trials that were lost, also those that were retried
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
@@ -212,22 +213,25 @@ def _trial(config: dict[str, Any]) -> None:
 
 
 def _measured(config: dict[str, Any]) -> dict[str, str]:
-    """The peak of a training or why there is none, as JSON; its process reports when it has begun."""
+    """The peak of a training or why there is none, as JSON; reports that it begins, and then on which device."""
     from ray import tune
 
     from grid.execution.memory_process import peak_of
 
     started = time.monotonic()
 
-    def began(device: str) -> None:
+    def began(device: str | None) -> None:
         tune.report({"measuring": json.dumps({"device": device, "seconds": time.monotonic() - started})})
 
     ((job,),) = unpacked_units(config["measure"])
-    found = peak_of(job, json.loads(config["slot"]).get(CPU), began)
+    slot = json.loads(config["slot"])
+    began(None if slot.get(GPU) else "cpu")  # its process may be lost before it knows the device
+    found = peak_of(job, slot.get(CPU), began)
     return {"peak": json.dumps(found if isinstance(found, str) else found.record())}
 
 
-def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
+def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[], None] = lambda: None) -> Any:
+    """The searcher of Tune, which calls ``settle`` also while nothing runs, when Tune's loop calls nothing else."""
     from ray.tune.search import Searcher
 
     measurements = Measurements(Peaks(session.study if launch.measures else None), slots, session.ledger, session.say)
@@ -311,6 +315,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch) -> Any:
                 session.say(f"{work.title}: waits for {devices} devices: the nodes have room for {there}")
 
         def suggest(self, trial_id: str) -> Any:
+            settle()
             if session.finished:
                 return Searcher.FINISHED
             if launch.measures:

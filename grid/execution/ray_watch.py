@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from typing import Any
 
 from grid.execution.executor import LOST, Session
 from grid.execution.job import Outcome
 from grid.execution.out_of_memory import advice
 from grid.execution.perform import devices_of
-from grid.execution.ray_losses import NOTICED, error_of, killed_for_memory, node_was_lost, one_is_gone, reason_of
+from grid.execution.ray_losses import (
+    error_of,
+    killed_for_memory,
+    node_was_lost,
+    one_is_gone,
+    reason_of,
+    suspects,
+    was_asked_to_end,
+)
 from grid.execution.ray_waiting import FirstStage
 from grid.execution.scheduler import Work
 from grid.execution.slots import Memory, Slots, slot_words
 from grid.terminal import counted
+
+NOTICED = 15.0  # seconds within which Ray notices that a node is gone
+ASKED_MOST = 5  # losses of a unit of work by SIGTERM that do not count: a program may send it to itself each time
 
 
 def watch(session: Session, slots: Slots, retries: int, first: FirstStage) -> Any:
@@ -29,7 +42,9 @@ def watch(session: Session, slots: Slots, retries: int, first: FirstStage) -> An
         """Shows progress, and decides what becomes of work whose process was lost."""
 
         def __init__(self) -> None:
-            self.losses: dict[str, list[list[str]]] = {}  # of each unit of work, not of memory: the nodes of its ranks
+            self.losses: dict[str, list[list[str]]] = {}  # of each unit of work, those that may count: their ``suspects``
+            self.asked: Counter[str] = Counter()  # losses of each unit of work by SIGTERM
+            self.undecided: list[tuple[Work, bool, str, float]] = []  # arguments of ``decide``
 
         def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
             first.started()
@@ -57,26 +72,34 @@ def watch(session: Session, slots: Slots, retries: int, first: FirstStage) -> An
             work = works[0]
             began = "stage" in trial.last_result
             if killed_for_memory(error):
-                if not enlarged(session, slots, work, "host"):
+                if enlarged(session, slots, work, "host"):
+                    session.again(work)
+                else:
                     self.give_up(work, began, advice("host", slot_words(slots.of(work.id))))
-                    return
-            else:
-                if not node_was_lost(error, trial.last_result.get("node")):
-                    nodes = json.loads(trial.last_result.get("nodes", "[]"))
-                    self.losses.setdefault(work.id, []).append(nodes)
-                reason = reason_of(error)
-                said = f" ({reason})" if reason else ""
-                if self.too_many(self.losses.get(work.id, [])):
-                    self.give_up(work, began, f"{LOST}{said}")
-                    return
-                session.say(f"{work.title}: its process or node was lost{said}; it goes on in another one")
-            session.again(work)
+                return
+            if was_asked_to_end(error):
+                self.asked[work.id] += 1
+            if not node_was_lost(error) and not (was_asked_to_end(error) and self.asked[work.id] <= ASKED_MOST):
+                self.losses.setdefault(work.id, []).append(suspects(error, trial.last_result))
+            self.decide(work, began, reason_of(error), time.monotonic() + NOTICED)
 
-        def too_many(self, losses: list[list[str]]) -> bool:
-            """Whether that many losses count. Those of a rank whose node is gone do not, which Ray may not have noticed yet."""
+        def decide(self, work: Work, began: bool, reason: str, until: float) -> None:
+            """Puts work whose process was lost back, or gives it up; a lost node must have been noticed ``until`` then."""
+            losses = self.losses.get(work.id, [])
+            said = f" ({reason})" if reason else ""
             if sum(not one_is_gone(nodes) for nodes in losses) <= retries:
-                return False
-            return not one_is_gone(losses[-1], NOTICED)
+                session.say(f"{work.title}: its process or node was lost{said}; it goes on in another one")
+                session.again(work)
+            elif losses[-1] and time.monotonic() < until:
+                self.undecided.append((work, began, reason, until))  # Tune's loop is not to wait
+            else:
+                self.give_up(work, began, f"{LOST}{said}")
+
+        def settle(self) -> None:
+            """Decides about work whose node may have been lost; called several times a second."""
+            undecided, self.undecided = self.undecided, []
+            for one in undecided:
+                self.decide(*one)
 
         def give_up(self, work: Work, began: bool, error: str) -> None:
             """Of work that never began, nothing is recorded: it is no fault of a stage, and the next launch tries again."""
@@ -88,6 +111,7 @@ def watch(session: Session, slots: Slots, retries: int, first: FirstStage) -> An
         def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
             """Removes ended trials from Tune's own list, and empties them: Tune keeps what it knows of each until its end."""
             first.look()
+            self.settle()
             ended = [trial for trial in trials if trial.is_finished()]
             if ended:
                 trials[:] = [trial for trial in trials if not trial.is_finished()]

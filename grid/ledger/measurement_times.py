@@ -23,24 +23,24 @@ def measurement_times(study: Path) -> list[AttemptTime]:
     return [time for _, time in _read(study)]
 
 
-def begin_measurement(study: Path, id: str, began: float, reserved: Mapping[str, float], device: str) -> None:
+def begin_measurement(study: Path, id: str, began: float, reserved: Mapping[str, float], device: str | None) -> None:
     """Records that a measurement runs; the caller holds the study's lock.
 
     Args:
         study: its folder
-        id: of the measurement, for ``end_measurement``
+        id: of the measurement, for ``change_measurement``
         began: unix seconds, by the clock of this process
         reserved: CPUs and GPUs
-        device: as in claims: "cpu", or the number and name of a GPU
+        device: as in claims: "cpu", or the number and name of a GPU; None: not known yet
     """
     launch = (live_holder(LocalStore(study)) or {}).get("token", "")
     record = {"id": id, "launch": launch, "began": began, "ended": None, "reserved": dict(reserved), "device": device}
     _write(study, [*(one for one, _ in _read(study)), record])
 
 
-def end_measurement(study: Path, id: str, ended: float) -> None:
-    """Records when a measurement ended (unix seconds), or when its process was found to be lost."""
-    _write(study, [{**one, "ended": ended} if one.get("id") == id else one for one, _ in _read(study)])
+def change_measurement(study: Path, id: str, **known: float | str) -> None:
+    """Records the ``device``, or when it ``ended`` (unix seconds) or its process was found to be lost."""
+    _write(study, [{**one, **known} if one.get("id") == id else one for one, _ in _read(study)])
 
 
 def _read(study: Path) -> list[tuple[dict[str, Any], AttemptTime]]:

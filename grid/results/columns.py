@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grid.results.result import Result
+from grid.spec.measure import SHARE, UNBOUNDED, Range
 
 CROSS_VALIDATED, BEST_THRESHOLD = "ten_fold", "best_threshold"  # the two accuracies, as metrics.json names them
 VERIFICATION = "verification"  # the task of protocols with pairs of images
@@ -23,12 +24,12 @@ class Column:
     lower_is_better: bool = False
     headline: bool = True  # also shown on a terminal
     task: str = VERIFICATION
-    signed: bool = False  # a difference of two fractions
+    range: Range | None = None  # see ``Measure``
 
     @property
-    def share(self) -> bool:
-        """Whether its numbers lie between 0 and 1, so that intervals of their means end there."""
-        return (self.percent and not self.signed) or self.key == "auc"
+    def ends(self) -> Range:
+        """The smallest and the largest value that its numbers can have, as far as known."""
+        return self.range or (SHARE if self.percent else UNBOUNDED)
 
     @property
     def unit(self) -> str:

@@ -12,6 +12,7 @@ from grid.results.columns import Column
 from grid.results.result import Result
 from grid.results.rows import Factor, Row, Table
 from grid.spec.levels import REPLICATE, cell_title, other_levels
+from grid.spec.measure import UNBOUNDED, Range, clipped
 from grid.spec.stage_name import EVALUATE, StageName
 
 SCORES = "scores.parquet"
@@ -103,7 +104,7 @@ def mean_entry(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, float] 
     return {key: fmean(entry[key] for entry in known) for key in ("value", *ends)}
 
 
-def mean_result(found: Sequence[Result], share: bool = False) -> Result:
+def mean_result(found: Sequence[Result], possible: Range = UNBOUNDED) -> Result:
     """The mean of one number over replicates.
 
     ``low`` and ``high`` are over test items: the means of the replicates' ends. All replicates see the same items, and the
@@ -112,7 +113,7 @@ def mean_result(found: Sequence[Result], share: bool = False) -> Result:
 
     Args:
         found: with values; one or more.
-        share: the number lies between 0 and 1, and so do its intervals.
+        possible: the smallest and the largest value of such a number.
     """
     from modules.metrics.paired_tests import student
 
@@ -124,7 +125,7 @@ def mean_result(found: Sequence[Result], share: bool = False) -> Result:
     if count > 1:
         variance = sum((value - mean) ** 2 for value in values) / (count - 1) / count
         found_by_t = student(mean, variance, count - 1, count)
-        seeds = (max(found_by_t.low, 0.0), min(found_by_t.high, 1.0)) if share else (found_by_t.low, found_by_t.high)
+        seeds = clipped(found_by_t.low, found_by_t.high, possible, values)
     return replace(
         found[0],
         cell=None,
@@ -149,7 +150,7 @@ def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
         there = [row for row in different.get(column.protocol, ()) if column.protocol in row.metrics]
         values = [value for row in there if (value := row.value(column)) is not None]
         known = [value for value in values if value.value is not None]
-        results += [mean_result(known, column.share)] if known else values[:1]  # without a number, the reason
+        results += [mean_result(known, column.ends)] if known else values[:1]  # without a number, the reason
     done = sum(row.state == "done" for row in group)
     state = next((one for one in WORST if any(row.state == one for row in group)), group[0].state)
     count = f"{len(group)}" if done == len(group) else f"{done} of {len(group)}"

@@ -14,9 +14,17 @@ from grid.results.explanation_scores import Scored, explained_images
 from grid.results.rows import Row
 from grid.spec.stage_name import EXPLAIN, StageName
 from modules.metrics.decision_outcomes import OUTCOMES
+from modules.metrics.image_game import RANGES
 from modules.metrics.resampling import mean_interval
 
 RESAMPLES = 1000
+Ends = Sequence[float]  # the smallest and the largest possible value
+SHIPPED: Mapping[str, Mapping[str, Ends]] = {  # those of other metrics are in their results
+    "pointing": dict.fromkeys(("pointing", "energy"), (0.0, 1.0)),
+    "hiding_game": dict.fromkeys(("auc", "refit", "probability"), (0.0, 1.0)),
+    "insertion": RANGES,
+    "deletion": RANGES,
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ def split(one: Scored, decided: Decisions) -> list[OutcomeScore]:
     """The headline numbers of a score of pairs by outcome; the value of a pair is the mean over its scored images."""
     assert one.result is not None
     each, found = one.result["each"], []
+    ranges = SHIPPED.get(one.result.get("score", "")) or one.result.get("ranges", {})
     rows = np.asarray(each["rows"], np.int64)
     places, back = np.unique(rows if each["of"] == "pairs" else rows // 2, return_inverse=True)
     outcome = np.array(decided.outcomes)[places]
@@ -70,14 +79,13 @@ def split(one: Scored, decided: Decisions) -> list[OutcomeScore]:
         for key in one.result.get("headlines", ()):
             if key in numbers:
                 values = np.bincount(back, np.asarray(numbers[key], np.float64)) / np.bincount(back)
-                means = {kind: _mean(values[outcome == kind]) for kind in OUTCOMES if (outcome == kind).any()}
+                means = {kind: _mean(values[outcome == kind], ranges.get(key)) for kind in OUTCOMES if (outcome == kind).any()}
                 lower = key in one.result.get("lower_is_better", ())
                 found.append(OutcomeScore(one.row, one.of, one.method, name, one.score, key, decided, means, lower))
     return found
 
 
-def _mean(values: np.ndarray) -> dict[str, Any]:
+def _mean(values: np.ndarray, ends: Ends | None) -> dict[str, Any]:
     """The interval is over pairs, as in the table of all pairs."""
-    share = bool(((values >= 0) & (values <= 1)).all())
-    most = 1.0 if np.abs(values).max() <= 1 else None  # the range of a number beyond is not known here
+    share, most = (False, None) if ends is None else (tuple(ends) == (0, 1), max(map(abs, ends)))
     return {**mean_interval(values, np.zeros(len(values)), RESAMPLES, 0, share=share, most=most), "pairs": len(values)}

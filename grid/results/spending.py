@@ -68,7 +68,9 @@ class SpendingReader:
         used = [*attempts, *measurement_times(self.study.path)]
         gpu = sum(one.hours(GPU, now) for one in used)
         unpriced = {
-            TYPE.sub(r"\1", str(one.device)) for one in used if one.reserved.get(GPU) and prices.of_gpu(one.device) is None
+            TYPE.sub(r"\1", one.device or "an unknown GPU")
+            for one in used
+            if one.reserved.get(GPU) and prices.of_gpu(one.device) is None
         }
         return Spending(
             cpu_hours=sum(one.hours(CPU, now) for one in used),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -63,13 +64,38 @@ def _devices(value: Any) -> Any:
 
 
 def _place(value: Any) -> Any:
-    """A path, unless it is a URL. Raises ValueError for a URL that lacks a slash, which would be a folder of that name."""
+    """A path, or the URL of a store that is no folder. Raises ValueError for a URL that would not mean what it says."""
     if isinstance(value, str) and re.match(r"(s3|gs|az|file|memory):(?!//)", value):
         scheme, _, rest = value.partition(":")
         raise ValueError(
             f"{value!r} lacks a slash; write {scheme}://{rest.lstrip('/')}, or ./{value} for a folder of that name"
         )
-    return Path(value) if isinstance(value, str) and "://" not in value else value
+    scheme, slashes, rest = value.partition("://") if isinstance(value, str) else ("", "", "")
+    if scheme in ("s3", "gs", "az", "file") and (mark := re.search(r"[?#]", rest)):
+        raise ValueError(f"the URL has a {mark[0]!r}, and what follows would be ignored; leave it out")
+    if scheme in ("s3", "gs", "az"):
+        return _bucket(scheme, rest)
+    if scheme == "file":
+        if not rest.startswith("/") or not rest.strip("/"):
+            raise ValueError(f"{value!r} names no folder; write file:/// and its absolute path, or the path alone")
+        return Path(unquote(rest))
+    return Path(value) if isinstance(value, str) and not slashes else value
+
+
+def _bucket(scheme: str, rest: str) -> str:
+    """The URL of a bucket without slashes at its end. Raises ValueError where obstore would read another place.
+
+    The URL is not in the message, because it may have a password.
+    """
+    bucket, _, prefix = rest.rstrip("/").partition("/")
+    if not re.fullmatch(r"[\w.-]*\w[\w.-]*", bucket):
+        raise ValueError(
+            f"after {scheme}:// comes the name of a bucket alone; write {scheme}://bucket/prefix, without a user, password or "
+            "port: credentials and AWS_ENDPOINT_URL come from the environment"
+        )
+    if prefix and any(part in ("", ".", "..") for part in unquote(prefix).split("/")):
+        raise ValueError(f"the prefix {prefix!r} has an empty part, '.' or '..'; write it as it is to be in the bucket")
+    return f"{scheme}://{bucket}/{prefix}".rstrip("/")
 
 
 StorePlace = Annotated[Path | str | None, BeforeValidator(_place)]
@@ -89,7 +115,7 @@ class Launch(Config):
     devices: Annotated[int | Literal["auto"] | AtLeast | None, BeforeValidator(_devices)] = None
     concurrency: int | None = Field(None, ge=1)  # nodes at once; default: as many as resources allow
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"  # loader processes per cell; auto: measured on GPUs, else 0
-    retries: int = Field(3, ge=0, le=3)  # after the loss of a process; that of a node does not count
+    retries: int = Field(3, ge=0, le=3)  # after the loss of a process; that of a node, or by SIGTERM, does not count
     crop_cache_gib: float = Field(8.0, ge=0)
     checkpoint_minutes: float = Field(10.0, gt=0)  # in addition to one checkpoint per epoch
     claims: Path | None = None  # file of claims that the report judges; docs/claims.md

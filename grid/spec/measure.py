@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,12 @@ RATES = {
     "bcubed": "bcubed_f ", "targets": "",
 }  # fmt: skip
 
+
+Range = tuple[float, float]  # the smallest and the largest possible value
+SHARE: Range = (0.0, 1.0)
+DIFFERENCE: Range = (-1.0, 1.0)  # of two shares; also SSIM
+NOT_NEGATIVE: Range = (0.0, math.inf)
+UNBOUNDED: Range = (-math.inf, math.inf)
 
 CROSS_VALIDATED_TITLE = "Accuracy, cross-validated"  # the title of ``ten_fold`` everywhere, whatever the number of folds
 
@@ -29,7 +36,7 @@ class Measure:
         percent: it is a fraction from 0 to 1, printed in percent.
         digits: decimals that are printed.
         headline: it is also shown on a terminal.
-        signed: it is a difference of two fractions, from -1 to 1.
+        range: where intervals of its means over replicates end; None: 0 to 1 if it is printed in percent, else not known.
     """
 
     key: str
@@ -38,7 +45,7 @@ class Measure:
     digits: int = 2
     lower_is_better: bool = False
     headline: bool = True
-    signed: bool = False
+    range: Range | None = None
 
 
 @dataclass(frozen=True)
@@ -101,13 +108,19 @@ def keys_in(found: Sequence[Mapping[str, Any]], part: str, falling: bool = False
 def area_under_curve(found: Sequence[Mapping[str, Any]]) -> Measure:
     """``auc``, with one more decimal if the intervals are narrow enough."""
     widths = [one["auc"]["high"] - one["auc"]["low"] for one in found if one["auc"].get("high") is not None]
-    return Measure("auc", "AUC", percent=False, digits=4 if min(widths, default=1.0) < 0.002 else 3)
+    digits = 4 if min(widths, default=1.0) < 0.002 else 3
+    return Measure("auc", "AUC", percent=False, digits=digits, range=SHARE)
 
 
 def rates(found: Sequence[Mapping[str, Any]], part: str, title: str, headlines: Sequence[float] = ()) -> list[Measure]:
     """One column per FAR of a part, in descending order; ``headlines``: the FARs that are also shown on a terminal."""
     fars = keys_in(found, part, falling=True)
     return [Measure(f"{part}:{far}", f"{title} @ {in_percent(far)}", headline=float(far) in headlines) for far in fars]
+
+
+def clipped(low: float, high: float, ends: Range, values: Sequence[float]) -> Range:
+    """The interval of the mean of values within their ``ends``, or within the values where these are beyond."""
+    return max(low, min(ends[0], *values)), min(high, max(ends[1], *values))
 
 
 def in_percent(share: str) -> str:

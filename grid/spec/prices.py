@@ -24,7 +24,9 @@ class Prices(Config):
         return bool(self.cpu_hour or self.gpu_hour)
 
     def of_gpu(self, device: str | None) -> float | None:
-        """The price of a GPU-hour on a device; None if the table has none for it."""
-        name = (device or "").lower()
+        """The price of a GPU-hour on a device, the highest one of an unknown device; None if the table has none for it."""
+        if device is None:
+            return max(self.gpu_hour.values(), default=None)
+        name = device.lower()
         fits = [part for part in self.gpu_hour if part != "any" and part.lower() in name]
         return self.gpu_hour[max(fits, key=len)] if fits else self.gpu_hour.get("any")

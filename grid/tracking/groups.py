@@ -21,6 +21,7 @@ from grid.ledger.study import CellView, Study
 from grid.results.columns import Column
 from grid.results.result import Result
 from grid.spec.levels import REPLICATE, other_levels
+from grid.spec.measure import UNBOUNDED, Range, clipped
 from grid.tracking.artifacts import files_of, scratch
 from grid.tracking.files import table_file
 from grid.tracking.links import links
@@ -63,11 +64,11 @@ class Mean:
     first: bool
 
 
-def summary(values: Sequence[float], share: bool = False) -> Summary:
+def summary(values: Sequence[float], ends: Range = UNBOUNDED) -> Summary:
     """The mean of ``values``, one per seed, and its 95 % interval by Student's t.
 
     Args:
-        share: they are fractions, so the interval is clipped to [0, 1].
+        ends: the smallest and the largest value that they can have; the interval is clipped to them.
     """
     from scipy.special import stdtrit
 
@@ -76,8 +77,7 @@ def summary(values: Sequence[float], share: bool = False) -> Summary:
     if n < 2 or float(np.ptp(found)) == 0:
         return Summary(mean, None, None, n)
     half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * found.std(ddof=1) / n**0.5)
-    low, high = mean - half, mean + half
-    return Summary(mean, max(low, 0.0), min(high, 1.0), n) if share else Summary(mean, low, high, n)
+    return Summary(mean, *clipped(mean - half, mean + half, ends, values), n)
 
 
 def names_over_seeds(key: str) -> dict[str, str]:
@@ -178,7 +178,7 @@ def _means(cells: Sequence[Known], columns: Columns) -> list[Mean]:
     found, first = [], {column.protocol: key for key, column in reversed(columns) if column.headline}
     for key, column in columns:
         if values := [cell.metrics[key] for cell in cells if key in cell.metrics]:
-            found.append(Mean(key, column, summary(values, column.share), first.get(column.protocol) == key))
+            found.append(Mean(key, column, summary(values, column.ends), first.get(column.protocol) == key))
     return found
 
 

@@ -93,6 +93,7 @@ class Scorer(Protocol):
           of a baseline -> the same three for the paired difference to that baseline
         * ``baselines``: name of a baseline -> name of a number -> ``value``, ``low``, ``high``
         * ``headlines``: names of the numbers shown in tables; ``lower_is_better``: names of those where lower is better
+        * ``ranges``: name of a number -> its smallest and largest possible value, where it has both
         * ``flags``: name of the map -> list of warnings
         * ``each``: ``of``, "images" or "pairs"; ``rows``, the indices of those that were scored; and ``maps``: name of the map
           -> name of a number -> its value for each of them. With it the report compares the score with ground truth

@@ -96,11 +96,19 @@ def check_score(found: Any, names: Collection[str]) -> None:
     for key in ("headlines", "lower_is_better"):
         if not isinstance(found.get(key, []), (list, tuple)):
             raise broken(f"{key!r} is", found[key], "a list of names of numbers", METRIC)
+    ranges = found.get("ranges", {})
+    if not isinstance(ranges, Mapping) or not all(map(_is_range, ranges.values())):
+        raise broken("'ranges' is", ranges, "a dict such as {'auc': [0, 1]}: the smallest value, then the largest", METRIC)
     if not isinstance(found.get("flags", {}), Mapping):
         raise broken("'flags' is", found["flags"], "a dict from names of maps to lists of warnings", METRIC)
     _check_each(found.get("each"))
     if not is_json(found, finite=True):
         raise broken("score returned", found, "JSON values only: convert numpy numbers by float(), and NaN to None", METRIC)
+
+
+def _is_range(ends: Any) -> bool:
+    numbers = isinstance(ends, (list, tuple)) and all(isinstance(end, (int, float)) for end in ends)
+    return numbers and len(ends) == 2 and ends[0] < ends[1]
 
 
 def _check_each(each: Any) -> None:

@@ -45,11 +45,16 @@ def test_a_killed_driver_costs_no_finished_stage(undisturbed: Any, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced_and_its_training_goes_on(undisturbed: Any, tmp_path: Path, hold: Path) -> None:
+@pytest.mark.parametrize(("number", "retries"), [(signal.SIGKILL, 1), (signal.SIGTERM, 0)])
+def test_a_killed_worker_is_replaced_and_its_training_goes_on(
+    undisturbed: Any, tmp_path: Path, hold: Path, number: int, retries: int
+) -> None:
+    """One that is asked to end, such as by a cluster manager, costs no try."""
     store = Store(tmp_path / STUDY / "store")
-    with Facegrid(tmp_path, "launch", undisturbed.grid, FACEGRID_TEST_HOLD=str(hold)) as driver:
+    words = ("launch", undisturbed.grid, f"launch.retries={retries}")
+    with Facegrid(tmp_path, *words, FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, claim = driver.until(store.half_trained)
-        os.kill(claim["pid"], signal.SIGKILL)
+        os.kill(claim["pid"], number)
         hold.unlink()
         assert driver.wait() == 0, driver.said
         gone(driver.family)

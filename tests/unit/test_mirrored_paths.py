@@ -105,7 +105,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/spec/config_errors.py": "tests/unit/grid/spec/test_grid_file.py",
     "grid/spec/ensemble.py": "tests/unit/grid/spec/test_refused_grid_files.py",
     "grid/spec/finished.py": "tests/unit/grid/report/test_scores.py",
-    "grid/spec/launch_settings.py": "tests/unit/grid/spec/test_grid_file.py",
     "grid/spec/references.py": "tests/unit/grid/spec/test_grid_file.py",
     "grid/spec/skip.py": "tests/unit/grid/spec/test_refused_grid_files.py",
     "grid/spec/training.py": "tests/unit/configs/test_component.py",

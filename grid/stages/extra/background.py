@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from configs.staging import StageConfig
-from grid.spec.measure import Measure, keys_in
+from grid.spec.measure import DIFFERENCE, NOT_NEGATIVE, Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph, StageKind
 from grid.spec.training import Training
 from grid.stages.context import Context, Result, write_json
@@ -94,13 +94,20 @@ class Kind(StageKind):
         about += [Measure(f"background_alone:{name}", f"{name}: accuracy on background alone", headline=False)
                   for name in keys_in(found, "background_alone")]  # fmt: skip
         about += [
-            Measure("features:chosen", "Background features", percent=False, digits=0),
-            Measure("features:null", "Background features, exchanged", percent=False, digits=2, headline=False),
+            Measure("features:chosen", "Background features", percent=False, digits=0, range=NOT_NEGATIVE),
+            Measure(
+                "features:null",
+                "Background features, exchanged",
+                percent=False,
+                digits=2,
+                headline=False,
+                range=NOT_NEGATIVE,
+            ),
             Measure("features:confirmed", "Of these on the other stratum", headline=False),
         ]
         for key, title in (("masked", "with the mask"), ("randomly_masked", "with random masks")):
             about += [
-                Measure(f"{key}:{name}", f"{name}: change of accuracy {title}", headline=False, percent=True, signed=True)
+                Measure(f"{key}:{name}", f"{name}: change of accuracy {title}", headline=False, percent=True, range=DIFFERENCE)
                 for name in keys_in(found, key)
             ]
         return about

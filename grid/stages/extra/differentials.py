@@ -21,7 +21,7 @@ from configs.staging import StageConfig
 from datamodules.evaluation_sets.cohorts import check_columns, combined, parts
 from grid.figure_png import figure_png
 from grid.spec.finished import Finished
-from grid.spec.measure import Measure, keys_in
+from grid.spec.measure import SHARE, Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph
 from grid.spec.stage_name import EVALUATE
 from grid.stages.context import Context, Result, write_json
@@ -63,7 +63,7 @@ class Kind(PairsKind):
         about: list[Measure] = []
         for rate, word in RATES.items():
             about += [
-                Measure(f"{rate}_p:{name}", f"p of equal {word}, {name}", percent=False, digits=3)
+                Measure(f"{rate}_p:{name}", f"p of equal {word}, {name}", percent=False, digits=3, range=SHARE)
                 for name in keys_in(found, f"{rate}_p")
             ]
             about += [

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from configs.staging import StageConfig
 from grid.processor import processor
-from grid.spec.measure import Measure
+from grid.spec.measure import NOT_NEGATIVE, Measure
 from grid.spec.stage_kind import RESULT, StageKind
 from grid.spec.stage_name import StageName
 from grid.spec.training import Training
@@ -44,7 +44,13 @@ class Kind(StageKind):
         known = dict.fromkeys(part for one in found for part in PARTS if part in one)
         return [
             Measure(
-                part, f"{part.capitalize()} [s] ({'; '.join(on)})", False, 4, lower_is_better=True, headline=part == "total"
+                part,
+                f"{part.capitalize()} [s] ({'; '.join(on)})",
+                False,
+                4,
+                lower_is_better=True,
+                headline=part == "total",
+                range=NOT_NEGATIVE,
             )
             for part in known
         ]

@@ -8,6 +8,7 @@ say which attribute the vectors, and each single dimension of them, carry.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,7 +18,7 @@ from configs.component import Outside
 from configs.lookup import nearest
 from configs.staging import StageConfig
 from grid.spec.finished import Finished
-from grid.spec.measure import Measure, keys_in
+from grid.spec.measure import DIFFERENCE, NOT_NEGATIVE, SHARE, Measure, keys_in
 from grid.spec.stage_kind import RESULT, Graph, Stage, StageKind
 from grid.spec.training import Training
 from grid.stages.context import Context, Result, write_json
@@ -80,19 +81,27 @@ class Kind(StageKind):
 
     def measures(self, found: Sequence[Mapping[str, Any]]) -> list[Measure]:
         about = [
-            Measure("psnr", "PSNR, dB", percent=False, digits=2),
-            Measure("psnr_mean_face", "PSNR of the mean face, dB", percent=False, digits=2, headline=False),
-            Measure("ssim", "SSIM", percent=False, digits=3),
-            Measure("ssim_mean_face", "SSIM of the mean face", percent=False, digits=3, headline=False),
+            Measure("psnr", "PSNR, dB", percent=False, digits=2, range=NOT_NEGATIVE),
+            Measure("psnr_mean_face", "PSNR of the mean face, dB", percent=False, digits=2, headline=False, range=NOT_NEGATIVE),
+            Measure("ssim", "SSIM", percent=False, digits=3, range=DIFFERENCE),
+            Measure("ssim_mean_face", "SSIM of the mean face", percent=False, digits=3, headline=False, range=DIFFERENCE),
         ]
         for name in keys_in(found, "probe"):
             kinds = {one["probe"][name].get("measure") for one in found if name in one.get("probe", {})}
-            measure = "R²" if kinds == {"r2"} else "balanced accuracy"
-            about.append(Measure(f"probe:{name}", f"Probe of {name}, {measure}", percent=False, digits=3))
-            about.append(Measure(f"probe_null:{name}", f"Probe of permuted {name}", percent=False, digits=3, headline=False))
+            measure, ends = ("R²", (-math.inf, 1.0)) if kinds == {"r2"} else ("balanced accuracy", SHARE)
+            about.append(Measure(f"probe:{name}", f"Probe of {name}, {measure}", percent=False, digits=3, range=ends))
+            null = f"Probe of permuted {name}"
+            about.append(Measure(f"probe_null:{name}", null, percent=False, digits=3, headline=False, range=ends))
         for name in keys_in(found, "dimensions"):
             about.append(
-                Measure(f"dimensions:{name}", f"Dimensions that carry {name}", percent=False, digits=0, headline=False)
+                Measure(
+                    f"dimensions:{name}",
+                    f"Dimensions that carry {name}",
+                    percent=False,
+                    digits=0,
+                    headline=False,
+                    range=NOT_NEGATIVE,
+                )
             )
         return about
 

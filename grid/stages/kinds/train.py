@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from grid.spec.finished import Finished
-from grid.spec.measure import Measure, Measured
+from grid.spec.measure import NOT_NEGATIVE, Measure, Measured
 from grid.spec.stage_kind import Graph, Stage, StageKind, StageName, measured_in
 from grid.spec.stage_name import PRETRAIN, SEARCH
 from grid.spec.training import Training
@@ -18,8 +18,8 @@ LOST = ("missing_faces", "skipped_images")  # logged if nonzero
 COUNTED = ("epochs", "parameters", "classes", "images", "skipped_images", "missing_faces", "labeled")  # in the long table
 QUANTITIES = {  # of each of several targets, see modules.training.target_validation
     "accuracy": Measure("", "accuracy"),
-    "mae": Measure("", "mean absolute error", percent=False, lower_is_better=True),
-    "loss": Measure("", "loss", percent=False, digits=3, lower_is_better=True, headline=False),
+    "mae": Measure("", "mean absolute error", percent=False, lower_is_better=True, range=NOT_NEGATIVE),
+    "loss": Measure("", "loss", percent=False, digits=3, lower_is_better=True, headline=False, range=NOT_NEGATIVE),
 }
 
 

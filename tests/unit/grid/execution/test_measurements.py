@@ -89,8 +89,11 @@ def test_alike_work_waits_for_one_measurement_and_other_work_for_its_own(tmp_pat
 def test_the_time_of_a_measurement_is_kept_with_the_cpus_and_gpus_it_reserved(tmp_path: Path) -> None:
     found = measurements(tmp_path, [])
     (probe,) = begun(found, [work(tmp_path, "a")])
+    found.began(probe.key, None, 1800.0)
+    (time,) = measurement_times(tmp_path)
+    assert time.device is None
     for _ in range(2):  # Tune may tell a result twice
-        found.began(probe.key, "gpu 3 (NVIDIA H100)", 1800.0)
+        found.began(probe.key, "gpu 3 (NVIDIA H100)", 1801.0)
     found.end(probe.key, "its process was lost")
     (time,) = measurement_times(tmp_path)
     assert [time.hours(name, 0.0) for name in ("CPU", "GPU")] == [pytest.approx(0.5, abs=0.01)] * 2

@@ -93,7 +93,9 @@ def test_of_several_nodes_on_one_machine_the_raylet_of_the_driver_is_watched(
     other = start("raylet", f"--raylet_socket_name={sockets}2")
     for order in itertools.permutations([further, own, other]):
         monkeypatch.setattr(psutil, "process_iter", lambda order=order: iter([psutil.Process(one.pid) for one in order]))
-        monkeypatch.setattr(ray._private.worker, "_global_node", SimpleNamespace(raylet_socket_name=sockets))
+        there = [{"NodeID": id, "RayletSocketName": name} for id, name in (("a", f"{sockets}.1"), ("b", sockets))]
+        monkeypatch.setattr(ray, "nodes", lambda there=there: there)
+        monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "b"))
         assert {name: process.pid for name, process in _raylet_of_this_node().items()} == {"raylet": own.pid}
 
 

@@ -11,7 +11,17 @@ from ray import cloudpickle
 from ray.tune.error import TuneError
 
 from grid.execution import ray_losses
-from grid.execution.ray_losses import LONGEST, error_of, killed_for_memory, node_was_lost, one_is_gone, ray_error_in, reason_of
+from grid.execution.ray_losses import (
+    LONGEST,
+    error_of,
+    killed_for_memory,
+    node_was_lost,
+    one_is_gone,
+    ray_error_in,
+    reason_of,
+    suspects,
+    was_asked_to_end,
+)
 from grid.stages.ranks import RankLost
 
 
@@ -44,7 +54,7 @@ def test_of_an_error_that_tune_does_not_store_the_text_is_read(tmp_path: Path) -
     assert isinstance(error, ray.exceptions.RayError)
     assert str(error) == "1 worker(s) were killed due to the node\nrunning low on memory."
     assert killed_for_memory(error)
-    assert not node_was_lost(error, "ab")
+    assert not node_was_lost(error)
     file.write_text(first)
     assert not killed_for_memory(error_of(trial))
 
@@ -83,42 +93,35 @@ def test_a_kill_for_memory_is_told_from_other_kills() -> None:
 
 
 def test_preemption_and_a_dead_node_are_no_fault_of_the_work() -> None:
-    assert node_was_lost(ray.exceptions.RayActorError(preempted=True), None)
-    assert node_was_lost(ray.exceptions.RayActorError(error_msg="The actor died because its node has died. Node Id: ab"), None)
-    assert node_was_lost(ray.exceptions.NodeDiedError("because the node it was running on is dead or unavailable."), None)
-    assert not node_was_lost(ray.exceptions.RayActorError(error_msg="its worker process has died"), "ab")
-    assert not node_was_lost(ValueError("node has died"), "ab")
-    assert not node_was_lost(None, "ab")
+    assert node_was_lost(ray.exceptions.RayActorError(preempted=True))
+    assert node_was_lost(ray.exceptions.RayActorError(error_msg="The actor died because its node has died. Node Id: ab"))
+    assert node_was_lost(ray.exceptions.NodeDiedError("because the node it was running on is dead or unavailable."))
+    assert not node_was_lost(ray.exceptions.RayActorError(error_msg="its worker process has died"))
+    assert not node_was_lost(unavailable())
+    assert not node_was_lost(ValueError("node has died"))
+    assert not node_was_lost(None)
 
 
-def test_a_node_of_several_that_is_gone_is_noticed_as_soon_as_ray_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    alive = [{"NodeID": "ab", "Alive": True}, {"NodeID": "cd", "Alive": True}]
-    answers = [alive, alive, alive[:1]]
-    monkeypatch.setattr(ray_losses, "POLL", 0.0)
-    monkeypatch.setattr(ray_losses, "_nodes", lambda: answers.pop(0) if answers else alive)
-    assert not one_is_gone(["ab", "cd"])
-    assert one_is_gone(["ab", "cd"], patience=60.0)
-    assert not answers
-    assert not one_is_gone([], patience=60.0), "it waits for nothing"
-
-
-def test_a_process_that_was_asked_to_end_was_lost_with_its_node_if_that_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_was_asked_to_end_is_told_from_others() -> None:
     said = "Worker exits with an exit code 1. The process receives a SIGTERM."
-    answers = [[{"NodeID": "ab", "Alive": True}], [{"NodeID": "ab", "Alive": False}]]
-    monkeypatch.setattr(ray_losses, "POLL", 0.0)
-    monkeypatch.setattr(ray_losses, "_nodes", lambda: answers.pop(0))
-    assert node_was_lost(ray.exceptions.RayActorError(error_msg=said), "ab")
-    assert not answers
-    monkeypatch.setattr(ray_losses, "_nodes", lambda: [{"NodeID": "ab", "Alive": True}])
-    assert not node_was_lost(ray.exceptions.RayActorError(error_msg=said), "ab", patience=0.05)
+    assert was_asked_to_end(ray.exceptions.RayActorError(error_msg=said))
+    assert not was_asked_to_end(ray.exceptions.RayActorError(error_msg="its worker process has died"))
+    assert not was_asked_to_end(ray.exceptions.RayTaskError("train", said, ValueError(said))), "raised by the stage itself"
+    assert not was_asked_to_end(None)
 
 
-def test_where_ray_does_not_know_yet_the_node_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = [[{"NodeID": "ab", "Alive": True}], [{"NodeID": "ab", "Alive": True}], [{"NodeID": "ab", "Alive": False}]]
-    monkeypatch.setattr(ray_losses, "POLL", 0.0)
-    monkeypatch.setattr(ray_losses, "_nodes", lambda: answers.pop(0))
-    assert node_was_lost(unavailable(), "ab")
-    assert not answers
-    monkeypatch.setattr(ray_losses, "_nodes", lambda: [{"NodeID": "ab", "Alive": True}])
-    assert not node_was_lost(unavailable(), "ab", patience=0.05)
-    assert not node_was_lost(unavailable(), None)
+def test_a_node_may_have_been_lost_where_its_process_does_not_answer_or_where_there_are_several() -> None:
+    died = ray.exceptions.RayActorError(error_msg="its worker process has died")
+    assert suspects(unavailable(), {"node": "ab"}) == suspects(unavailable(), {"node": "ab", "nodes": "[]"}) == ["ab"]
+    assert suspects(unavailable(), {}) == []
+    assert suspects(died, {"node": "ab"}) == [], "its node could say that the process has ended"
+    assert suspects(died, {"node": "ab", "nodes": '["ab", "cd"]'}) == ["ab", "cd"]
+
+
+def test_one_of_several_nodes_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = [{"NodeID": "ab", "Alive": True}, {"NodeID": "cd", "Alive": False}]
+    monkeypatch.setattr(ray_losses, "_nodes", lambda: alive)
+    assert one_is_gone(["ab", "cd"])
+    assert one_is_gone(["ef"])
+    assert not one_is_gone(["ab"])
+    assert not one_is_gone([])

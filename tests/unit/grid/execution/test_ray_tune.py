@@ -1,11 +1,14 @@
 """What a worker makes of errors that no stage raised."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import ray
 from limited import limited
@@ -352,3 +355,35 @@ def test_work_whose_measurement_is_lost_runs_without_and_its_time_counts(tmp_pat
     assert [one.hours("CPU", 0.0) for one in measurement_times(tmp_path)] == [pytest.approx(1.0, abs=0.01)]
     assert said[-1] == "a: not measured (its process was lost); it reserves 1 CPU"
     assert json.loads(searcher.suggest("work")["slot"]) == {"CPU": 1}
+
+
+def test_what_is_undecided_is_settled_also_while_tune_only_asks_for_work(tmp_path: Path) -> None:
+    """While no trial runs, Tune's loop calls nothing else."""
+    queue, settled = WorkQueue({}, {"a"}), list[int]()
+    queue.running["a"] = Work("a", "a", (), frozenset())
+    searcher = _searcher(Session(queue, Ledger(tmp_path)), Slots({}, []), Launch(), lambda: settled.append(1))
+    assert searcher.suggest("trial") is None
+    assert settled == [1]
+
+
+@pytest.mark.parametrize(("slot", "device"), [({"CPU": 1}, "cpu"), ({"CPU": 1, "GPU": 1}, None)])
+def test_a_measurement_has_begun_before_its_process_knows_its_device(
+    monkeypatch: pytest.MonkeyPatch, slot: dict[str, float], device: str | None
+) -> None:
+    """The process is killed while it imports torch."""
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(tune, "report", said.append)
+
+    def kill() -> None:
+        while not (children := [one for one in psutil.Process().children() if "memory_process" in " ".join(one.cmdline())]):
+            time.sleep(0.01)
+        children[0].kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    job = Job("train", "a", "a", {}, {}, {}, "", "store")
+    _trial({"measure": packed_units([[job]]), "slot": json.dumps(slot)})
+    killer.join()
+    began, ended = said
+    assert json.loads(began["measuring"])["device"] == device
+    assert json.loads(ended["peak"]) == "its process was lost (killed by SIGKILL)"

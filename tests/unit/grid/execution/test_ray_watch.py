@@ -1,6 +1,7 @@
 """Work whose process was lost or ran out of memory, and ended trials."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +11,11 @@ import ray
 from ray import cloudpickle
 from tune_queue import searching, short, units
 
-from grid.execution.executor import Session
+from grid.execution.executor import LOST, Session
 from grid.execution.job import Job, Outcome
 from grid.execution.perform import packed_outcomes
 from grid.execution.ray_waiting import FirstStage
-from grid.execution.ray_watch import enlarged, forget, watch
+from grid.execution.ray_watch import ASKED_MOST, enlarged, forget, watch
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Ledger
@@ -72,43 +73,51 @@ def test_work_whose_process_never_started_is_left_open(tmp_path: Path) -> None:
     assert not failure.deterministic
 
 
-def test_the_loss_of_a_rank_with_its_node_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    alive, late, looks = {"a", "b", "c"}, set[str](), list[int]()
-
-    def look() -> list[dict[str, Any]]:
-        looks.append(1)
-        if len(looks) > 4:  # Ray has noticed
-            alive.difference_update(late)
-        return [{"NodeID": one, "Alive": True} for one in sorted(alive)]
-
-    monkeypatch.setattr("grid.execution.ray_losses._nodes", look)
-    monkeypatch.setattr("grid.execution.ray_losses.POLL", 0.0)
-    monkeypatch.setattr("grid.execution.ray_watch.NOTICED", 0.05)
+def losing(tmp_path: Path, error: BaseException, retries: int) -> tuple[Any, WorkQueue, Callable[..., tuple[bool, bool]]]:
+    """A watcher, its queue, and a loss of the process of its work: whether the work is tried again, or not decided yet."""
     slots = Slots({"CPU": 1}, [{"CPU": 1}])
     searcher, queue = searching(tmp_path, 1, slots)
-    watcher = watch(Session(queue, Ledger(tmp_path / "store")), slots, 1, QUIET)
-    lost = ray.exceptions.RayTaskError("train", "", RankLost("the process of rank 1 of 2 was lost"))
-    error = tmp_path / "error.pkl"
-    error.write_bytes(cloudpickle.dumps(lost))
+    watcher = watch(Session(queue, Ledger(tmp_path / "store")), slots, retries, QUIET)
+    file = tmp_path / "error.pkl"
+    file.write_bytes(cloudpickle.dumps(error))
 
-    def lose(*nodes: str) -> bool:
-        """Whether the work is tried again."""
+    def lose(*nodes: str) -> tuple[bool, bool]:
         searcher.suggest("trial")
-        last = {"stage": "train", "node": nodes[0], "nodes": json.dumps(nodes)}
-        trial = SimpleNamespace(config={"ids": '["0"]'}, last_result=last, pickled_error_file=str(error), error_file=None)
+        last = {"stage": "train", "node": nodes[0], "nodes": json.dumps(nodes if len(nodes) > 1 else [])}
+        trial = SimpleNamespace(config={"ids": '["0"]'}, last_result=last, pickled_error_file=str(file), error_file=None)
         watcher.on_trial_error(1, [], trial)
-        return "0" in queue.waiting
+        return "0" in queue.waiting, "0" in queue.running
 
-    assert lose("a", "b"), "the first counts, as long as both nodes are there"
+    return watcher, queue, lose
+
+
+def test_the_loss_of_a_rank_with_its_node_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = {"a", "b", "c"}
+    monkeypatch.setattr("grid.execution.ray_losses._nodes", lambda: [{"NodeID": one, "Alive": True} for one in sorted(alive)])
+    lost = ray.exceptions.RayTaskError("train", "", RankLost("the process of rank 1 of 2 was lost"))
+    watcher, queue, lose = losing(tmp_path, lost, retries=1)
+    assert lose("a", "b") == (True, False), "the first counts, as long as both nodes are there"
     alive -= {"b"}
-    assert lose("a", "c"), "now only this one counts"
-    late.add("c")
-    looks.clear()
-    assert lose("a", "c"), "its node is gone, which Ray notices a little later"
-    assert len(looks) > 4
-    assert lose("a", "a")
-    assert not lose("a", "a"), "two of two processes on a living node"
-    assert "rank 1 of 2 was lost" in queue.failed["0"]
+    assert lose("a", "c") == (True, False), "now only this one counts"
+    assert lose("a", "c") == (False, True)
+    watcher.settle()
+    assert "0" in queue.running, "Ray may notice a little later that its node is gone, for which nothing waits"
+    alive -= {"c"}
+    watcher.settle()
+    assert "0" in queue.waiting
+    assert lose("a", "a") == (True, False)
+    assert lose("a", "a") == (False, True)
+    monkeypatch.setattr("grid.execution.ray_watch.time.monotonic", lambda: float("inf"))
+    watcher.settle()
+    assert "rank 1 of 2 was lost" in queue.failed["0"], "two of two processes on a living node"
+
+
+def test_a_process_that_was_asked_to_end_costs_no_try_unless_that_goes_on(tmp_path: Path) -> None:
+    said = "Worker exits with an exit code 1. The process receives a SIGTERM."
+    _, queue, lose = losing(tmp_path, ray.exceptions.RayActorError(error_msg=said), retries=1)
+    assert [lose("a") for _ in range(ASKED_MOST + 1)] == [(True, False)] * (ASKED_MOST + 1)
+    assert lose("a") == (False, False)
+    assert queue.failed["0"] == LOST
 
 
 def test_of_cells_whose_process_was_lost_each_goes_on_alone_and_no_loss_counts(tmp_path: Path) -> None:

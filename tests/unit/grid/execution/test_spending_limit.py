@@ -68,7 +68,8 @@ class World:
                 (job,) = work.jobs
                 lock = Lock(self.ledger.store, "train", prefix=f"train/{job.id}/lease")
                 lock.__enter__()
-                attempt = self.ledger.begin(job.kind, job.id, job.identity, about={"study": job.study, "reserved": SLOT})
+                about = {"study": job.study, "reserved": SLOT}
+                attempt = self.ledger.begin(job.kind, job.id, job.identity, device="gpu 0 (NVIDIA A100)", about=about)
                 attempt.started, attempt.clock = self.now + self.ahead, self.now
                 begun += 1
                 heapq.heappush(running, (self.now + self.hours * HOUR, begun, work, attempt, lock))
@@ -205,7 +206,7 @@ def test_money_needs_prices(world: World) -> None:
     with pytest.raises(BadInput, match=r"--max-cost needs launch\.prices"):
         world.session(Limits(cost=1.0), known=False)
     session = world.session(Limits(cost=100.0), known=False, prices=Prices(gpu_hour={"H100": 1.0}))
-    with pytest.raises(BadInput, match=r"no price for .+, which was used \(known: H100\); add its type, or any"):
+    with pytest.raises(BadInput, match=r"no price for NVIDIA A100, which was used \(known: H100\); add its type, or any"):
         world.run(session, 1)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.lock import Lock
-from grid.ledger.measurement_times import FILE, begin_measurement, end_measurement, measurement_times
+from grid.ledger.measurement_times import FILE, begin_measurement, change_measurement, measurement_times
 from grid.ledger.sealed import seal
 from grid.ledger.store import LocalStore
 
@@ -17,8 +17,8 @@ def test_each_measurement_is_kept_with_what_it_reserved(tmp_path: Path) -> None:
     assert measurement_times(tmp_path) == []
     begin_measurement(tmp_path, "a", 100.0, {"CPU": 4.0, "GPU": 1.0}, "gpu 0 (NVIDIA H100)")
     begin_measurement(tmp_path, "b", 2000.0, {"CPU": 2.0}, "cpu")
-    end_measurement(tmp_path, "b", 3800.0)
-    end_measurement(tmp_path, "a", 1900.0)
+    change_measurement(tmp_path, "b", ended=3800.0)
+    change_measurement(tmp_path, "a", ended=1900.0)
     first, second = measurement_times(tmp_path)
     assert (first.hours(CPU, 0.0), first.hours(GPU, 0.0), first.device) == (2.0, 0.5, "gpu 0 (NVIDIA H100)")
     assert (second.hours(CPU, 0.0), second.hours(GPU, 0.0), second.device) == (1.0, 0.0, "cpu")
@@ -57,7 +57,7 @@ def test_a_damaged_file_is_named_and_replaced(tmp_path: Path, damage: bytes, cap
     (tmp_path / FILE).write_bytes(damage)
     assert measurement_times(tmp_path) == []
     assert FILE in caplog.text
-    end_measurement(tmp_path, "a", 60.0)
+    change_measurement(tmp_path, "a", ended=60.0)
     begin_measurement(tmp_path, "b", 0.0, {"CPU": 1.0}, "cpu")
-    end_measurement(tmp_path, "b", 7200.0)
+    change_measurement(tmp_path, "b", ended=7200.0)
     assert [one.hours(CPU, 0.0) for one in measurement_times(tmp_path)] == [2.0]

@@ -15,6 +15,7 @@ from grid.report.build import build
 from grid.results.combinations import combined, mean_result
 from grid.results.result import Result
 from grid.results.rows import table
+from grid.spec.measure import DIFFERENCE, SHARE
 
 AXES = {"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1", "2"]}
 LFW = "lfw view 2"
@@ -66,14 +67,14 @@ def test_a_single_replicate_has_no_interval_over_seeds_and_no_interval_has_width
     assert mean_result([one]).seeds_low is None
     both = mean_result([one, replace(one, replicate=1)])
     assert both.seeds_low < 0.9 < both.seeds_high > 1
-    assert mean_result([one, replace(one, replicate=1)], share=True).seeds_high == 1
+    assert mean_result([one, replace(one, replicate=1)], SHARE).seeds_high == 1
 
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_the_interval_of_a_change_may_lie_below_0_and_that_of_a_share_may_not(study, signed):
     found = table(study)
     first = found.columns[0]
-    columns = (replace(first, percent=True, signed=signed), *found.columns[1:])
+    columns = (replace(first, percent=True, range=DIFFERENCE if signed else None), *found.columns[1:])
     changes = iter((-0.10, -0.12, -0.11) * len(found.rows)) if signed else iter((0.01, 0.0, 0.05) * len(found.rows))
     rows = tuple(
         replace(

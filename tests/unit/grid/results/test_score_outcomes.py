@@ -3,9 +3,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from configs.lookup import known
 from grid.results.decisions import Decisions
 from grid.results.explanation_scores import Scored
-from grid.results.score_outcomes import split
+from grid.results.score_outcomes import SHIPPED, split
+from modules.metrics.intervals import mean_or_none, never_empty
 
 DECIDED = Decisions("alike", 0.5, ("true accept", "false reject", "true reject", "true reject", "true accept"))
 
@@ -35,6 +37,26 @@ def test_the_value_of_a_pair_is_the_mean_of_its_scored_images():
     assert one.means["false reject"]["value"] == pytest.approx(0.25)
 
 
-def test_equal_numbers_beyond_one_have_no_interval():
-    (one,) = split(scored("pairs", [0, 2, 3], [12.5, 12.5, 12.5]), DECIDED)
-    assert one.means["true reject"] == {"value": 12.5, "low": None, "high": None, "pairs": 2}
+@pytest.mark.parametrize("value", [12.5, 1.0, 0.5])
+def test_equal_numbers_have_no_interval_where_their_range_is_not_declared(value):
+    (one,) = split(scored("pairs", [0, 2, 3], [value] * 3, ranges={"other": [0, 1]}), DECIDED)
+    assert one.means["true reject"] == {"value": value, "low": None, "high": None, "pairs": 2}
+
+
+def test_equal_numbers_have_the_interval_of_their_declared_range():
+    def interval(value, **more):
+        (one,) = split(scored("pairs", [0, 2, 3], [value] * 3, **more), DECIDED)
+        found = one.means["true reject"]
+        return found["low"], found["high"]
+
+    trials = never_empty(1.0, 1.0, 1.0, 2)
+    assert trials[0] < trials[1] == 1.0
+    assert interval(1.0, ranges={"auc": [0, 1]}) == interval(1.0, score="hiding_game") == trials
+    assert interval(1.0, ranges={"auc": [-1, 1]}) == mean_or_none(1.0, 1.0, 1.0, 2, share=False, most=1.0)
+    assert interval(1.0, ranges={"auc": [0, 20]}) == mean_or_none(1.0, 1.0, 1.0, 2, share=False, most=20.0)
+
+
+def test_the_shipped_metrics_have_ranges():
+    """``score.json`` has none: they are known by the names of the metrics."""
+    names = set(known("score")) - {"sanity"}  # which has no headlines
+    assert names == set(SHIPPED)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grid.ledger.measurement_times import begin_measurement, end_measurement
+from grid.ledger.measurement_times import begin_measurement, change_measurement
 from grid.ledger.study import Study
 from grid.results.spending import SpendingReader, spending_words
 from grid.results.status import show, status
@@ -84,11 +84,18 @@ def test_failed_and_lost_attempts_count_and_those_of_other_studies_do_not(study:
 def test_measurements_of_memory_count_but_not_as_attempts(study: Study) -> None:
     attempt(study, 2.0)
     begin_measurement(study.path, "a", 0.0, {"CPU": 4.0, "GPU": 1.0}, "gpu 1 (NVIDIA H100)")
-    end_measurement(study.path, "a", 0.5 * HOUR)
+    change_measurement(study.path, "a", ended=0.5 * HOUR)
     spent = SpendingReader(priced(study, gpu_hour={"H100": 3.0})).spent()
     assert (spent.gpu_hours, spent.cpu_hours) == (pytest.approx(2.5), pytest.approx(10.0))
     assert (spent.cost, spent.attempts, spent.without_result) == (pytest.approx(7.5), 1, 1)
     assert SpendingReader(priced(study, gpu_hour={"A100": 3.0})).spent().without_price == ["NVIDIA H100"]
+
+
+def test_a_measurement_that_was_lost_before_its_gpu_was_known_has_the_highest_price(study: Study) -> None:
+    begin_measurement(study.path, "a", 0.0, {"GPU": 1.0}, None)
+    change_measurement(study.path, "a", ended=HOUR)
+    assert SpendingReader(priced(study, gpu_hour={"H100": 3.0, "any": 1.0})).spent().cost == pytest.approx(3.0)
+    assert SpendingReader(priced(study, cpu_hour=1.0)).spent().without_price == ["an unknown GPU"]
 
 
 def test_an_attempt_that_ended_for_more_devices_is_not_without_a_result(study: Study) -> None:

@@ -9,7 +9,12 @@ def test_the_longest_part_of_a_name_counts_then_any() -> None:
     prices = Prices(gpu_hour={"H100": 2.0, "NVIDIA H100 80GB": 3.0, "any": 0.5})
     assert prices.of_gpu("gpu 0 (NVIDIA H100 80GB HBM3)") == 3.0
     assert prices.of_gpu("nvidia h100 nvl") == 2.0
-    assert prices.of_gpu("Tesla T4") == prices.of_gpu(None) == 0.5
+    assert prices.of_gpu("Tesla T4") == 0.5
+
+
+def test_a_gpu_of_unknown_type_has_the_highest_price() -> None:
+    assert Prices(gpu_hour={"H100": 2.0, "any": 0.5}).of_gpu(None) == 2.0
+    assert Prices().of_gpu(None) is None
 
 
 def test_a_gpu_without_a_price_has_none() -> None:

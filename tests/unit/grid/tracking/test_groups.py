@@ -10,6 +10,7 @@ from scipy import stats
 
 from grid.ledger.study import Study
 from grid.results.columns import Column
+from grid.spec.measure import DIFFERENCE, NOT_NEGATIVE, SHARE
 from grid.tracking.groups import _means, names_over_seeds, summary
 from grid.tracking.run import Known
 from grid.tracking.sync import sync_pass
@@ -141,7 +142,7 @@ def test_a_share_stays_between_0_and_1() -> None:
     wide = summary([0.1, 0.9])
     assert wide.low is not None
     assert wide.low < 0
-    clipped = summary([0.1, 0.9], share=True)
+    clipped = summary([0.1, 0.9], SHARE)
     assert (clipped.low, clipped.high) == (0.0, 1.0)
 
 
@@ -154,10 +155,16 @@ def test_the_interval_of_a_difference_may_go_below_0_and_that_of_an_auc_ends_at_
     seeds = [{"x/change": -0.1, "x/auc": 0.9}, {"x/change": -0.3, "x/auc": 0.99}, {"x/change": -0.2, "x/auc": 1.0}]
     known = [Known("run", "name", "FINISHED", None, 0, {}, {}, metrics, set()) for metrics in seeds]
     columns = [
-        ("x/change", Column("x", "change", "change", True, 2, signed=True)),
-        ("x/auc", Column("x", "auc", "AUC", False, 3)),
+        ("x/change", Column("x", "change", "change", True, 2, range=DIFFERENCE)),
+        ("x/auc", Column("x", "auc", "AUC", False, 3, range=SHARE)),
     ]
     change, auc = (one.summary for one in _means(known, columns))
     half = stats.t.ppf(0.975, 2) * stats.sem([-0.1, -0.3, -0.2])
     assert (change.low, change.high) == pytest.approx((-0.2 - half, -0.2 + half))
     assert auc.high == 1.0
+
+
+def test_the_interval_of_an_error_in_years_ends_at_0_but_not_that_of_a_loss_that_is_below() -> None:
+    assert summary([1.0, 9.0], NOT_NEGATIVE).low == 0.0
+    below = summary([-1.0, 9.0], NOT_NEGATIVE)
+    assert (below.low, below.mean) == (-1.0, 4.0)
