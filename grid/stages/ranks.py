@@ -82,6 +82,15 @@ def no_helpers(helpers: Sequence[Helper]) -> Team:
     raise ValueError(f"compute.devices: nothing starts the other {len(helpers)} ranks of this training; use an executor")
 
 
+def as_rank(context: Any, devices: int) -> bool:
+    """Whether a stage on so many devices runs as a rank of several.
+
+    A training on one device that may go on with more is measured as a rank: only then does DistributedDataParallel keep its
+    buckets, which are a further copy of the gradients.
+    """
+    return devices > 1 or (context.memory_probe is not None and context.leaving is not None)
+
+
 @contextlib.contextmanager
 def all_ranks(context: Any, devices: int, resume: str | None) -> Iterator[Any]:
     """Context manager: this process is a rank of a stage on ``devices`` devices.
@@ -96,7 +105,7 @@ def all_ranks(context: Any, devices: int, resume: str | None) -> Iterator[Any]:
         RankLost: a helper was lost.
         HelperError: a helper failed.
     """
-    if devices == 1:
+    if not as_rank(context, devices):
         yield None
         return
     from torch.distributed import TCPStore  # type: ignore[attr-defined]

@@ -131,7 +131,7 @@ def test_a_measurement_is_one_of_several_ranks_and_starts_none() -> None:
 
 
 def test_one_device_needs_nobody() -> None:
-    with all_ranks(SimpleNamespace(), 1, None) as rank:
+    with all_ranks(waiting(no_helpers), 1, None) as rank:
         assert rank is None
     with pytest.raises(ValueError, match=r"compute\.devices: nothing starts the other 1 ranks"):
         no_helpers([Helper(1, 2, "127.0.0.1", 1, None)])
