@@ -157,17 +157,24 @@ def _await_ready(store: Any, team: Team, devices: int) -> None:
 
 @contextlib.contextmanager
 def _watched(team: Team, accelerator: str) -> Iterator[None]:
-    """While nccl waits, nothing but this thread notices a lost helper. gloo's connections break by themselves."""
+    """While nccl waits, nothing but this thread notices a helper that was lost or has failed; gloo's connections break.
+
+    Raises:
+        DistError: instead of what rank 0 raises once its process group was aborted, which is only a consequence.
+    """
     if accelerator != "gpu":
         yield
         return
-    over = threading.Event()
+    from torch.distributed import DistError
+
+    over, aborted = threading.Event(), threading.Event()
 
     def watch() -> None:
         from torch.distributed import distributed_c10d
 
         while not over.wait(1.0):
-            if any(report is None for report in team.ended().values()):
+            if any(report is None or report.error is not None for report in team.ended().values()):
+                aborted.set()
                 distributed_c10d._abort_process_group()
                 return
 
@@ -175,6 +182,10 @@ def _watched(team: Team, accelerator: str) -> Iterator[None]:
     thread.start()
     try:
         yield
+    except Exception as error:
+        if aborted.is_set():
+            raise DistError("another rank has ended") from error
+        raise
     finally:
         over.set()
         thread.join()
