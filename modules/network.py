@@ -14,6 +14,7 @@ from configs.contract import broken, naming
 from configs.network_interfaces import BackboneConfig, DecoderConfig, HeadConfig, LossConfig
 from modules.layers.gathering import gathered, mean_of_batch
 from modules.layers.loss_contract import checked_logits, checked_loss, checked_module
+from modules.layers.margin_softmax import MarginSoftmax
 from modules.layers.normalize import without_float16
 from modules.losses.softmax import SoftmaxConfig
 from modules.shape_inference import Size, feature_shape, sides
@@ -155,6 +156,8 @@ class Network(nn.Module):
             labels: int64 (N,), or for several targets as in ``TargetLosses.forward``; on several devices of the whole batch
             seed: of the random numbers that losses draw, the same on all ranks; None: torch's generator as it is
         """
+        if seed is not None and isinstance(self.loss, MarginSoftmax):
+            self.loss.draw(labels, seed)
         if self.auxiliary is None:
             features = self.features(images)
         else:

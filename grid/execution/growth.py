@@ -4,7 +4,8 @@ The launch asks such a training by an object in its attempt's folder, which rank
 ends there and waits again, before all other work; placed again, it takes the devices that there was room for. That costs no
 step, but the start of its processes, so it happens
 
-* only where no other work waits for room, and the room has been free for ``PATIENCE`` seconds, twice as long each further time;
+* only where no waiting work could use a node that the training can use, and the room has been free for ``PATIENCE`` seconds,
+  twice as long each further time;
 * for one training at a time, so that two do not end for the same room.
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from grid.execution.job import Job
+from grid.execution.makespan import PENDING, Piece
 from grid.execution.perform import finished
 from grid.execution.scheduler import Work
 from grid.execution.slots import Slots, room
@@ -81,14 +83,16 @@ class Growth:
         self._looked = self.clock()
         return True
 
-    def look(self, smaller: Sequence[Smaller], waiting: bool, end_idle: Callable[[], None]) -> None:
+    def look(self, smaller: Sequence[Smaller], waiting: Sequence[Piece], end_idle: Callable[[], None]) -> None:
         """Asks at most one of these trainings.
 
         Args:
-            waiting: whether other work waits for room
+            waiting: other work that waits for room
             end_idle: ends processes that hold resources and compute nothing
         """
-        there = [one for one in smaller if not waiting and room(one.slot, self.slots.nodes) > one.devices]
+        there = [
+            one for one in smaller if room(one.slot, self.slots.nodes) > one.devices and not self._needed(one.slot, waiting)
+        ]
         self._since = {one.work.id: self._since[one.work.id] for one in there if one.work.id in self._since}
         asked = [one for one in smaller if one.work.id in self._asked and self._asked[one.work.id] == self._attempt(one)]
         self._asked = {one.work.id: self._asked[one.work.id] for one in asked}
@@ -106,6 +110,12 @@ class Growth:
             if long and (attempt := self._attempt(one)) is not None:
                 self._ask(one, attempt, devices)
                 return
+
+    def _needed(self, slot: Mapping[str, float], waiting: Sequence[Piece]) -> bool:
+        """Whether work that waits could use a node that has such slots: it would begin there when the training ends."""
+        shared = [node for node in self.slots.nodes if room(slot, [node])]
+        blocked = len(waiting) >= PENDING  # then Tune takes no further work, so the training could not begin again
+        return blocked or any(room(one.slot, shared) and room(one.slot, self.slots.nodes) >= one.devices for one in waiting)
 
     def _attempt(self, one: Smaller) -> str | None:
         """The folder of the running attempt; None if it has not begun, or if another study computes this stage."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from grid.execution.growth import Growth, Smaller
+from grid.execution.makespan import Piece
 from grid.execution.slots import Slots
 
 LOOK = 1.0  # seconds between two looks at the nodes
@@ -31,6 +32,9 @@ class Placed(Protocol):
 
     def smaller(self, trial_ids: Iterable[str]) -> list[Smaller]:
         """The trainings of these trials that could use more devices than they have."""
+
+    def waiting(self, trial_ids: Iterable[str]) -> list[Piece]:
+        """What these trials reserve, which wait for room."""
 
 
 class LivingNodes:
@@ -82,7 +86,7 @@ def replacing(living: LivingNodes, placed: Placed, growth: Growth | None = None)
         def grow(self, growth: Growth, tune_controller: Any) -> None:
             trials = tune_controller.get_trials()
             smaller = placed.smaller(trial.trial_id for trial in trials if trial.status == Trial.RUNNING)
-            waiting = any(trial.status == Trial.PENDING for trial in trials)
+            waiting = placed.waiting(trial.trial_id for trial in trials if trial.status == Trial.PENDING)
 
             def end_idle() -> None:
                 """Of the processes that Tune keeps for later work, which hold resources."""

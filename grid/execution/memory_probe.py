@@ -23,6 +23,7 @@ def measured_peak(job: Job, device: str, cpus: float | None = None, held: int = 
     """Runs the first steps of a training in this process, which should be a fresh one: its own peak is part of the result.
 
     Of a training on several devices, this process is rank 0 of the fewest that it can do with, and the others are not there.
+    Also on one device it has the buckets of gradients of several, if it may take them.
 
     Args:
         device: "gpu" or "cpu"

@@ -17,7 +17,7 @@ from grid.execution.growth import Growth, Smaller, smaller_of
 from grid.execution.job import NO_MEMORY, Outcome, RunOptions, accelerator, device_words
 from grid.execution.living_nodes import LivingNodes, replacing
 from grid.execution.makespan import PENDING, Piece, place
-from grid.execution.measurements import Measurements
+from grid.execution.measurements import Measurements, Probe
 from grid.execution.memory_peak import Peak
 from grid.execution.peaks import Peaks
 from grid.execution.perform import (
@@ -288,7 +288,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[
         def __init__(self) -> None:
             super().__init__(metric="ended", mode="max")
             self.trials: dict[str, list[Work]] = {}
-            self.probes: dict[str, str] = {}  # trial -> key of the training that it measures
+            self.probes: dict[str, Probe] = {}  # trial -> the training that it measures
             self.withdrawn: set[str] = set()
 
         def fits(self, trial_id: str) -> bool:
@@ -301,6 +301,12 @@ def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[
             pieces = [(work, taken[work.id]) for work in works]
             found = [smaller_of(work, one.slot, one.devices, session.ledger) for work, one in pieces]
             return [one for one in found if one is not None]
+
+        def waiting(self, trial_ids: Iterable[str]) -> list[Piece]:
+            ids = list(trial_ids)
+            probes = [self.probes[id] for id in ids if id in self.probes]
+            works = [works[0] for id in ids if (works := self.trials.get(id))]
+            return [*(Piece(one.key, frozenset(), one.slot) for one in probes), *(taken[one.id] for one in works)]
 
         def withdraw(self, trial_id: str) -> None:
             self.withdrawn.add(trial_id)
@@ -321,7 +327,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[
             if launch.measures:
                 session.check()
                 if (probe := measurements.begin(session.affordable(session.queue.ready(), reserved))) is not None:
-                    self.probes[trial_id] = probe.key
+                    self.probes[trial_id] = probe
                     return {"measure": packed_units([[probe.job]]), "slot": json.dumps(probe.slot)}
             work = session.take(reserved, startable)
             if work is None:
@@ -342,12 +348,12 @@ def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[
 
         def on_trial_result(self, trial_id: str, result: Any) -> None:
             if trial_id in self.probes and "measuring" in result:
-                measurements.began(self.probes[trial_id], **json.loads(result["measuring"]))
+                measurements.began(self.probes[trial_id].key, **json.loads(result["measuring"]))
 
         def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
             if trial_id in self.probes:
                 found = json.loads((result or {}).get("peak") or '"its process was lost"')
-                measurements.end(self.probes.pop(trial_id), found if isinstance(found, str) else Peak.of(found))
+                measurements.end(self.probes.pop(trial_id).key, found if isinstance(found, str) else Peak.of(found))
                 if session.limit is not None:
                     session.limit.spent(fresh=True)
                 return

@@ -82,6 +82,15 @@ def no_helpers(helpers: Sequence[Helper]) -> Team:
     raise ValueError(f"compute.devices: nothing starts the other {len(helpers)} ranks of this training; use an executor")
 
 
+def as_rank(context: Any, devices: int) -> bool:
+    """Whether a stage on so many devices runs as a rank of several.
+
+    A training on one device that may go on with more is measured as a rank: only then does DistributedDataParallel keep its
+    buckets, which are a further copy of the gradients.
+    """
+    return devices > 1 or (context.memory_probe is not None and context.leaving is not None)
+
+
 @contextlib.contextmanager
 def all_ranks(context: Any, devices: int, resume: str | None) -> Iterator[Any]:
     """Context manager: this process is a rank of a stage on ``devices`` devices.
@@ -96,7 +105,7 @@ def all_ranks(context: Any, devices: int, resume: str | None) -> Iterator[Any]:
         RankLost: a helper was lost.
         HelperError: a helper failed.
     """
-    if devices == 1:
+    if not as_rank(context, devices):
         yield None
         return
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
@@ -148,17 +157,24 @@ def _await_ready(store: Any, team: Team, devices: int) -> None:
 
 @contextlib.contextmanager
 def _watched(team: Team, accelerator: str) -> Iterator[None]:
-    """While nccl waits, nothing but this thread notices a lost helper. gloo's connections break by themselves."""
+    """While nccl waits, nothing but this thread notices a helper that was lost or has failed; gloo's connections break.
+
+    Raises:
+        DistError: instead of what rank 0 raises once its process group was aborted, which is only a consequence.
+    """
     if accelerator != "gpu":
         yield
         return
-    over = threading.Event()
+    from torch.distributed import DistError
+
+    over, aborted = threading.Event(), threading.Event()
 
     def watch() -> None:
         from torch.distributed import distributed_c10d
 
         while not over.wait(1.0):
-            if any(report is None for report in team.ended().values()):
+            if any(report is None or report.error is not None for report in team.ended().values()):
+                aborted.set()
                 distributed_c10d._abort_process_group()
                 return
 
@@ -166,6 +182,10 @@ def _watched(team: Team, accelerator: str) -> Iterator[None]:
     thread.start()
     try:
         yield
+    except Exception as error:
+        if aborted.is_set():
+            raise DistError("another rank has ended") from error
+        raise
     finally:
         over.set()
         thread.join()

@@ -5,9 +5,11 @@ The batches are those of one device, so results do not depend on the number of d
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +18,10 @@ from torch import Tensor
 
 from datamodules.inference import Precision, Take, batch_size, infer
 from grid.stages.context import Context
-from grid.stages.ranks import all_ranks
-from modules.training.ranks import Rank
+from grid.stages.ranks import POLL, Helper, Team, all_ranks
+from modules.training.ranks import PATIENCE, Rank
 
+BATCHES, READY = "facegrid/batches", "facegrid/computed"  # of all ranks together: batches computed, shares completed
 FEWEST = {"cpu": 4, "gpu": 32}  # batches per device; a further process would take longer to start than these to compute
 
 
@@ -55,14 +58,51 @@ def shared_inference(
     devices = max(1, most) if helper is None else helper.world
     parts = shares(len(every), size, devices)
 
-    def progress(done: int, total: int) -> None:
-        context.report({"done": done, "total": total, "unit": "images"})
+    teams = list[Team]()
+
+    def start(helpers: Sequence[Helper]) -> Team:
+        teams.append(context.start_helpers(helpers))
+        return teams[0]
 
     # results are gathered on the host, so the processes are connected by gloo on GPUs, too
-    with all_ranks(replace(context, accelerator="cpu") if devices > 1 else context, devices, None) as rank:
+    with all_ranks(replace(context, accelerator="cpu", start_helpers=start) if devices > 1 else context, devices, None) as rank:
         own = parts[0 if rank is None else rank.number]
+        counts = None if rank is None else torch.distributed.distributed_c10d._get_default_store()
+
+        def progress(done: int, total: int) -> None:
+            context.report({"done": done, "total": total, "unit": "images"})
+            if counts is not None:
+                counts.add(BATCHES, 1)
+
         found = infer(function, take, every[own.start : own.stop], context.device, precision, progress)
-        return found if rank is None else _gathered(found, parts, rank)
+        if rank is None:
+            return found
+        _await_all(counts, rank.world, teams)
+        return _gathered(found, parts, rank)
+
+
+def _await_all(counts: Any, world: int, teams: Sequence[Team]) -> None:
+    """Waits until all ranks have computed their shares: as long as one of them makes progress, however slow it is.
+
+    To receive and to send, a rank waits for ``PATIENCE`` only.
+
+    Args:
+        counts: the store of the ranks, which counts their batches
+        teams: in rank 0 the helpers, where this process has started them
+
+    Raises:
+        DistError: a helper has ended, or no batch was computed for ``PATIENCE``.
+    """
+    counts.add(READY, 1)
+    seen, since = -1, 0.0
+    while counts.add(READY, 0) < world:
+        if (batches := counts.add(BATCHES, 0)) != seen:
+            seen, since = batches, time.monotonic()
+        if any(team.ended() for team in teams):
+            raise torch.distributed.DistError("a process has ended before its share was computed")
+        if time.monotonic() - since > PATIENCE.total_seconds():
+            raise torch.distributed.DistError(f"no process has computed a batch for {PATIENCE}")
+        time.sleep(POLL)
 
 
 def _gathered(part: dict[str, Tensor], parts: Sequence[range], rank: Rank) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from grid.spec.stage_name import SEARCH
 from grid.spec.training import Training
 from grid.stages.context import Context, Faces, Result, faces_of, write_json
 from grid.stages.labels import Labels, class_counts, known_counts, labels_of, rows_of
-from grid.stages.ranks import all_ranks
+from grid.stages.ranks import all_ranks, as_rank
 from modules.layers.synchronized_batch_norm import synchronize
 from modules.network import Network, embedding_digest
 from modules.targets import objective
@@ -129,7 +129,7 @@ def fitted(
         known = torch.from_numpy(labels.values[train_rows])
         network.loss.prepare(known if isinstance(labels.classes, dict) else torch.bincount(known, minlength=labels.classes))
     devices = 1 if context.fast else context.devices
-    if devices > 1 and training.compute.classes == "shared":
+    if as_rank(context, devices) and training.compute.classes == "shared":
         network.loss.share(context.helper.rank if context.helper is not None else 0, devices)
     if devices > 1 and training.compute.batch_norm == "synchronized":
         synchronize(network)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from configs.network_interfaces import LossConfig
 from modules.layers import shared_classes
+from modules.layers.late_copy import LateCopy
 from modules.layers.normalize import full_precision, unit, wide
 from modules.layers.partial_fc import RowKeeper, sampled_classes
 
@@ -58,6 +59,8 @@ class MarginSoftmax(nn.Module):
         assert centers == 1 or self.sample == 1, "sampled rows are classes"
         self.keeper: RowKeeper | None = None
         self.part: shared_classes.ClassSlice | None = None
+        self._drawn: Tensor | None = None  # the classes of the next ``forward``, see ``draw``
+        self._bounds = LateCopy()  # where those of this rank begin and end
 
     def share(self, rank: int, world: int) -> None:
         """Keeps the centers of this rank's classes only. From now on, all ranks call ``forward`` with the same arguments.
@@ -71,6 +74,18 @@ class MarginSoftmax(nn.Module):
         self.part = shared_classes.ClassSlice(self.classes, rank, world)
         rows = self.weight.detach()[self.part.start * self.centers : self.part.stop * self.centers]
         self.weight = nn.Parameter(rows.clone())
+
+    def draw(self, labels: Tensor, seed: int) -> None:
+        """Samples the classes of the next ``forward``, as that would itself after ``torch.manual_seed(seed)``.
+
+        Called before the embeddings are computed: then the device has counted this rank's classes long before it needs the
+        number from the host, which would have to wait otherwise. Does nothing if classes are not shared or not sampled.
+        """
+        if self.part is None or self.sample == 1 or not self.training:
+            return
+        rows = sampled_classes(labels, self.classes, self.sample, torch.Generator(labels.device).manual_seed(seed))
+        self._bounds.send(torch.stack([(rows < self.part.start).sum(), (rows < self.part.stop).sum()]))
+        self._drawn = rows
 
     def margined(self, cosines: Tensor) -> Tensor:
         """Applies the margin to cosines to the true class; any shape."""
@@ -109,10 +124,20 @@ class MarginSoftmax(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar in nats, float32 or wider."""
         with full_precision(embeddings):
-            rows = sampled_classes(labels, self.classes, self.sample) if self.sample < 1 and self.training else None
+            rows = self._sampled(labels) if self.sample < 1 and self.training else None
             loss = self._whole(embeddings, labels, rows) if self.part is None else self._shared(embeddings, labels, rows)
             penalty = self.penalty(wide(embeddings))
             return loss if penalty is None else loss + penalty
+
+    def _sampled(self, labels: Tensor) -> Tensor:
+        """The classes of this step; those of this rank, counted from its first one, if classes are shared."""
+        drawn, self._drawn = self._drawn, None
+        if drawn is None or self.part is None:
+            rows = sampled_classes(labels, self.classes, self.sample)
+            return rows if self.part is None else self.part.own(rows)
+        torch.rand(self.classes, device=labels.device)  # again, so that what is drawn next is the same as without ``draw``
+        start, stop = self._bounds.read().tolist()
+        return drawn[start:stop] - self.part.start
 
     def _whole(self, embeddings: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         if rows is not None:
@@ -124,9 +149,6 @@ class MarginSoftmax(nn.Module):
         return functional.cross_entropy((self.scale * others).scatter_(1, truth, self.scale * target), labels)
 
     def _shared(self, embeddings: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
-        assert self.part is not None
-        if rows is not None:
-            rows = self.part.own(rows)
         cosines = self._cosines(shared_classes.for_own_classes(embeddings), self._weight(rows))
         places, held = self._places(labels, rows)
         target = self.target(shared_classes.at_label(cosines, places, held), wide(embeddings))

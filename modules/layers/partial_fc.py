@@ -16,14 +16,15 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
-def sampled_classes(labels: Tensor, classes: int, share: float) -> Tensor:
+def sampled_classes(labels: Tensor, classes: int, share: float, generator: torch.Generator | None = None) -> Tensor:
     """The classes of a step, ascending, int64: all in ``labels``, and random others up to ``share`` of ``classes``.
 
     Their number depends on shapes only, so nothing waits for the GPU: ``share`` of the classes, rounded up, or as many as
-    there are labels (at most ``classes``) if that is more. Draws ``classes`` numbers from the default generator of the labels'
-    device.
+    there are labels (at most ``classes``) if that is more. Draws ``classes`` numbers from the generator, by default that of the
+    labels' device.
     """
-    order = torch.rand(classes, device=labels.device).index_fill_(0, labels, 2.0)  # above all random numbers
+    order = torch.rand(classes, device=labels.device, generator=generator)
+    order.index_fill_(0, labels, 2.0)  # above all random numbers
     count = max(math.ceil(share * classes), min(len(labels), classes))
     return order.topk(count, sorted=False).indices.sort().values
 

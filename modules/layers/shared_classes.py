@@ -55,7 +55,7 @@ class ClassSlice:
     def own(self, classes: Tensor) -> Tensor:
         """Those of the ascending ``classes``, int64 (n,), that belong to this rank, counted from its first one.
 
-        On a GPU this waits for their number.
+        On a GPU this waits for their number; see ``MarginSoftmax.draw``.
         """
         return classes[(classes >= self.start) & (classes < self.stop)] - self.start
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 import torch.distributed
 
-from modules.training.late_copy import LateCopy
+from modules.layers.late_copy import LateCopy
 
 
 class Agreement:

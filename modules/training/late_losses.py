@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from modules.training.late_copy import LateCopy
+from modules.layers.late_copy import LateCopy
 from modules.training.nonfinite import finite
 
 

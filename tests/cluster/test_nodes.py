@@ -275,6 +275,35 @@ def test_a_training_on_one_node_takes_another_one_once_nothing_else_needs_it(nod
     as_alone(tmp_path, file, devices=2)
 
 
+@pytest.mark.slow
+def test_it_does_so_while_work_waits_that_the_room_is_of_no_use_to(nodes: Any, tmp_path: Path, hold: Path) -> None:
+    """Two detections need a node on which no training runs: one computes there, the other waits for it."""
+
+    def three_cells(tree: dict[str, Any]) -> None:
+        elastic(tree)
+        alone = {"compute": {"devices": 1}, "augmentation": "none", "recipe.lr": 0.02}
+        detections = {str(size): {**alone, "detector": {"name": "components.held", "min_face_size": size}} for size in (20, 24)}
+        tree["axes"]["classes"] = {"shared": tree["axes"]["classes"]["shared"], **detections}
+        tree["launch"]["resources"]["custom"] = {"trains": 1}
+        tree["launch"]["stage_resources"] = {"detect": {"custom": {"detects": 1}}}
+
+    cluster = nodes(FACEGRID_TEST_HOLD=str(hold))
+    cluster.add(num_cpus=1, resources={"detects": 1})
+    cluster.add(num_cpus=1, resources={"trains": 1})
+    file, store = grid(tmp_path / "tiny.yaml", three_cells), Store(tmp_path / STUDY / "store")
+    with Facegrid(tmp_path, "launch", file, *RETRIES, "--address", cluster.address) as driver:
+        id, _ = driver.until(store.half_trained)
+        driver.until(lambda: any(kind == "detect" for kind, *_ in store.claims()))
+        cluster.add(num_cpus=1, resources={"trains": 1})
+        driver.until(lambda: "there is room for 2 devices instead of 1" in driver.said, 120)
+        assert sum(kind == "detect" for kind, *_ in store.claims()) == 1, "the other detection waits"
+        hold.unlink()
+        assert driver.wait() == 0, driver.said
+    assert [one["devices"] for one in store.ledger.claims("train", id)] == [1, 2]
+    assert sum(kind == "detect" for kind, _ in store.markers()) == 2
+    sound(tmp_path / STUDY)
+
+
 def as_alone(folder: Path, file: Path, devices: int) -> None:
     """The trainings ended on so many devices, with the numbers of trainings in one process."""
     calm = Path("studies", "calm")

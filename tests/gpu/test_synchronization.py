@@ -92,6 +92,7 @@ ON_RANKS: dict[str, dict[str, Any]] = {
     "mining": {"loss": "triplet"},
     "sampled classes": {"loss": {**ARCFACE, "sample": 0.5}},
     "shared classes": {"loss": ARCFACE, "change": lambda network: network.loss.share(0, 2)},
+    "sampled and shared classes": {"loss": {**ARCFACE, "sample": 0.5}, "change": lambda network: network.loss.share(0, 2)},
     "shared classes, clipping and an average": {"loss": ARCFACE, "change": lambda network: network.loss.share(0, 2), **ADAMW},
     "synchronized batch normalization": {"change": synchronize},
     "clipping and an average": ADAMW,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,17 @@ import pytest
 
 from grid.execution.growth import LOOK, PATIENCE, Growth, Smaller, smaller_of
 from grid.execution.job import Job
+from grid.execution.makespan import PENDING, Piece
 from grid.execution.scheduler import Work
 from grid.execution.slots import Slots
 from grid.ledger.ledger import Attempt, Ledger
 
 CPU = {"CPU": 1.0}
+
+
+def needs(devices: int = 1, **slot: float) -> Piece:
+    """Work that waits for so many slots."""
+    return Piece("waits", frozenset(), slot, devices)
 
 
 def training(store: Path, id: str, devices: int = 2) -> Job:
@@ -38,7 +45,7 @@ class Launch:
     def begin(self, id: str, **about: Any) -> Attempt:
         return self.ledger.begin("train", id, {}, about={"devices": 1, "cell_devices": 2, "study": "me", **about})
 
-    def look(self, seconds: float = LOOK, waiting: bool = False, ids: str | None = None) -> list[str]:
+    def look(self, seconds: float = LOOK, waiting: Sequence[Piece] = (), ids: str | None = None) -> list[str]:
         """Waits, looks, and returns the trainings that are asked to end."""
         self.time += seconds
         assert self.growth.due()
@@ -68,8 +75,38 @@ def test_a_training_is_asked_once_the_room_has_been_free_for_long_enough(tmp_pat
 def test_other_work_that_waits_has_the_room(tmp_path: Path) -> None:
     launch = Launch(tmp_path, "a")
     launch.look()
-    assert launch.look(PATIENCE, waiting=True) == launch.look(PATIENCE) == []
+    assert launch.look(PATIENCE, [needs(CPU=1.0)]) == launch.look(PATIENCE) == []
     assert launch.look(PATIENCE) == ["a"]
+
+
+DETECTS, TRAINS = {"CPU": 4.0, "detects": 1.0}, {"CPU": 1.0, "trains": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "asked"),
+    [
+        ([needs(CPU=1.0, detects=1.0)], True),  # for the other kind of node
+        ([needs(CPU=2.0)], True),
+        ([needs(CPU=1.0, lost=1.0)], True),  # for a node that is gone
+        ([needs(3, **TRAINS)], True),  # for one more node than there are
+        ([needs(2, **TRAINS)], False),  # for the end of the training
+        ([needs(CPU=1.0)], False),  # it may begin on any node
+        ([needs(5, CPU=1.0)], False),
+        ([needs(CPU=1.0, detects=1.0), needs(CPU=1.0)], False),
+        ([needs(CPU=2.0)] * (PENDING - 1), True),
+        ([needs(CPU=2.0)] * PENDING, False),  # Tune would not take the training again
+    ],
+    ids=lambda found: f"{len(found)} of {dict(found[-1].slot)} x {found[-1].devices}" if isinstance(found, list) else "",
+)
+def test_work_that_the_nodes_of_a_training_are_of_no_use_to_does_not_keep_it_small(
+    tmp_path: Path, waiting: list[Piece], asked: bool
+) -> None:
+    launch = Launch(tmp_path, "a")
+    launch.nodes[:] = [TRAINS, TRAINS, DETECTS]
+    launch.free = [{}, TRAINS, {}]
+    launch.trainings["a"] = replace(launch.trainings["a"], slot=TRAINS)
+    launch.look(waiting=waiting)
+    assert launch.look(PATIENCE, waiting) == (["a"] if asked else [])
 
 
 def test_nobody_is_disturbed_where_the_nodes_have_no_room(tmp_path: Path) -> None:
@@ -84,7 +121,7 @@ def test_trainings_are_asked_one_after_the_other(tmp_path: Path) -> None:
     launch.look()
     assert launch.look(PATIENCE) == ["a"]
     assert launch.look(PATIENCE) == launch.look(PATIENCE) == ["a"], "its end is awaited"
-    assert launch.look(ids="b", waiting=True) == ["a"], "it waits for its new devices"
+    assert launch.look(waiting=[needs(2, CPU=1.0)], ids="b") == ["a"], "it waits for its new devices"
     launch.free = [{}, {}, {}]
     assert launch.look(PATIENCE, ids="b") == ["a"], "there is no room for the other one"
     launch.nodes.append(CPU)

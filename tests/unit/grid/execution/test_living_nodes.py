@@ -92,11 +92,13 @@ class Placed:
     def smaller(self, trial_ids: Any) -> Any:
         return list(trial_ids)
 
+    waiting = smaller
 
-def test_every_look_at_what_could_grow_knows_what_runs_and_whether_anything_waits() -> None:
-    looks: list[tuple[list[str], bool]] = []
 
-    def look(smaller: list[str], waiting: bool, end_idle: Any) -> None:
+def test_every_look_at_what_could_grow_knows_what_runs_and_what_waits() -> None:
+    looks: list[tuple[list[str], list[str]]] = []
+
+    def look(smaller: list[str], waiting: list[str], end_idle: Any) -> None:
         looks.append((smaller, waiting))
         end_idle()
 
@@ -110,7 +112,7 @@ def test_every_look_at_what_could_grow_knows_what_runs_and_whether_anything_wait
     controller.trials.pop()
     for _ in range(2):
         assert scheduler.choose_trial_to_run(controller) is None
-    assert looks == [(["a", "c"], True), (["a", "c"], False)]
+    assert looks == [(["a", "c"], ["d"]), (["a", "c"], [])]
     assert ended == [True, True]
 
 

@@ -157,20 +157,24 @@ def test_of_a_training_on_several_devices_one_process_takes_its_share(
     assert [name for name in files(job) if not name.startswith(("crops/", "scans/"))] == []
 
 
+@pytest.mark.parametrize(("compute", "loss", "more"), CASES[:2], ids=str)
 def test_a_training_that_can_do_with_fewer_devices_is_measured_on_these(
-    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch, compute: dict[str, Any], loss: Any, more: dict[str, Any]
 ) -> None:
-    job, own, forward = training(make, recipe={**RECIPE, "batch_size": 6}, compute={"devices": 3}), list[int](), Network.loss_of
+    """As a rank also on one device, since it may take more; a training that never has more is none."""
+    recipe = {**RECIPE, "batch_size": 6}
+    job = training(make, recipe=recipe, compute={"devices": 3, **compute}, loss=loss, **more)
+    own, forward = list[tuple[int, bool, bool]](), Network.loss_of
 
     def counting(self: Any, images: Any, *args: Any) -> Any:
-        own.append(len(images))
+        own.append((len(images), torch.distributed.is_initialized(), getattr(self.loss, "part", None) is not None))
         return forward(self, images, *args)
 
     monkeypatch.setattr(Network, "loss_of", counting)
-    for fewest, images in ((1, 6), (2, 3)):
+    for changes, images, rank in (({"fewest": 1}, 6, True), ({"fewest": 2}, 3, True), ({"ranks": 1}, 6, False)):
         own.clear()
-        assert measured_peak(replace(job, fewest=fewest), "cpu").several
-        assert set(own) == {images}
+        assert measured_peak(replace(job, **changes), "cpu").several == rank
+        assert set(own) == {(images, rank, rank and bool(compute))}
 
 
 def test_loader_processes_count_with_what_is_their_own(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,14 +25,17 @@ from modules.network import Network
 SMALL = {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}
 
 
-@pytest.fixture
-def job(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> Job:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    recipe = {"name": "one_cycle", "lr": 0.01, "batch_size": 4}
-    grid = make(base={"backbone": SMALL, "input": {"size": 32}, "recipe": recipe})
+def training(make: Callable[..., Grid], **more: Any) -> Job:
+    grid = make(base={"backbone": SMALL, "input": {"size": 32}, **more})
     stage = next(one for one in make_plan(grid).stages if one.stage == "train" and not one.needs)
     (found,) = jobs_of([stage], store_of(grid)).values()
     return found
+
+
+@pytest.fixture
+def job(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> Job:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    return training(make, recipe={"name": "one_cycle", "lr": 0.01, "batch_size": 4})
 
 
 @pytest.mark.slow
@@ -43,6 +47,42 @@ def test_what_this_process_holds_is_not_in_the_peak(job: Job) -> None:
     assert isinstance(found, Peak), found
     assert 0.1 * GIB < found.memory < _own() - GIB / 2
     assert found.device == "cpu"
+
+
+RANK_0 = """
+import json, sys
+from grid.execution.job import Job, RunOptions, run
+from grid.execution.memory_probe import _own
+peaks = []
+def report(row):
+    if row.get("step") and not peaks:  # before a checkpoint is made, as in a measurement
+        peaks.append(_own())
+assert run(Job(**json.loads(sys.stdin.read())), RunOptions(raises=True, devices=2, report=report)).ended == "done"
+print(json.dumps(peaks))
+"""
+COPY = 4 * 12288 * 4096  # bytes of the weights of the largest layer
+
+
+@pytest.mark.slow
+def test_a_training_that_may_take_more_devices_is_measured_with_the_buckets_of_gradients(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of two real processes takes as much as is measured on one device, to within half a copy of the weights."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    layer = {"activation": "linear", "dropout": 0}
+    head = {"name": "dense", "dimension": 8, "hidden": [{"width": 12288, **layer}, {"width": 4096, **layer}], **layer}
+    recipe = {"name": "one_cycle", "lr": 0.001, "batch_size": 4, "epochs": 1}
+    job = training(make, head=head, recipe=recipe, compute={"devices": 2})
+    measured = peak_of(replace(job, fewest=1), 1.0)
+    alone = peak_of(replace(job, ranks=1), 1.0)
+    assert isinstance(measured, Peak), measured
+    assert isinstance(alone, Peak), alone
+    program = subprocess.run(
+        [sys.executable, "-c", RANK_0], input=json.dumps(asdict(job)), capture_output=True, text=True, check=True
+    )
+    (real,) = json.loads(program.stdout)
+    assert abs(measured.memory - real) < COPY / 2
+    assert measured.memory - alone.memory > COPY / 2, "one that is never a rank keeps no buckets"
 
 
 def test_an_error_of_the_training_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,7 @@ def test_a_training_takes_what_the_nodes_can_hold_when_empty_and_is_placed_again
     slots = Slots(node, [node, node])
     searcher, queue, said = elastic(tmp_path, slots, devices="auto")
     assert [searcher.suggest(trial)["devices"] for trial in "xy"] == [2, 2], "the second waits for both, it does not take one"
+    assert [(one.slot, one.devices) for one in searcher.waiting(["y", "ended"])] == [(node, 2)]
     assert said == []
     assert searcher.fits("y")
     slots.nodes = [node]
@@ -287,6 +288,7 @@ def test_a_training_is_measured_before_its_work_is_given_out_and_alike_work_shar
     probe = searcher.suggest("probe")
     assert json.loads(probe["slot"]) == {"CPU": 1, "GPU": 1}
     assert [job.id for (job,) in unpacked_units(probe["measure"])] == [jobs[0].id]
+    assert [(one.slot, one.devices) for one in searcher.waiting(["probe"])] == [(json.loads(probe["slot"]), 1)]
     assert searcher.suggest("nothing") is None, "both wait for it"
     took = Peak(1 << 30, 10 << 30, 80 << 30, "NVIDIA H100")
     searcher.on_trial_complete("probe", {"peak": json.dumps(took.record())})

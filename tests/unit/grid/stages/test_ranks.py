@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from ranks import together
 
 from grid.ledger.ledger import Fenced
 from grid.stages import ranks
@@ -131,7 +133,45 @@ def test_a_measurement_is_one_of_several_ranks_and_starts_none() -> None:
 
 
 def test_one_device_needs_nobody() -> None:
-    with all_ranks(SimpleNamespace(), 1, None) as rank:
+    with all_ranks(waiting(no_helpers), 1, None) as rank:
         assert rank is None
     with pytest.raises(ValueError, match=r"compute\.devices: nothing starts the other 1 ranks"):
         no_helpers([Helper(1, 2, "127.0.0.1", 1, None)])
+
+
+NOTICED = """
+import time
+import torch
+from grid.stages.ranks import Report, Team, _watched
+
+class Ended(Team):
+    def ended(self):
+        return {1: Report(**report) if report is not None else None}
+    def stop(self):
+        pass
+
+try:
+    with _watched(Ended(), "gpu"):
+        limit = time.monotonic() + seconds
+        while torch.distributed.is_initialized() and time.monotonic() < limit:
+            time.sleep(0.1)
+        torch.distributed.all_reduce(torch.ones(1))
+except Exception as error:
+    result = [type(error).__name__]
+"""
+
+
+@pytest.mark.parametrize(
+    ("report", "seconds", "raised"),
+    [
+        (None, 60.0, ["DistError"]),
+        ({"error": "OutOfMemoryError: CUDA out of memory"}, 60.0, ["DistError"]),
+        ({}, 2.5, None),  # it has ended, as it was to
+    ],
+    ids=str,
+)
+def test_a_helper_that_is_lost_or_fails_ends_the_process_group_in_which_nccl_would_wait(
+    tmp_path: Path, report: Any, seconds: float, raised: list[str] | None
+) -> None:
+    """Here gloo is aborted instead of nccl."""
+    assert together(tmp_path, 1, NOTICED, report=report, seconds=seconds) == [raised]

@@ -33,6 +33,47 @@ result = _gathered(found, parts, rank)
 """
 
 
+PACED = """
+import contextlib
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+import torch
+from grid.stages import shared_inference as module
+from modules.training import ranks
+
+ranks.PATIENCE = module.PATIENCE = timedelta(seconds=patience)
+module.FEWEST = {"cpu": 1}
+
+def function(images):
+    if rank.number == slow:
+        time.sleep(pause)
+    return {"vector": images.flatten(1).sum(1)}
+
+@contextlib.contextmanager
+def all_ranks(context, devices, resume):
+    torch.distributed.destroy_process_group()  # that of the test, which is more patient
+    with ranks.process_group(rank, torch.distributed.FileStore(store, rank.world), "cpu"):
+        yield rank
+    torch.distributed.init_process_group("fake", rank=rank.number, world_size=rank.world)
+
+module.all_ranks, module.replace = all_ranks, lambda context, **changes: context
+helper = SimpleNamespace(world=rank.world, rank=rank.number) if rank.number else None
+about = {"device": "cpu", "accelerator": "cpu", "devices": rank.world, "fast": False, "helper": helper}
+context = SimpleNamespace(report=lambda row: None, **about)
+result = module.shared_inference(function, crops.__getitem__, range(len(crops)), context)
+"""
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+def test_a_rank_waits_for_a_slower_one_as_long_as_that_computes(tmp_path: Path, slow: int) -> None:
+    crops = np.concatenate([CROPS] * 3)
+    first, _ = together(
+        tmp_path / "ranks", 2, PACED, crops=crops, slow=slow, pause=1.2, patience=4.0, store=str(tmp_path / "store")
+    )
+    assert len(first["vector"]) == len(crops)
+
+
 @given(st.integers(1, 2000), st.integers(1, 70), st.integers(1, 9))
 def test_each_image_is_in_one_share_and_only_the_last_batch_is_not_whole(count: int, size: int, devices: int) -> None:
     found = shares(count, size, devices)
@@ -72,7 +113,7 @@ def test_a_further_process_is_started_only_for_enough_batches(monkeypatch: pytes
         raise Started
 
     monkeypatch.setattr(module, "all_ranks", start)
-    monkeypatch.setattr(module, "replace", lambda context, accelerator: context)
+    monkeypatch.setattr(module, "replace", lambda context, **changes: context)
 
     def devices(images: int, fast: bool = False) -> int:
         context: Any = SimpleNamespace(device="cpu", accelerator="cpu", devices=3, fast=fast, helper=None)
@@ -83,3 +124,25 @@ def test_a_further_process_is_started_only_for_enough_batches(monkeypatch: pytes
     each = module.FEWEST["cpu"] * BATCH
     assert [devices(count) for count in (1, 2 * each - BATCH, 2 * each, 3 * each, 99 * each)] == [1, 1, 2, 3, 3]
     assert devices(99 * each, fast=True) == 1
+
+
+def test_a_rank_that_computes_nothing_any_more_is_given_up(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"DistError: no process has computed a batch for 0:00:02"):
+        together(
+            tmp_path / "ranks",
+            2,
+            PACED,
+            crops=CROPS[: 2 * BATCH],
+            slow=1,
+            pause=6.0,
+            patience=2.0,
+            store=str(tmp_path / "store"),
+        )
+
+
+def test_a_helper_that_has_ended_is_not_waited_for() -> None:
+    counts = torch.distributed.HashStore()
+    team = SimpleNamespace(ended=lambda: {1: None})
+    with pytest.raises(torch.distributed.DistError, match="a process has ended"):
+        module._await_all(counts, 2, [team])  # type: ignore[list-item]
+    module._await_all(counts, 2, [team])  # type: ignore[list-item]

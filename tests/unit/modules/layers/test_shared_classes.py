@@ -23,6 +23,7 @@ CASES: list[dict[str, Any]] = [
     {"name": "curricularface"},
     {"name": "mv_softmax"},
     {"name": "elasticface"},
+    {"name": "elasticface", "sample": 0.6},
     {"name": "elasticface", "plus": True, "deviation": 0.1},
     {"name": "subcenter_arcface", "centers": 2},
 ]
@@ -37,7 +38,7 @@ def example(step):
     labels = torch.randint(5, (11,), generator=draw)  # of seven classes, so that some have no image
     return embeddings, labels
 
-def train(config):
+def train(config, early=False):
     torch.manual_seed(0)
     loss = config.build(6, 7)
     torch.nn.init.normal_(loss.weight)
@@ -52,6 +53,8 @@ def train(config):
         own = embeddings[number::world].clone().requires_grad_()
         torch.manual_seed(step)
         optimizer.zero_grad()
+        if early:
+            loss.draw(labels, step)
         value = loss(gathered(own), gathered(labels[number::world]))
         value.backward()
         values.append(float(value.detach()))
@@ -60,9 +63,16 @@ def train(config):
         optimizer.step()
     return values, gradients, rows, loss.weight.detach().clone(), loss, example(7)
 
+def same(one, other):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    return all(map(same, one, other)) if isinstance(one, list) else one == other
+
 result = []
 for config in configs:
     *found, loss, (embeddings, labels) = train(config)
+    *again, _, _ = train(config, early=True) if rank else (*found, None, None)
+    assert same(found, again), "classes that are sampled early are the same"
     loss.eval()
     if rank:
         losses, predicted = loss.classified(embeddings, labels)

@@ -135,6 +135,7 @@ RANKS = {
     **{name: (loss, {}) for name, loss in LOSSES.items()},
     "clipping and an average": (SoftmaxConfig(), {"clip": 1.0, "ema": 0.9}),
     "shared classes": (ArcFaceConfig(), {"shared": True, "clip": 1.0}),
+    "sampled and shared classes": (ArcFaceConfig(sample=0.5), {"shared": True}),
     "synchronized batch normalization": (SoftmaxConfig(), {"synchronized": True}),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,33 @@ def test_what_one_rank_is_asked_ends_all_of_them_a_step_later(tmp_path: Path, ca
     ((history, weights, *_), _), ((other, kept, *_),) = found[0], again[0]
     assert history == other
     assert all(torch.equal(weights[key], kept[key]) for key in weights)
+
+
+SAVES = '        path = folder / f"{epoch}.ckpt"\n'
+IMAGE = "    def __getitem__(self, index):\n"
+FAILS = {
+    "rank 0 before a checkpoint": (SAVES, f"        raise OSError('it failed')\n{SAVES}"),
+    "rank 0 after it": ("        saved.append(path)\n", "        raise OSError('it failed')\n"),
+    **{
+        f"rank {number} in image {image}": (
+            IMAGE,
+            f"{IMAGE}        assert (rank.number, index) != ({number}, {image}), 'it failed'\n",
+        )
+        for number, image in ((0, 17), (1, 17), (1, 1))  # the last one is of the validation
+    },
+}
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["copied", "shared"])
+@pytest.mark.parametrize("where", FAILS)
+def test_a_rank_that_fails_ends_the_other_one_at_once(tmp_path: Path, where: str, shared: bool) -> None:
+    """Whatever the other one waits for: it would be given ten minutes, and ``together`` gives it two."""
+    before, after = FAILS[where]
+    assert PROGRAM.count(before) == 1
+    case = {"loss": {"name": "arcface", "scale": 16}, "shared": True} if shared else {}
+    with pytest.raises(AssertionError, match="it failed") as raised:
+        together(tmp_path / "ranks", 2, PROGRAM.replace(before, after), cases=[case], place=tmp_path)
+    assert len(re.findall("^RuntimeError: .*gloo", str(raised.value), re.MULTILINE)) == 1, "the other rank says so"
 
 
 def test_the_terminal_gets_no_warning_of_torch(tmp_path: Path) -> None:

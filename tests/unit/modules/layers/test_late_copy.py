@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from modules.training.late_copy import LateCopy
+from modules.layers.late_copy import LateCopy
 
 
 def test_what_was_sent_last_is_read() -> None:
