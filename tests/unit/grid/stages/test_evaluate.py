@@ -50,7 +50,8 @@ def test_corners_are_the_four_corners_and_each_has_its_own_sync_image() -> None:
 
 def alone(report: Callable[[dict[str, Any]], None] = lambda row: None) -> Any:
     """The context of an evaluation on one device."""
-    return SimpleNamespace(device="cpu", accelerator="cpu", devices=1, fast=False, helper=None, report=report)
+    own = {"device": "cpu", "accelerator": "cpu", "devices": 1, "fast": False, "memory_probe": None}
+    return SimpleNamespace(**own, helper=None, report=report)
 
 
 @dataclass
