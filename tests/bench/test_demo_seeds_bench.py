@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(5)
-SPREAD = 0.1  # highest less lowest AUC; 0.027 on an Intel Xeon, 0.068 on an AMD EPYC
+SPREAD = 0.07  # highest less lowest AUC; 0.039 on an AMD EPYC, with AdamW at 0.004 0.055
 CELL = "backbone=efficientnet_b1,detection=none,pretraining=none"
 
 
@@ -23,7 +23,7 @@ def auc(folder: Path, seed: int) -> float:
 
 @pytest.mark.bench
 @pytest.mark.timeout(3600)
-def test_the_auc_of_efficientnet_b1_varies_by_less_than_a_tenth_between_seeds(tmp_path: Path) -> None:
+def test_the_auc_of_efficientnet_b1_varies_little_between_seeds(tmp_path: Path) -> None:
     found = []
     for seed in SEEDS:
         found.append(auc(tmp_path, seed))
