@@ -17,7 +17,7 @@ from grid.results.fitting_table import FittingTable
 from grid.results.result import Result
 from grid.results.searches import SearchView, searches
 from grid.results.sweeps import Sweep
-from grid.terminal import one_line
+from grid.terminal import counted, one_line
 
 COLORS = {
     "done": "green",
@@ -128,8 +128,15 @@ def _caption(found: rows.Table, replicated: bool, without: frozenset[str]) -> Te
             "; the one in the first line is over test items, that of seeds over replicates; each replicate is in results.csv"
         )
     said += [f"{units_note(found.columns)}; {noise}"]
-    reasons = [row for row in found.lines if row.reason and row.state not in {"done", *without}]
-    why = [one_line(f"{row.state}: {row.title}: {row.reason}") for row in reasons]
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in found.lines:
+        if row.reason and row.state not in {"done", *without}:
+            reasons.setdefault((row.state, row.reason), []).append(row.title)
+    why = [
+        one_line(f"{state}: {title}: {reason}")
+        for (state, reason), titles in reasons.items()
+        for title in (titles if state == "failed" else [titles[0] if len(titles) == 1 else counted(len(titles), "cell")])
+    ]
     lost = [
         one_line(f"added, and failed: {row.title}: {label}: {why_not}")
         for row in found.rows

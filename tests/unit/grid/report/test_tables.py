@@ -112,6 +112,17 @@ def test_console_markup_of_users_is_text(make_study):
     assert "[red]x[/red]" in out.file.getvalue()
 
 
+def test_the_console_says_a_common_reason_once(make_study):
+    alexnet = {"backbone": "alexnet"}
+    failed = [{"backbone": "resnet34", "detection": "none"}]
+    out = Console(width=200, record=True, file=io.StringIO())
+    out.print(console.table(make_study(unfinished=[alexnet], failed=failed, pairs=100, explainers=())))
+    lines = [line.strip() for line in out.export_text().splitlines()]
+    (unfinished,) = (line for line in lines if line.startswith("unfinished: "))
+    assert unfinished.startswith("unfinished: 4 cells: still to run: train, ")
+    assert len([line for line in lines if line.startswith("failed: backbone=resnet34")]) == 2
+
+
 def test_several_protocols_have_a_line_each_in_the_console(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, protocols=("one", "two"), pairs=60, explainers=())
     out = Console(width=100, file=io.StringIO(), color_system=None)
