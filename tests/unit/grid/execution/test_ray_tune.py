@@ -1,20 +1,19 @@
 """What a worker makes of errors that no stage raised."""
 
 import json
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 import ray
 from limited import limited
 from ray import tune
 from tune_queue import searching, short, units
 
+from grid.execution import memory_process
+from grid.execution.child_process import start
 from grid.execution.executor import Session
 from grid.execution.job import Job, Outcome
 from grid.execution.makespan import PENDING
@@ -372,20 +371,18 @@ def test_what_is_undecided_is_settled_also_while_tune_only_asks_for_work(tmp_pat
 def test_a_measurement_has_begun_before_its_process_knows_its_device(
     monkeypatch: pytest.MonkeyPatch, slot: dict[str, float], device: str | None
 ) -> None:
-    """The process is killed while it imports torch."""
+    """The process is killed as soon as it has started, long before it has imported torch."""
     said: list[dict[str, Any]] = []
     monkeypatch.setattr(tune, "report", said.append)
 
-    def kill() -> None:
-        while not (children := [one for one in psutil.Process().children() if "memory_process" in " ".join(one.cmdline())]):
-            time.sleep(0.01)
-        children[0].kill()
+    def killed(*args: Any) -> Any:
+        process = start(*args)
+        process.kill()
+        return process
 
-    killer = threading.Thread(target=kill)
-    killer.start()
+    monkeypatch.setattr(memory_process, "start", killed)
     job = Job("train", "a", "a", {}, {}, {}, "", "store")
     _trial({"measure": packed_units([[job]]), "slot": json.dumps(slot)})
-    killer.join()
     began, ended = said
     assert json.loads(began["measuring"])["device"] == device
     assert json.loads(ended["peak"]) == "its process was lost (killed by SIGKILL)"
