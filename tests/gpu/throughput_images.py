@@ -105,7 +105,7 @@ def evaluation(device: str) -> Iterator[Row]:
     pixels = np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
     table = CropTable(pixels, SIZE, np.arange(count), 0)
     context: Any = SimpleNamespace(
-        device=device, accelerator="gpu", devices=1, helper=None, fast=False, report=lambda row: None
+        device=device, accelerator="gpu", devices=1, helper=None, memory_probe=None, fast=False, report=lambda row: None
     )
     resident = torch.randn(min(BATCH, count), 3, SIZE, SIZE, device=device)
 

@@ -25,4 +25,4 @@ def test_a_quick_check_explains_few_pairs(tmp_path: Path) -> None:
     assert [stage for stage in stages if f"  {stage}: " not in said] == []
     counts = re.findall(r"explain:\w+: images (\d+)", said)
     assert counts == [str(2 * FAST_EXPLAINED)] * 3, "the grid asks for 20 pairs"
-    assert f"{FAST_EXPLAINED} per explainer" in said
+    assert f"each explainer of pairs {FAST_EXPLAINED};" in said
