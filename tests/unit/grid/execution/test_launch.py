@@ -189,8 +189,8 @@ def test_explanations_that_gave_no_maps_are_told_once_with_the_number_of_cells(m
     assert refused_explanations(cells) == []
     name = next(name for name in cells[0].names if name.kind == "explain")
     facts = {"refused": {"code": "no_reference", "reason": "nothing is held out"}}
-    told = [replace(cell, markers={name: replace(cell.markers[name], facts=facts)}) for cell in cells]
-    assert refused_explanations(told) == [f"{name} in {len(cells)} of {len(cells)} cells: nothing is held out"]
+    views = [replace(cell, markers={name: replace(cell.markers[name], facts=facts)}) for cell in cells]
+    assert refused_explanations(views) == [f"{name} in {len(cells)} of {len(cells)} cells: nothing is held out"]
 
 
 def test_every_failure_of_a_cell_is_printed_in_full(make: Make) -> None:
