@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,13 +167,14 @@ class Executor(ABC):
         """
         return
 
-    def check_work(self, store: Store, devices: int, usable: int) -> None:
+    def check_work(self, store: Store, devices: int, usable: int, kinds: Collection[str]) -> None:
         """Called before work starts, and by ``facegrid plan``: checks what is known without starting anything.
 
         Args:
             store: of the ledger
             devices: the largest number of devices that a training needs at once
             usable: the largest number that one takes where there is room for them
+            kinds: of the stages to run
 
         Raises:
             BadInput: the work cannot run with these settings, or not on this machine.

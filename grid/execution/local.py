@@ -7,7 +7,7 @@ uses one core. ``debug`` computes them here, too.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -143,11 +143,11 @@ class LocalExecutor(Executor):
         """Raises BadInput as ``check_work`` does, and says how many processes a stage takes; one with ``fast``."""
         if self.options.fast:
             return
-        self.check_work(session.ledger.store, session.devices, session.usable_devices)
+        self.check_work(session.ledger.store, session.devices, session.usable_devices, session.kinds)
         if (more := max(map(self._taken, session.queue.waiting.values()), default=1) - 1) > 0:
             session.say(f"stages on several devices run in this process and {'up to ' if more > 1 else ''}{more} more")
 
-    def check_work(self, store: Store, devices: int, usable: int) -> None:
+    def check_work(self, store: Store, devices: int, usable: int, kinds: Collection[str]) -> None:
         """Raises BadInput if a training needs several devices, and there are too few, or their processes share no store."""
         if devices == 1:
             return

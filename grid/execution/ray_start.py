@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from grid.ledger.node_cache import PLACE, node_cache_root
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch, Resources
 from grid.spec.stage_kind import built_in, stage_kind
-from grid.spec.stage_name import TRAIN
 from grid.terminal import counted
 
 QUIET = {
@@ -325,12 +324,14 @@ def check_devices(resources: Mapping[str, float], devices: int, usable: int, lau
         )
 
 
-def check_whole_gpus(launch: Launch, usable: int) -> None:
-    """Raises BadInput if a training that takes ``usable`` devices would have a part of a GPU for each."""
-    gpus = launch.resources_of(TRAIN).gpus
-    if usable > 1 and isinstance(gpus, float) and 0 < gpus < 1:
-        own = TRAIN in launch.stage_resources and launch.stage_resources[TRAIN].gpus is not None
-        raise BadInput(
-            f"{launch.said_devices(usable)}, and launch.{f'stage_resources.{TRAIN}' if own else 'resources'}.gpus is {gpus:g}: "
-            "each device is a whole GPU; set it to 1, or to 0 for the CPU"
-        )
+def check_whole_gpus(launch: Launch, usable: int, kinds: Iterable[str]) -> None:
+    """Raises BadInput if a training of these kinds, on ``usable`` devices, would have a part of a GPU for each."""
+    for kind in sorted(kind for kind in kinds if stage_kind(kind).epochs):
+        gpus = launch.resources_of(kind).gpus
+        if usable > 1 and isinstance(gpus, float) and 0 < gpus < 1:
+            own = kind in launch.stage_resources and launch.stage_resources[kind].gpus is not None
+            key, about = (f"stage_resources.{kind}", "") if own else ("resources", f" for {kind}")
+            raise BadInput(
+                f"{launch.said_devices(usable)}, and launch.{key}.gpus is {gpus:g}{about}: each device is a whole GPU; set it "
+                "to 1, or to 0 for the CPU"
+            )

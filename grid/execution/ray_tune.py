@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -65,7 +65,7 @@ class RayExecutor(Executor):
             RayLost: the raylet or the GCS ended, or Ray failed otherwise. If Ray itself hangs then, the process exits with the
                 same message and code.
         """
-        self.check_work(session.ledger.store, session.devices, session.usable_devices)
+        self.check_work(session.ledger.store, session.devices, session.usable_devices, session.kinds)
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
             check_devices(slots.suited([TRAIN]), session.devices, session.usable_devices, self.launch)
@@ -88,11 +88,11 @@ class RayExecutor(Executor):
             with RayHealth(aborter.abort, local=self.launch.address is None):
                 _fit(tuner)
 
-    def check_work(self, store: Store, devices: int, usable: int) -> None:
+    def check_work(self, store: Store, devices: int, usable: int, kinds: Collection[str]) -> None:
         """Raises BadInput if Ray's processes do not see the store, or a training on several devices has parts of a GPU."""
         if not store.shared:
             raise BadInput(f"launch.store {store.url}: Ray's processes do not see it; choose launch.executor=local")
-        check_whole_gpus(self.launch, usable)
+        check_whole_gpus(self.launch, usable, kinds)
 
     def check_reachable(self) -> None:
         """See ``Executor.check_reachable``."""

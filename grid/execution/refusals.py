@@ -13,6 +13,7 @@ from grid.plan.plan import PENDING, Plan, store_of, study_of
 from grid.plan.preflight import check_folders, earlier_record
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.stage_kind import stage_kind
+from grid.spec.stage_name import TRAIN
 from grid.spec.training import Training
 from grid.tracking.uri import tracking_of
 
@@ -57,7 +58,8 @@ def check_executor(plan: Plan) -> None:
     trainings = [training for training in found if isinstance(training, Training)]
     most = max((training.compute.devices for training in (*trainings, *pending)), default=1)
     usable = most if most == 1 else launch.ranks or most
-    executor.check_work(open_store(store_of(plan.grid)), min(usable, launch.fewest_devices or usable), usable)
+    kinds = {TRAIN, *(stage.stage for stage in plan.open)} if pending else {stage.stage for stage in plan.open}
+    executor.check_work(open_store(store_of(plan.grid)), min(usable, launch.fewest_devices or usable), usable, kinds)
 
 
 def check_claims(grid: Grid) -> None:

@@ -113,24 +113,25 @@ def all_ranks(context: Any, devices: int, resume: str | None) -> Iterator[Any]:
     from modules.training.ranks import PATIENCE, Rank, one_of, process_group
 
     if context.memory_probe is not None:  # the memory of one rank is enough
-        with one_of(devices):
-            yield Rank(0, devices)
+        with one_of(devices) as rank:
+            yield rank
         return
     helper = context.helper
     if helper is not None:
         store = TCPStore(helper.host, helper.port, devices, False, PATIENCE)
         store.set(_ready(helper.rank), "")
-        rank = Rank(helper.rank, devices)
-        with process_group(rank, store, context.accelerator):
+        rank = Rank(helper.rank, devices, store)
+        with process_group(rank, context.accelerator):
             yield rank
         return
     host = context.host()
     store = TCPStore(host, 0, devices, True, PATIENCE, wait_for_workers=False)
+    rank = Rank(0, devices, store)
     team = context.start_helpers([Helper(number, devices, host, store.port, resume) for number in range(1, devices)])
     try:
         _await_ready(store, team, devices)
-        with process_group(Rank(0, devices), store, context.accelerator), _watched(team, context.accelerator):
-            yield Rank(0, devices)
+        with process_group(rank, context.accelerator), _watched(team, context.accelerator):
+            yield rank
     except Fenced:
         raise
     except Exception as error:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -67,36 +66,35 @@ def shared_inference(
     # results are gathered on the host, so the processes are connected by gloo on GPUs, too
     with all_ranks(replace(context, accelerator="cpu", start_helpers=start) if devices > 1 else context, devices, None) as rank:
         own = parts[0 if rank is None else rank.number]
-        counts = None if rank is None else torch.distributed.distributed_c10d._get_default_store()
 
         def progress(done: int, total: int) -> None:
             context.report({"done": done, "total": total, "unit": "images"})
-            if counts is not None:
-                counts.add(BATCHES, 1)
+            if rank is not None:
+                rank.store.add(BATCHES, 1)
 
         found = infer(function, take, every[own.start : own.stop], context.device, precision, progress)
         if rank is None:
             return found
-        _await_all(counts, rank.world, teams)
+        _await_all(rank, teams)
         return _gathered(found, parts, rank)
 
 
-def _await_all(counts: Any, world: int, teams: Sequence[Team]) -> None:
+def _await_all(rank: Rank, teams: Sequence[Team]) -> None:
     """Waits until all ranks have computed their shares: as long as one of them makes progress, however slow it is.
 
     To receive and to send, a rank waits for ``PATIENCE`` only.
 
     Args:
-        counts: the store of the ranks, which counts their batches
+        rank: its store counts the batches of all ranks
         teams: in rank 0 the helpers, where this process has started them
 
     Raises:
         DistError: a helper has ended, or no batch was computed for ``PATIENCE``.
     """
-    counts.add(READY, 1)
+    rank.store.add(READY, 1)
     seen, since = -1, 0.0
-    while counts.add(READY, 0) < world:
-        if (batches := counts.add(BATCHES, 0)) != seen:
+    while rank.store.add(READY, 0) < rank.world:
+        if (batches := rank.store.add(BATCHES, 0)) != seen:
             seen, since = batches, time.monotonic()
         if any(team.ended() for team in teams):
             raise torch.distributed.DistError("a process has ended before its share was computed")

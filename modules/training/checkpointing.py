@@ -115,6 +115,8 @@ class Checkpointing(Checkpoint):
         return mine if trainer.world_size == 1 else bool(trainer.strategy.reduce_boolean_decision(mine, all=False))
 
     def _write(self, trainer: pl.Trainer, epoch: int, batch: int | None, row: dict[str, Any] | None) -> None:
+        rank: Any = getattr(trainer.strategy, "rank", None)  # of several
+        step = f"saved/{epoch}/{batch}"
         if trainer.is_global_zero:
             written: list[Path] = []
 
@@ -122,9 +124,14 @@ class Checkpointing(Checkpoint):
                 trainer.save_checkpoint(path)
                 written.append(path)
 
-            self._save(epoch, batch, write, row)
+            try:
+                self._save(epoch, batch, write, row)
+            finally:
+                if rank is not None:
+                    rank.announce(step)
             assert len(written) == 1, f"save must write exactly once, wrote {written}"
         else:
             trainer.save_checkpoint(Path("unused"))  # collective call; only rank 0 writes
+            rank.wait_for(step)  # it may send the file to a slow store
         self._saved_at = time.monotonic()
         self._agreement = None  # what was asked before

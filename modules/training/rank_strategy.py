@@ -24,6 +24,7 @@ class Ranks(DDPStrategy):
 
     def __init__(self, rank: Rank) -> None:
         super().__init__(cluster_environment=_Environment(rank), find_unused_parameters=True, broadcast_buffers=False)
+        self.rank = rank
         self._hook: Any = None  # on the module that is trained
 
     def _configure_launcher(self) -> None:

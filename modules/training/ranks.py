@@ -1,4 +1,4 @@
-"""One rank of a training or evaluation on several devices: its number, and joining the process group."""
+"""One rank of a training or evaluation on several devices: its number, the process group, and waiting for another rank."""
 
 from __future__ import annotations
 
@@ -12,28 +12,41 @@ from typing import Any
 import torch
 import torch.distributed
 
-PATIENCE = timedelta(minutes=10)  # longest wait for another rank: it may load images or write a checkpoint
+PATIENCE = timedelta(minutes=10)  # longest wait for another rank in a collective call
+FOREVER = timedelta(days=365)
 _SAID = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe|socket", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Rank:
-    """Its number, from 0, and the number of ranks."""
+    """Its number, from 0, the number of ranks, and the store through which they found each other."""
 
     number: int
     world: int
+    store: Any  # a torch.distributed.Store
+
+    def announce(self, step: str) -> None:
+        """Tells the ranks that call ``wait_for`` that this one has done a step; its name is used once."""
+        self.store.set(f"facegrid/{step}", "")
+
+    def wait_for(self, step: str) -> None:
+        """Waits until a rank announces a step, however long that takes.
+
+        Raises:
+            DistError: the process that has the store, that of rank 0, has ended.
+        """
+        self.store.wait([f"facegrid/{step}"], FOREVER)
 
 
 @contextlib.contextmanager
-def process_group(rank: Rank, store: Any, accelerator: str) -> Iterator[None]:
+def process_group(rank: Rank, accelerator: str) -> Iterator[None]:
     """Context manager: torch's default process group, with nccl on GPUs and gloo elsewhere.
 
     Args:
-        store: ``torch.distributed.TCPStore`` that all ranks use
         accelerator: "gpu" or "cpu"
     """
     backend = "nccl" if accelerator == "gpu" else "gloo"
-    torch.distributed.init_process_group(backend, store=store, rank=rank.number, world_size=rank.world, timeout=PATIENCE)
+    torch.distributed.init_process_group(backend, store=rank.store, rank=rank.number, world_size=rank.world, timeout=PATIENCE)
     try:
         yield
     finally:
@@ -42,15 +55,17 @@ def process_group(rank: Rank, store: Any, accelerator: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def one_of(world: int) -> Iterator[None]:
-    """Context manager: torch's default process group of ``world`` ranks, of which only rank 0 is there.
+def one_of(world: int) -> Iterator[Rank]:
+    """Context manager: torch's default process group of ``world`` ranks, of which only rank 0 is there; yields that.
 
     What it gathers is as large as in a real one, but all parts are its own, and sums are without the others. So a training has
     the memory of one rank, and numbers that mean nothing.
     """
+    from torch.distributed import HashStore  # type: ignore[attr-defined]
+
     torch.distributed.init_process_group("fake", rank=0, world_size=world)
     try:
-        yield
+        yield Rank(0, world, HashStore())
     finally:
         torch.distributed.destroy_process_group()
 

@@ -183,7 +183,7 @@ def test_the_ranks_of_a_cell_have_a_gpu_each_on_one_node_or_on_two(
         assert "compute.devices is 3, and the nodes together have room for 2 times 1 CPU, 1 GPU" in said
         half = ("launch.resources.gpus=0.5", "launch.study=y")
         said = facegrid(tmp_path, "launch", file, *half, "--address", cluster.address, code=2)
-        assert "compute.devices is 2, and launch.resources.gpus is 0.5: each device is a whole GPU" in said
+        assert "compute.devices is 2, and launch.resources.gpus is 0.5 for train: each device is a whole GPU" in said
 
 
 def elastic(tree: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from configs.lookup import resolve
 from configs.network_interfaces import ExpectingLoss
 from modules.layers.margin_softmax import keep_unsampled
 from modules.layers.synchronized_batch_norm import synchronize
-from modules.training.ranks import Rank, one_of
+from modules.training.ranks import one_of
 
 WARM, STEPS = 2, 8  # steps in which memory, handles and optimizer state are first made; all steps
 WAITING = "offline triplets"  # whose identities in earlier batches are known on the device only
@@ -109,9 +109,9 @@ def test_nor_does_one_of_several_ranks(cuda: str, tmp_path: Path, title: str, pr
 
 def run_one_rank(place: Path, accelerator: str, title: str, precision: str) -> None:
     data, guard = faces(STEPS, 64), RankGuard()
-    with one_of(2):
+    with one_of(2) as rank:
         trained = recognizer(data, "mobilefacenet", **ON_RANKS[title])
-        train(trained, data, accelerator, precision, Saves(place), callbacks=[guard], rank=Rank(0, 2))
+        train(trained, data, accelerator, precision, Saves(place), callbacks=[guard], rank=rank)
     assert guard.guarded == {"train": STEPS - WARM, "validation": 1}
 
 

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from forked import context
 
+from modules.training import ranks
 from modules.training.ranks import Rank, process_group
 
 PATIENCE = 120.0  # seconds
 
 
-def together(folder: Path, world: int, program: str, connected: str = "cpu", **values: Any) -> list[Any]:
+def together(
+    folder: Path, world: int, program: str, connected: str = "cpu", patience: timedelta = ranks.PATIENCE, **values: Any
+) -> list[Any]:
     """Runs Python source in ``world`` new processes, which see ``rank``, a ``Rank``, and ``values``.
 
     Args:
         connected: "cpu" for gloo, "gpu" for nccl
+        patience: longest wait in a collective call
 
     Returns:
         what each has assigned to ``result``
@@ -30,7 +35,7 @@ def together(folder: Path, world: int, program: str, connected: str = "cpu", **v
         AssertionError: one of them raised an exception.
     """
     folder.mkdir(exist_ok=True)
-    words = [(Rank(number, world), str(folder), program, connected, values) for number in range(world)]
+    words = [(number, world, str(folder), program, connected, patience, values) for number in range(world)]
     processes = [context().Process(target=_one, args=one) for one in words]
     for process in processes:
         process.start()
@@ -43,15 +48,20 @@ def together(folder: Path, world: int, program: str, connected: str = "cpu", **v
     return found
 
 
-def _one(rank: Rank, folder: str, program: str, connected: str, values: dict[str, Any]) -> None:
+def _one(
+    number: int, world: int, folder: str, program: str, connected: str, patience: timedelta, values: dict[str, Any]
+) -> None:
     import torch
 
+    ranks.PATIENCE = patience
+
     torch.set_num_threads(1)
+    rank = Rank(number, world, torch.distributed.FileStore(f"{folder}/store", world))
     names = {"rank": rank, "result": None, **values}
     try:
-        with process_group(rank, torch.distributed.FileStore(f"{folder}/store", rank.world), connected):
+        with process_group(rank, connected):
             exec(compile(program, "<program>", "exec"), names)
         found = names["result"]
     except BaseException:
         found = traceback.format_exc()
-    Path(folder, str(rank.number)).write_bytes(pickle.dumps(found))
+    Path(folder, str(number)).write_bytes(pickle.dumps(found))

@@ -35,7 +35,6 @@ NAMES = {  # the place of each name: the file that needs it
     f"{LIGHTNING}.strategies.DDPStrategy._setup_model": "modules/training/rank_strategy.py",
     "torch.nn.parallel.DistributedDataParallel._ddp_params_and_buffers_to_ignore": "modules/training/rank_strategy.py",
     "torch.distributed.distributed_c10d._abort_process_group": "grid/stages/ranks.py",
-    "torch.distributed.distributed_c10d._get_default_store": "grid/stages/shared_inference.py",
     "torch.nn.modules.batchnorm._BatchNorm._check_input_dim": "modules/layers/synchronized_batch_norm.py",
     "torch.utils._python_dispatch.TorchDispatchMode": "modules/nondeterministic_operations.py",
     "torch.ops.aten.add.Tensor._schema": "modules/nondeterministic_operations.py",

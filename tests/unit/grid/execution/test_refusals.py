@@ -70,17 +70,24 @@ def test_a_lost_store_is_one(said: Callable[..., list[str]], tmp_path: Path) -> 
 def test_devices_that_the_trainings_cannot_have_are_said(said: Callable[..., list[str]]) -> None:
     parts = "launch.resources.gpus=0.5"
     whole = "each device is a whole GPU; set it to 1, or to 0 for the CPU"
-    assert said("compute.devices=2", parts) == [f"compute.devices is 2, and launch.resources.gpus is 0.5: {whole}"]
+    assert said("compute.devices=2", parts) == [f"compute.devices is 2, and launch.resources.gpus is 0.5 for train: {whole}"]
     assert said("compute.devices=2", "launch.stage_resources={train: {gpus: 0.25}}") == [
         f"compute.devices is 2, and launch.stage_resources.train.gpus is 0.25: {whole}"
     ]
     (line,) = said("compute.devices=2", parts, "launch.devices=auto", base={"head": PLAIN})
-    assert line.startswith("launch.devices is auto, and launch.resources.gpus is 0.5")
+    assert line.startswith("launch.devices is auto, and launch.resources.gpus is 0.5 for train: each")
+    source = {"name": "drawn", "first": 4, "subjects": 4, "shots": 4}
+    pretrained = {"pretraining": {"name": "source", "epochs": 1, "data": source}}
+    whole_train = "launch.stage_resources={train: {gpus: 1}}"
+    assert said("compute.devices=2", parts, whole_train, base=pretrained) == [
+        f"compute.devices is 2, and launch.resources.gpus is 0.5 for pretrain: {whole}"
+    ]
     for fine in (
         [parts],  # one device
         ["compute.devices=2"],
         ["compute.devices=2", parts, "launch.executor=local"],
-        ["compute.devices=2", parts, "launch.stage_resources={train: {gpus: 1}}"],
+        ["compute.devices=2", parts, whole_train],
+        ["compute.devices=2", whole_train, "launch.stage_resources={pretrain: {gpus: 0.5}}"],  # there is none
     ):
         assert said(*fine) == [], fine
     (line,) = said("compute.devices=4", "launch.devices=2", base={"head": "gap_bn"})

@@ -1,5 +1,6 @@
 """Images divided among devices: each one once, in whole batches, with the results of one device bit for bit."""
 
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from ranks import together
 from datamodules.inference import BATCH, infer
 from grid.stages import shared_inference as module
 from grid.stages.shared_inference import shared_inference, shares
+from modules.training.ranks import Rank
 
 SIDE = 8
 CROPS = np.random.default_rng(0).integers(0, 256, (3 * BATCH + 5, SIDE, SIDE, 3), dtype=np.uint8)
@@ -36,13 +38,11 @@ result = _gathered(found, parts, rank)
 PACED = """
 import contextlib
 import time
-from datetime import timedelta
 from types import SimpleNamespace
-import torch
 from grid.stages import shared_inference as module
 from modules.training import ranks
 
-ranks.PATIENCE = module.PATIENCE = timedelta(seconds=patience)
+module.PATIENCE = ranks.PATIENCE
 module.FEWEST = {"cpu": 1}
 
 def function(images):
@@ -52,10 +52,7 @@ def function(images):
 
 @contextlib.contextmanager
 def all_ranks(context, devices, resume):
-    torch.distributed.destroy_process_group()  # that of the test, which is more patient
-    with ranks.process_group(rank, torch.distributed.FileStore(store, rank.world), "cpu"):
-        yield rank
-    torch.distributed.init_process_group("fake", rank=rank.number, world_size=rank.world)
+    yield rank
 
 module.all_ranks, module.replace = all_ranks, lambda context, **changes: context
 helper = SimpleNamespace(world=rank.world, rank=rank.number) if rank.number else None
@@ -68,9 +65,7 @@ result = module.shared_inference(function, crops.__getitem__, range(len(crops)),
 @pytest.mark.parametrize("slow", [0, 1])
 def test_a_rank_waits_for_a_slower_one_as_long_as_that_computes(tmp_path: Path, slow: int) -> None:
     crops = np.concatenate([CROPS] * 3)
-    first, _ = together(
-        tmp_path / "ranks", 2, PACED, crops=crops, slow=slow, pause=1.2, patience=4.0, store=str(tmp_path / "store")
-    )
+    first, _ = together(tmp_path / "ranks", 2, PACED, crops=crops, slow=slow, pause=1.2, patience=timedelta(seconds=4))
     assert len(first["vector"]) == len(crops)
 
 
@@ -128,21 +123,12 @@ def test_a_further_process_is_started_only_for_enough_batches(monkeypatch: pytes
 
 def test_a_rank_that_computes_nothing_any_more_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"DistError: no process has computed a batch for 0:00:02"):
-        together(
-            tmp_path / "ranks",
-            2,
-            PACED,
-            crops=CROPS[: 2 * BATCH],
-            slow=1,
-            pause=6.0,
-            patience=2.0,
-            store=str(tmp_path / "store"),
-        )
+        together(tmp_path / "ranks", 2, PACED, crops=CROPS[: 2 * BATCH], slow=1, pause=6.0, patience=timedelta(seconds=2))
 
 
 def test_a_helper_that_has_ended_is_not_waited_for() -> None:
-    counts = torch.distributed.HashStore()
+    rank = Rank(0, 2, torch.distributed.HashStore())
     team = SimpleNamespace(ended=lambda: {1: None})
     with pytest.raises(torch.distributed.DistError, match="a process has ended"):
-        module._await_all(counts, 2, [team])  # type: ignore[list-item]
-    module._await_all(counts, 2, [team])  # type: ignore[list-item]
+        module._await_all(rank, [team])  # type: ignore[list-item]
+    module._await_all(rank, [team])  # type: ignore[list-item]

@@ -20,7 +20,7 @@ from modules.network import Network
 from modules.recipes import one_cycle
 from modules.targets import TargetsConfig
 from modules.training.checkpointing import Checkpointing
-from modules.training.ranks import Rank, one_of
+from modules.training.ranks import one_of
 from modules.training.recognizer import Recognizer
 from modules.training.trainer import fit
 
@@ -125,8 +125,8 @@ def reads_of_a_rank(place, loss, batches, shared=False, synchronized=False, **re
         synchronize(network)
     recognizer = Recognizer(network, chosen, seed=0, steps_per_epoch=batches)
     saving = Checkpointing(lambda epoch, batch, write, row: write(place), minutes=10, stop_requested=lambda: False)
-    with Reads() as counted, one_of(2):
-        fit(recognizer, data, rank=Rank(0, 2), threads=1, callbacks=[saving])
+    with Reads() as counted, one_of(2) as rank:
+        fit(recognizer, data, rank=rank, threads=1, callbacks=[saving])
     assert counted.maps <= batches, "copied to the device in each step, and not back"
     return counted.found
 

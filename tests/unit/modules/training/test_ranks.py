@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,16 @@ def test_a_rank_that_fails_ends_the_other_one_at_once(tmp_path: Path, where: str
     with pytest.raises(AssertionError, match="it failed") as raised:
         together(tmp_path / "ranks", 2, PROGRAM.replace(before, after), cases=[case], place=tmp_path)
     assert len(re.findall("^RuntimeError: .*gloo", str(raised.value), re.MULTILINE)) == 1, "the other rank says so"
+
+
+def test_the_other_ranks_wait_for_a_checkpoint_however_long_rank_0_takes_to_store_it(tmp_path: Path) -> None:
+    """They wait neither in the next step nor at the end of the epoch, where a collective call would give up."""
+    slow = PROGRAM.replace("        saved.append(path)\n", "        saved.append(path)\n        time.sleep(6)\n")
+    patience = timedelta(seconds=3)
+    found = together(tmp_path / "ranks", 2, "import time\n" + slow, patience=patience, cases=[{}], place=tmp_path)
+    ((first, *_),), ((second, *_),) = found
+    assert len(first) == 2
+    assert first == second
 
 
 def test_the_terminal_gets_no_warning_of_torch(tmp_path: Path) -> None:
