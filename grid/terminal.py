@@ -49,6 +49,15 @@ err = SafeConsole(stderr=True, soft_wrap=True)
 Address = Annotated[str | None, typer.Option(help="address of a Ray cluster: auto, or its head, such as host:6379")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", readable=False, help="a study's folder, such as studies/demo")]
+
+
+def _rate(value: float) -> float:
+    if not 0 < value < 1:
+        raise typer.BadParameter(f"a false match rate is between 0 and 1, such as 0.001; found {value:g}")
+    return value
+
+
+FalseMatchRate = Annotated[float, typer.Option("--fmr", callback=_rate, help="false match rate of the threshold")]
 WhereText = Annotated[
     list[str] | None, typer.Option("--where", metavar="AXIS=LEVEL,...", help="only the cells with these levels")
 ]

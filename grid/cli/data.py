@@ -77,7 +77,7 @@ def data_show(
     ] = None,
     size: Annotated[int, typer.Option(min=1, help="height of a crop in pixels, and its width without --width")] = 112,
     width: Annotated[int | None, typer.Option(min=1, help="width of a crop in pixels, if crops are not square")] = None,
-    images: Annotated[int, typer.Option(help="how many subjects")] = 6,
+    images: Annotated[int, typer.Option(min=1, help="how many subjects")] = 6,
     seed: Annotated[int, typer.Option(help="seed of the training whose images are drawn")] = 0,
     to: Annotated[Path, typer.Option(metavar="FILE", help="image file to write")] = Path("show.png"),
     as_json: AsJson = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grid.terminal import AsJson, WhereText, answer, out
+from grid.terminal import AsJson, FalseMatchRate, WhereText, answer, out
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", readable=False, help="an exported folder")]
 
@@ -22,7 +22,7 @@ def export(
     ],
     to: Annotated[Path, typer.Option(metavar="FOLDER", help="new folder to write to")],
     where: WhereText = None,
-    fmr: Annotated[float, typer.Option(help="false match rate of the threshold")] = 0.001,
+    fmr: FalseMatchRate = 0.001,
     protocol: Annotated[
         str | None,
         typer.Option(metavar="TITLE", help="protocol whose scores set the threshold [default: the first with pairs]"),

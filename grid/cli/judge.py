@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grid.terminal import AsJson, answer, err, out, styled
+from grid.terminal import AsJson, FalseMatchRate, answer, err, out, styled
 
 
 def judge(
@@ -43,9 +43,9 @@ def judge(
     flip: Annotated[bool, typer.Option("--flip", help="add the embedding of the mirror image")] = False,
     output: Annotated[str | None, typer.Option(help="name of the ONNX output that is the embedding")] = None,
     trust: Annotated[bool, typer.Option("--trust", help="allow TorchScript files to run; they are programs")] = False,
-    fmr: Annotated[float, typer.Option(help="false match rate of the thresholds")] = 0.001,
+    fmr: FalseMatchRate = 0.001,
     explain: Annotated[int, typer.Option(min=0, help="how many of the worst pairs of each kind CorrRISE explains")] = 0,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of each network [default: all processors]")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of each network [default: all processors]")] = None,
     store: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="store of an earlier study, whose detections are reused")
     ] = None,

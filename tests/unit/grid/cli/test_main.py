@@ -46,3 +46,19 @@ def test_a_port_out_of_range_is_refused(tmp_path: Path, port: str) -> None:
     said = here(tmp_path, "ui", tmp_path, "--port", port, code=2)
     assert "Invalid value for '--port'" in said
     assert ("65535" if port == "65536" else "1\n") in said
+
+
+@pytest.mark.parametrize("rate", ["0", "1", "2", "nan"])
+@pytest.mark.parametrize("words", [("judge", "a.onnx", "--on", "lfw"), ("export", "study", "--to", "package")])
+def test_a_false_match_rate_out_of_range_is_refused_before_anything_is_computed(
+    tmp_path: Path, words: tuple[str, ...], rate: str
+) -> None:
+    said = here(tmp_path, *words, "--fmr", rate, code=2)
+    assert f"Invalid value for '--fmr': a false match rate is between 0 and 1, such as 0.001; found {rate}\n" in said
+
+
+@pytest.mark.parametrize(
+    "words", [("judge", "a.onnx", "--on", "lfw", "--threads"), ("data", "show", "{name: drawn}", "--images")]
+)
+def test_options_that_count_things_are_at_least_one(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert f"Invalid value for '{words[-1]}': Input should be greater than or equal to 1" in here(tmp_path, *words, "0", code=2)
