@@ -109,7 +109,8 @@ def _check(cell: Training, subjects: int | None) -> None:
     if cell.recipe.trains:
         cell.batches.check(cell.recipe.part_size, subjects)
     for training in trainings:
-        if training.classifies and training.recipe.part_size // training.compute.devices == 1:
+        devices = training.compute.devices if training.compute.batch_norm == "local" else 1
+        if training.classifies and training.recipe.part_size // devices == 1:
             check_single_image(training.backbone, training.head, training.input.pixels, training.recipe.learning_part)
     freezing.check(on_meta(cell.backbone), cell.recipe.learning_part)
     if not cell.pretraining.missing(cell.backbone):

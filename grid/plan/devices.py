@@ -21,7 +21,8 @@ def device_lines(plan: Plan) -> list[str]:
         cell = planned.cell
         if cell is None or cell.compute.devices == 1 or not cell.recipe.trains:
             continue
-        key = *map(id, (cell.backbone, cell.head, cell.targets)), cell.compute.batch_norm == "local"  # kept alive by the plan
+        parts = cell.backbone, cell.head, cell.targets, cell.reconstruction, cell.stages, cell.compute  # kept alive by the plan
+        key = (*map(id, parts),)
         if key not in known:
             known[key] = " and ".join(by_part(cell))
         if known[key]:
@@ -72,10 +73,7 @@ def check_other_devices(plan: Plan) -> None:
         least = launch.ranks or min(launch.fewest_devices or 1, cell.compute.devices)
         if least == cell.compute.devices:
             continue
-        found = [f"{layers} of {parts}" for layers, parts in by_part(cell).items()]
-        if cell.compute.batch_norm == "local" and (cell.reconstruction or any(hasattr(one, "recipe") for one in cell.stages)):
-            found.append("a decoder")
-        if found:
+        if found := [f"{what} of {parts}" for what, parts in by_part(cell).items()]:
             raise BadInput(
                 f"launch.devices is {launch.devices_words}: the numbers of {planned.title} depend on compute.devices, which is "
                 f"{cell.compute.devices} ({', '.join(found)}); leave launch.devices out"
@@ -85,9 +83,10 @@ def check_other_devices(plan: Plan) -> None:
 
 
 def by_part(training: Training) -> dict[str, str]:
-    """The layers whose result depends on how a batch is divided, batch normalization and dropout, and what has them.
+    """What depends on how a batch is divided, and where it is.
 
-    What has them is named by its key: ``backbone``, ``head`` or ``targets.NAME.head``.
+    These are layers, batch normalization and dropout, of a ``backbone``, a ``head``, a ``targets.NAME.head`` or a ``decoder``;
+    and gradients in float16, whose scale on several devices is another one, so that other steps are skipped.
     """
     import torch
     from torch.nn.modules.batchnorm import _BatchNorm
@@ -104,7 +103,15 @@ def by_part(training: Training) -> dict[str, str]:
         "dropout": _drops,
     }
     where = {name: [key for key, part in parts.items() if any(map(has, part.modules()))] for name, has in found.items()}
+    if training.compute.batch_norm == "local" and _decodes(training):
+        where["batch normalization"].append("decoder")
+    where["float16 gradients"] = ["compute.precision"] if training.compute.precision == "16-mixed" else []
     return {name: " and ".join(keys) for name, keys in where.items() if keys}
+
+
+def _decodes(training: Training) -> bool:
+    """Whether a decoder is trained: with the network, or by a stage of the cell."""
+    return training.reconstruction is not None or any(hasattr(stage, "recipe") for stage in getattr(training, "stages", ()))
 
 
 def _drops(layer: Any) -> bool:

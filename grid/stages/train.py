@@ -133,12 +133,12 @@ def fitted(
         network.loss.share(context.helper.rank if context.helper is not None else 0, devices)
     if devices > 1 and training.compute.batch_norm == "synchronized":
         synchronize(network)
-    steps = max(1, data.steps_per_epoch // recipe.accumulate)
+    parts = min(recipe.accumulate, data.steps_per_epoch)  # an epoch with fewer images than a batch has fewer parts
     recognizer = Recognizer(
         network,
-        recipe,
+        recipe.model_copy(update={"accumulate": parts}),
         training.seed,
-        steps_per_epoch=steps,
+        steps_per_epoch=data.steps_per_epoch // parts,
         decoder=_decoder(training),
         open_set=training.split.by == "identities",
     )

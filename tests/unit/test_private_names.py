@@ -37,6 +37,7 @@ NAMES = {  # the place of each name: the file that needs it
     "torch.distributed.distributed_c10d._abort_process_group": "grid/stages/ranks.py",
     "torch.nn.modules.batchnorm._BatchNorm._check_input_dim": "modules/layers/synchronized_batch_norm.py",
     "torch.utils._python_dispatch.TorchDispatchMode": "modules/nondeterministic_operations.py",
+    "torch._foreach_copy_": "modules/training/moving_average.py",
     "torch.ops.aten.add.Tensor._schema": "modules/nondeterministic_operations.py",
     "torch.autograd.function.FunctionMeta._backward_cls": "modules/attribution/excitation.py",
     "mlflow.store.db.utils._get_latest_schema_revision": "grid/tracking/database.py",

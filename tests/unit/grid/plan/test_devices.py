@@ -29,6 +29,9 @@ TRAINING = {"data": "drawn", "input": {"size": 64}, "backbone": "alexnet"}
             {"head": {"name": "fc_bn", "dropout": 0.4}, "backbone": "resnet34"},
             {"batch normalization": "backbone and head", "dropout": "head"},
         ),
+        ({"head": PLAIN, "compute": {"precision": "16-mixed"}}, {"float16 gradients": "compute.precision"}),
+        ({"head": PLAIN, "compute": {"precision": "bf16-mixed"}}, {}),
+        ({"head": PLAIN, "reconstruction": {"decoder": "unet"}}, {"batch normalization": "decoder"}),
         (
             {"head": PLAIN, "targets": {"identity": {}, "gender": {"head": "gap_bn"}}},
             {"batch normalization": "targets.gender.head", "dropout": "targets.gender.head"},
@@ -52,6 +55,25 @@ def test_a_plan_says_where_numbers_depend_on_devices(make: Callable[..., Grid]) 
     found = device_lines(make_plan(make(axes={"head": heads, "devices": devices})))
     assert found == [
         "compute.devices 2: batch normalization and dropout of 1 cell per device, so numbers differ from those of one device"
+    ]
+
+
+def test_a_plan_names_decoders_and_float16_too(make: Callable[..., Grid]) -> None:
+    changes = {
+        "plain": {},
+        "joint": {"reconstruction": {"decoder": "unet"}},
+        "half": {"compute.precision": "16-mixed"},
+    }
+
+    def lines(*overrides: str) -> list[str]:
+        return device_lines(make_plan(make("compute.devices=2", *overrides, axes={"change": changes}, base={"head": PLAIN})))
+
+    differ = "of 1 cell per device, so numbers differ from those of one device"
+    normalized, half = f"compute.devices 2: batch normalization {differ}", f"compute.devices 2: float16 gradients {differ}"
+    assert lines() == [normalized, half]
+    assert lines("stages=[decode]") == [
+        normalized.replace("1 cell", "2 cells"),
+        half.replace("float16", "batch normalization and float16"),
     ]
 
 
@@ -115,7 +137,7 @@ def test_another_number_of_devices_is_refused_where_it_changes_numbers(make: Cal
         check("launch.devices=1", head="gap_bn")
     with pytest.raises(BadInput, match=r"\(dropout of head\); leave launch.devices out"):
         check("launch.devices=1", "compute.batch_norm=synchronized", head="gap_bn")
-    with pytest.raises(BadInput, match=r"\(a decoder\)"):
+    with pytest.raises(BadInput, match=r"\(batch normalization of decoder\)"):
         check("launch.devices=1", reconstruction={"decoder": "transposed"})
     with pytest.raises(BadInput, match="devices: 5 devices cannot share 4 images"):
         check("launch.devices=5", "recipe.batch_size=4")

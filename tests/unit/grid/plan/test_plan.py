@@ -288,6 +288,15 @@ def test_batches_of_one_image_are_refused_where_the_network_normalizes_over_the_
     cost(make_plan(grid, None, resolver), resolver)
 
 
+def test_one_image_per_device_suffices_where_batch_normalization_is_synchronized(make: Make) -> None:
+    grid = make("compute.devices=2", "recipe.batch_size=2", axes={})
+    resolver = InputResolver(store_of(grid))
+    with pytest.raises(BadInput, match="cannot be trained on one image at a time"):
+        cost(make_plan(grid, None, resolver), resolver)
+    grid = make("compute.devices=2", "recipe.batch_size=2", "compute.batch_norm=synchronized", axes={})
+    cost(make_plan(grid, None, resolver), resolver)
+
+
 def test_batches_of_one_image_are_refused_in_a_pretraining_too(make: Make) -> None:
     recipe = {"name": "one_cycle", "epochs": 1, "batch_size": 1}
     pretraining = {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 4}, "recipe": recipe}

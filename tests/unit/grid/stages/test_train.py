@@ -86,3 +86,21 @@ def test_the_training_begins_with_the_backbone_of_its_pretraining(ran: Any) -> N
     assert backbone
     assert all(torch.equal(made[key], begun[key]) for key in backbone)
     assert begun["loss.linear.weight"].shape[0] == 4 if "loss.linear.weight" in begun else True
+
+
+def test_fewer_images_than_a_batch_give_the_gradient_of_all_of_them_also_in_parts(tmp_path: Any, run_cell: Any) -> None:
+    """In four parts of 8 images, the epoch has two parts: their sum is not divided by four."""
+    recipe = {"name": "plateau", "optimizer": "sgd", "momentum": 0, "lr": 0.5, "epochs": 1, "batch_size": 32}
+    base = {
+        "data": {"name": "drawn", "size": 64, "subjects": 4, "shots": 5},
+        "augmentation": "none",
+        "input": {"size": 64},
+        "backbone": "alexnet",
+        "head": {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"},
+    }
+    losses = []
+    for parts in (1, 4):
+        (folder := tmp_path / str(parts)).mkdir()
+        cell = run_cell(folder, {**base, "recipe": {**recipe, "accumulate": parts}}, protocols=[], explainers=[])
+        losses.append(cell.json("train", "history.json")[0]["validation_loss"])
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
