@@ -17,15 +17,16 @@ BATCHES = 8  # timed at most,
 SECONDS = 2.0  # and no further one after this time
 
 
-def loader_workers(asked: int | Literal["auto"], accelerator: str) -> int:
+def loader_workers(asked: int | Literal["auto"], accelerator: str, devices: int) -> int:
     """``asked``, or for "auto": none on a CPU, which has no core to spare, and on a GPU all cores but one, up to ``MOST``.
 
     Args:
         accelerator: "gpu" or "cpu"
+        devices: of the training; it counts as if all were in this machine, and shared its cores
     """
     if asked != "auto":
         return asked
-    return 0 if accelerator == "cpu" else min(MOST, len(os.sched_getaffinity(0)) - 1)
+    return 0 if accelerator == "cpu" else min(MOST, max(0, len(os.sched_getaffinity(0)) // devices - 1))
 
 
 def batch_seconds(batches: Iterable[Any]) -> tuple[float, Any]:

@@ -172,7 +172,7 @@ class Begun:
             inputs={name: markers[id] for name, id in self.job.inputs.items()},
             detected=tuple(marker for marker in self.inputs if marker.kind == DETECT),
             accelerator=options.accelerator,
-            workers=loader_workers(self.job.workers, options.accelerator),
+            workers=loader_workers(self.job.workers, options.accelerator, devices),
             measures_loader=self.job.workers == "auto" and options.accelerator == "gpu",
             cpus=(options.reserved or {}).get(CPU),
             crop_cache_bytes=self.job.crop_cache_bytes,

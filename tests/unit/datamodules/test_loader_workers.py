@@ -16,13 +16,18 @@ def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 
 @pytest.mark.parametrize(("cores", "wanted"), [(1, 0), (4, 3), (9, 8), (64, 8)], indirect=["cores"])
 def test_a_gpu_gets_all_cores_but_one_and_a_cpu_none(cores: int, wanted: int) -> None:
-    assert loader_workers("auto", "gpu") == wanted
-    assert loader_workers("auto", "cpu") == 0
+    assert loader_workers("auto", "gpu", 1) == wanted
+    assert loader_workers("auto", "cpu", 1) == 0
+
+
+@pytest.mark.parametrize(("cores", "wanted"), [(1, 0), (4, 0), (16, 1), (24, 2), (192, 8)], indirect=["cores"])
+def test_the_devices_of_a_training_share_the_cores(cores: int, wanted: int) -> None:
+    assert loader_workers("auto", "gpu", 8) == wanted
 
 
 @pytest.mark.parametrize("accelerator", ["cpu", "gpu"])
 def test_what_is_asked_for_counts(accelerator: str) -> None:
-    assert [loader_workers(count, accelerator) for count in (0, 3, 20)] == [0, 3, 20]
+    assert [loader_workers(count, accelerator, 2) for count in (0, 3, 20)] == [0, 3, 20]
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_on_a_gpu_a_training_measures_where_the_number_is_not_given(make: Callab
         context = begun.context(RunOptions(accelerator=accelerator, reserved={"CPU": 4.0, "GPU": 1.0}))
         found.append((context.measures_loader, context.cpus, context.workers))
         begun.attempt.close()
-    assert found == [(True, 4.0, loader_workers.loader_workers("auto", "gpu")), (False, 4.0, 0), (False, 4.0, 3)]
+    assert found == [(True, 4.0, loader_workers.loader_workers("auto", "gpu", 1)), (False, 4.0, 0), (False, 4.0, 3)]
 
 
 def test_the_line_is_in_the_log_of_the_stage(make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch) -> None:
