@@ -43,6 +43,7 @@ class Evidence:
 
     Attributes:
         cells: levels of each cell.
+        without: levels of each cell that was asked for and has no result.
         basis: what the uncertainty is of, such as "other test subjects"; empty if there is none.
     """
 
@@ -51,6 +52,7 @@ class Evidence:
     cells: Sequence[Mapping[str, str]]
     contrasts: Contrasts
     basis: str
+    without: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Judged:
 
     Attributes:
         needed: number of steps that must hold.
+        unknown: number of further steps, which lack results.
         p: of the verdict, two-sided; None if no step has an uncertainty.
         adjusted: after Holm's correction over the claims of the file.
         why: why it cannot be judged; empty otherwise.
@@ -77,6 +80,7 @@ class Judged:
     evidence: Evidence | None
     steps: tuple[Step, ...] = ()
     needed: int = 0
+    unknown: int = 0
     p: float | None = None
     adjusted: float | None = None
     for_it: bool = False
@@ -127,19 +131,20 @@ def _about(claim: Claim, evidence: Sequence[Evidence]) -> list[Evidence]:
 
 def _one(claim: Claim, evidence: Evidence) -> Judged:
     check_names(claim, evidence.axes)
-    steps = _ordered(claim, evidence) if claim.order else _limited(claim, evidence)
+    steps, unknown = _ordered(claim, evidence) if claim.order else _limited(claim, evidence)
     if not steps:
-        return Judged(claim, evidence, why="no cell that it is about has a result")
-    needed = {"all": len(steps), "most": len(steps) // 2 + 1}.get(str(claim.cells), claim.cells)
+        return Judged(claim, evidence, unknown=unknown, why="no cell that it is about has a result")
+    count = len(steps) + unknown
+    needed = {"all": count, "most": count // 2 + 1}.get(str(claim.cells), claim.cells)
     assert isinstance(needed, int), claim
-    if needed > len(steps):
-        raise BadInput(f"claim {claim.claim!r}: cells: {needed} of {len(steps)} cells; it is about {len(steps)}")
+    if needed > count:
+        raise BadInput(f"claim {claim.claim!r}: cells: {needed} of {count} cells; it is about {count}")
     if any(step.estimate is None for step in steps):
-        return Judged(claim, evidence, tuple(steps), needed, why="the numbers have no uncertainty")
-    ups, downs = ([one_sided(step, sign) for step in steps] for sign in (1, -1))
+        return Judged(claim, evidence, tuple(steps), needed, unknown, why="the numbers have no uncertainty")
+    ups, downs = ([*(one_sided(step, sign) for step in steps), *[1.0] * unknown] for sign in (1, -1))
     holds = partial_conjunction(ups, needed)
-    fails = partial_conjunction(downs, len(steps) - needed + 1)
-    return Judged(claim, evidence, tuple(steps), needed, min(2 * min(holds, fails), 1.0), None, holds < fails)
+    fails = partial_conjunction(downs, count - needed + 1)
+    return Judged(claim, evidence, tuple(steps), needed, unknown, min(2 * min(holds, fails), 1.0), None, holds < fails)
 
 
 def check_names(claim: Claim, axes: Mapping[str, Sequence[str]]) -> None:
@@ -183,19 +188,25 @@ def partial_conjunction(p: Sequence[float], needed: int) -> float:
     return float(min((len(p) - needed + 1) * sorted(p)[needed - 1], 1.0))
 
 
-def _ordered(claim: Claim, evidence: Evidence) -> list[Step]:
-    """Neighbors of the order, at each combination of ``for_each``; each set of cells is averaged over the same other levels."""
-    named = {axis for chosen in claim.order for axis in chosen}
+def _ordered(claim: Claim, evidence: Evidence) -> tuple[list[Step], int]:
+    """Neighbors of the order at each combination of ``for_each``, and the number of those that lack results.
+
+    Each set of cells is averaged over the same combinations of the other levels.
+    """
+    named = list(dict.fromkeys(axis for chosen in claim.order for axis in chosen))
     free = [axis for axis in evidence.axes if axis not in named and axis not in claim.for_each]
+    asked = [*evidence.cells, *evidence.without]
     blocks: dict[tuple[str, ...], list[int]] = {}
-    for number, levels in enumerate(evidence.cells):
-        if selects(claim.where, levels):
+    for number, levels in enumerate(asked):
+        if selects(claim.where, levels) and any(selects(chosen, levels) for chosen in claim.order):
             blocks.setdefault(tuple(levels[axis] for axis in claim.for_each), []).append(number)
     sign = -1.0 if evidence.column.lower_is_better else 1.0
-    steps = []
+    steps, unknown = [], 0
     for block, members in blocks.items():
-        sets = [_complete(chosen, claim.order, members, evidence.cells, free) for chosen in claim.order]
+        found = _complete(members, asked, len(evidence.cells), named, free)
+        sets = [[one for one in found if selects(chosen, asked[one])] for chosen in claim.order]
         if not all(sets):
+            unknown += (len(sets) - 1) * any(one >= len(evidence.cells) for one in members)
             continue
         place = f" at {cell_title(dict(zip(claim.for_each, block, strict=True)))}" if block else ""
         for (better, ours), (worse, theirs) in itertools.pairwise(zip(claim.order, sets, strict=True)):
@@ -204,22 +215,29 @@ def _ordered(claim: Claim, evidence: Evidence) -> list[Step]:
             weights[theirs] -= 1 / len(theirs)
             name = f"{_title(better)} over {_title(worse)}{place}"
             steps.append(_step(name, sign * weights, 0.0, evidence))
-    return steps
+    return steps, unknown
 
 
 def _complete(
-    chosen: Cells, order: Sequence[Cells], members: Sequence[int], cells: Sequence[Mapping[str, str]], free: Sequence[str]
+    members: Sequence[int], asked: Sequence[Mapping[str, str]], there: int, named: Sequence[str], free: Sequence[str]
 ) -> list[int]:
-    """The cells of one set, at combinations of free axes at which every set of the order has a cell."""
+    """The cells at those combinations of the free axes that have a result for every combination of the named axes.
 
-    def place(number: int) -> tuple[str, ...]:
-        return tuple(cells[number][axis] for axis in free)
+    So each level of a set counts at the same levels of the other axes.
 
-    shared = set.intersection(*({place(one) for one in members if selects(other, cells[one])} for other in order))
-    return [one for one in members if selects(chosen, cells[one]) and place(one) in shared]
+    Args:
+        members: numbers of the cells that were asked for; those below ``there`` have results
+    """
+    wanted = {tuple(asked[one][axis] for axis in named) for one in members}
+    places: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    of = {one: tuple(asked[one][axis] for axis in free) for one in members if one < there}
+    for one, place in of.items():
+        places.setdefault(place, set()).add(tuple(asked[one][axis] for axis in named))
+    return [one for one, place in of.items() if places[place] == wanted]
 
 
-def _limited(claim: Claim, evidence: Evidence) -> list[Step]:
+def _limited(claim: Claim, evidence: Evidence) -> tuple[list[Step], int]:
+    """Each cell and the limit, and the number of cells without a result."""
     limit, sign = (claim.below, -1.0) if claim.below is not None else (claim.above, 1.0)
     assert limit is not None
     steps = []
@@ -228,7 +246,7 @@ def _limited(claim: Claim, evidence: Evidence) -> list[Step]:
             weights = np.zeros(len(evidence.cells))
             weights[number] = sign
             steps.append(_step(cell_title(levels), weights, sign * limit, evidence))
-    return steps
+    return steps, sum(selects(claim.where, levels) for levels in evidence.without)
 
 
 def _step(name: str, weights: np.ndarray, offset: float, evidence: Evidence) -> Step:

@@ -14,10 +14,14 @@ def reasons(one: Judged) -> str:
     """The numbers behind a verdict: how many differences go the claimed way, and the one that decides."""
     if not one.steps:
         return f"Cannot be judged: {one.why}."
+    count = len(one.steps) + one.unknown
     noun = "difference goes" if len(one.steps) == 1 else "differences go"
     kind = f"{noun} this way" if one.claim.order else ("cell is" if len(one.steps) == 1 else "cells are") + " on this side"
-    wanted = "" if one.needed == len(one.steps) else f", of which {one.needed} are needed"
-    text = f"{one.agreeing} of {len(one.steps)} {kind} by the numbers alone{wanted}."
+    wanted = (
+        "" if one.needed == len(one.steps) else f", {'of which ' if one.needed < len(one.steps) else ''}{one.needed} are needed"
+    )
+    lacking = f" {one.unknown} of {count} lack results." if one.unknown else ""
+    text = f"{one.agreeing} of {len(one.steps)} {kind} by the numbers alone{wanted}.{lacking}"
     if one.adjusted is None:
         return f"{text} Cannot be judged: {one.why}."
     return f"{text} {_deciding(one)} p {words.probability(one.adjusted)}."
@@ -65,6 +69,7 @@ def claim_records(found: Sequence[Judged]) -> list[dict[str, Any]]:
             "verdict": one.verdict,
             "agreeing": one.agreeing,
             "needed": one.needed,
+            "without_result": one.unknown,
             "p": one.p,
             "adjusted": one.adjusted,
             "holds_for": one.evidence.basis if one.evidence else "",

@@ -39,7 +39,7 @@ class ResultChange:
         estimate: the difference with its 95 % interval and p; None if no uncertainty is known.
         adjusted: p after Holm's correction over the cells of the metric.
         method: how the uncertainty was computed.
-        seeds: whether the variance between replicates is in it.
+        seeds: whether the variance between replicates of both cells is in it.
     """
 
     column: Column
@@ -118,17 +118,18 @@ def _change(
 ) -> ResultChange:
     sides = [[seen[place] for place in cells.groups[n]] for n in (number, number + count)]
     first, second = (cells.means[n] for n in (number, number + count))
-    seeds = any(len(side) > 1 for side in sides)
+    several = [len(side) > 1 for side in sides]
+    seeds = all(several)
     contents = [sorted(_content(one.row, column.protocol) for one in side) for side in sides]
     if contents[0] == contents[1] and all(contents[0]):
         return ResultChange(column, levels, first, second, None, None, SAME, seeds)
     weights = np.zeros(2 * count)
     weights[number], weights[number + count] = -1, 1
-    if estimate := (cells.estimate(weights) if cells.drawn or all(len(side) > 1 for side in sides) else None):
+    if estimate := (cells.estimate(weights) if cells.drawn or seeds else None):
         method = PAIRED if cells.drawn else "over seeds"
         return ResultChange(column, levels, first, second, estimate, None, method, seeds)
     variances = [_variance(side[0].row, column) for side in sides]
-    if None in variances or seeds:
+    if None in variances or any(several):
         return ResultChange(column, levels, first, second, None, None, "no uncertainty is known", seeds)
     total = sum(variance for variance in variances if variance is not None)
     estimate = student(second - first, total, math.inf, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ ERRORS = ("eer", "fmr", "fnmr", "fte")  # lower is better
 TITLES = {"best_threshold": "Accuracy, best threshold", "ten_fold": CROSS_VALIDATED_TITLE, "eer": "EER", "auc": "AUC"}
 _HEAD = re.compile(r"(?P<key>[a-z0-9_:.\-]+)(?P<percent> \[%\])?(?P<end> low| high)?")
 METRICS = re.compile(r"auc|eer|ten_fold|best_threshold|accuracy|(val|fmr|fnmr|fte)(:[0-9.e\-]+)?")
+_LIKE = re.compile(rf"(?P<key>{METRICS.pattern})(?: \[%\]| low| high)+")
 INDEPENDENT = "other pairs of images, with these trained networks and as if the cells had been tested on different pairs"
 
 
@@ -80,6 +81,13 @@ def read_table(path: Path) -> list[Evidence]:
         raise BadInput(f"{path}:{rows[0][0]}: two columns have one name")
     numbers = {name: found for name in head if (found := _HEAD.fullmatch(name)) and METRICS.fullmatch(found["key"])}
     factors = [name for name in head if name not in numbers and name not in PAIRS]
+    for name in factors:
+        if found := _LIKE.fullmatch(name):
+            key = found["key"]
+            raise BadInput(
+                f"{path}:{rows[0][0]}: column {name!r}: columns of a metric are called '{key}', '{key} low' and '{key} high', "
+                f"or in percent '{key} [%]', '{key} [%] low' and '{key} [%] high'"
+            )
     if not numbers or not factors:
         raise BadInput(f"{path}: a table has columns of factors and of metrics; found {', '.join(head)}")
     cells = [{axis: row[places[axis]].strip() for axis in factors} for _, row in rows[1:]]
@@ -110,6 +118,7 @@ def _evidence(
     values, key, percent = columns[name], match["key"], match["percent"] is not None
     variances, units, basis = None, len(values), ""
     if f"{name} low" in columns and f"{name} high" in columns:
+        _check_bounds(path, name, values, columns[f"{name} low"], columns[f"{name} high"], cells)
         variances, basis = normal_variance(columns[f"{name} low"], columns[f"{name} high"]), INDEPENDENT
     elif all(kind in counts for kind in PAIRS):
         genuine, impostor = (np.array(counts[kind], np.float64) for kind in PAIRS)
@@ -124,7 +133,7 @@ def independent_variance(key: str, values: np.ndarray, genuine: np.ndarray, impo
     """Variance of a metric of independent pairs (cells,).
 
     That of the AUC is Hanley and McNeil's (Radiology 143, 1982) for exponentially distributed scores; rates of one kind of
-    pairs are proportions of these, accuracies and the equal error rate (the mean of two equal rates) of all pairs together.
+    pairs are proportions of these, accuracies of all pairs together. The equal error rate is the mean of two equal rates.
 
     Args:
         key: of the metric.
@@ -136,9 +145,23 @@ def independent_variance(key: str, values: np.ndarray, genuine: np.ndarray, impo
         one, two = values / (2 - values), 2 * values**2 / (1 + values)
         top = spread + (genuine - 1) * (one - values**2) + (impostor - 1) * (two - values**2)
         return np.asarray(top / (genuine * impostor))
+    if kind == "eer":
+        return np.asarray(spread * (1 / genuine + 1 / impostor) / 4)
     if kind in ("val", "fnmr"):
         return np.asarray(spread / genuine)
     return np.asarray(spread / (impostor if kind == "fmr" else genuine + impostor))
+
+
+def _check_bounds(
+    path: Path, name: str, values: np.ndarray, low: np.ndarray, high: np.ndarray, cells: Sequence[Mapping[str, str]]
+) -> None:
+    wrong = np.flatnonzero((low > values) | (values > high))
+    if len(wrong):
+        one = wrong[0]
+        raise BadInput(
+            f"{path}: {cell_title(cells[one])}: {name} is {values[one]:g}, which is not between its bounds {low[one]:g} and "
+            f"{high[one]:g} (as fractions)"
+        )
 
 
 def _number(path: Path, line: int, name: str, text: str, percent: bool) -> float:

@@ -21,11 +21,11 @@ AXES = {"net": ("a", "b", "c"), "detection": ("none", "mtcnn")}
 CELLS = [dict(zip(AXES, levels, strict=True)) for levels in itertools.product(*AXES.values())]
 
 
-def evidence(values, deviation=0.01, key="auc", lower=False, cells=CELLS):
+def evidence(values, deviation=0.01, key="auc", lower=False, cells=CELLS, without=()):
     values = np.asarray(values, float)
     variances = None if deviation is None else np.full(len(values), float(deviation) ** 2)
     column = Column("p", key, key.upper(), False, 3, lower)
-    return Evidence(column, AXES, cells, TypedNumbers(values, variances, 100), "other pairs")
+    return Evidence(column, AXES, cells, TypedNumbers(values, variances, 100), "other pairs", without)
 
 
 def verdict(found, **claim):
@@ -71,6 +71,38 @@ def test_a_missing_cell_is_left_out_on_both_sides():
     cells = [cell for cell in CELLS if cell != {"net": "a", "detection": "mtcnn"}]
     found = verdict(evidence([0.2, 0.8, 0.9, 0.8, 0.9], cells=cells), order=[{"detection": "mtcnn"}, {"detection": "none"}])
     assert found.steps[0].value == pytest.approx(0.1)
+
+
+def test_levels_of_a_set_count_at_the_same_levels_of_other_axes():
+    """All nets are equal; a, which has no cell without detection, must not lift the mean of a and b."""
+    cells = [cell for cell in CELLS if cell != {"net": "a", "detection": "none"}]
+    found = verdict(evidence([0.9, 0.8, 0.9, 0.8, 0.9], cells=cells), order=[{"net": ["a", "b"]}, {"net": "c"}])
+    assert found.steps[0].value == pytest.approx(0)
+    assert found.verdict == "not resolved"
+
+
+FAILED, REST = CELLS[:4], CELLS[4:]  # nets a and b
+
+
+def test_cells_without_a_result_count_as_unknown():
+    good = evidence([0.95, 0.99], cells=REST, without=FAILED)
+    most = verdict(good, above=0.8, cells="most")
+    assert (most.needed, most.unknown, most.verdict) == (4, 4, "not resolved")
+    assert reasons(most).startswith("2 of 2 cells are on this side by the numbers alone, 4 are needed. 4 of 6 lack results.")
+    assert [verdict(good, above=0.8, cells=cells).verdict for cells in (2, "all")] == ["supported", "not resolved"]
+    assert verdict(good, above=1.1).verdict == "contradicted", "one cell that does not hold is enough"
+    (record,) = claim_records([most])
+    assert record["without_result"] == 4
+
+
+def test_a_level_without_results_is_one_at_which_the_order_is_unknown():
+    order = [{"detection": "mtcnn"}, {"detection": "none"}]
+    found = verdict(evidence([0.7, 0.9], cells=REST, without=FAILED), order=order, for_each=["net"])
+    assert (len(found.steps), found.unknown, found.verdict) == (1, 2, "not resolved")
+    assert verdict(evidence([0.9, 0.7], cells=REST, without=FAILED), order=order, for_each=["net"]).verdict == "contradicted"
+    nets = [{"net": "c"}, {"net": ["a", "b"]}]
+    none = verdict(evidence([0.7, 0.9], cells=REST, without=FAILED), order=nets)
+    assert (none.steps, none.why) == ((), "no cell that it is about has a result")
 
 
 def test_numbers_without_uncertainty_resolve_nothing():
@@ -134,6 +166,24 @@ def test_the_steps_of_a_study_are_its_comparisons(make_study):
     assert bases([found]).endswith("and other seeds")
     (record,) = claim_records([found])
     assert (record["verdict"], record["steps"][0]["low"]) == (found.verdict, pair.difference.low)
+
+
+def test_failed_cells_of_a_study_count_as_unknown(make_study):
+    axes = {"backbone": ["alexnet", "resnet34", "mobilefacenet"], "detection": ["none", "mtcnn"]}
+    study = make_study(axes=axes, pairs=100, explainers=(), failed=[{"backbone": "alexnet"}])
+    (found,) = judge(Claims(claims=(Claim(claim="c", metric="auc", above=0.1),)), study_evidence(analyze(study, table(study))))
+    assert (len(found.steps), found.unknown, found.verdict) == (4, 2, "not resolved")
+
+
+@pytest.mark.parametrize("counts", [(1, 3), (2, 3)])
+def test_a_verdict_says_which_cells_it_holds_for_other_seeds_of(make_study, counts):
+    axes = {"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1", "2"]}
+    lost = [{"backbone": "alexnet", "replicate": str(number)} for number in range(counts[0], 3)]
+    study = make_study(axes=axes, pairs=100, explainers=(), failed=lost)
+    (evidence, *_) = study_evidence(analyze(study, table(study)))
+    assert evidence.basis.endswith(
+        "other seeds" if counts[0] > 1 else "other seeds of those cells that have several replicates"
+    )
 
 
 @pytest.mark.parametrize(

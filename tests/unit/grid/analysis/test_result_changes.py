@@ -67,3 +67,18 @@ def test_protocols_of_one_study_alone_are_not_compared(make_study):
     one = make_study("a", axes=AXES, pairs=60, explainers=())
     other = make_study("b", axes=AXES, pairs=60, explainers=(), protocols=("other",))
     assert result_changes(one, table(one), other, table(other)) == []
+
+
+@pytest.mark.parametrize(("replicates", "included"), [(1, False), (3, True)])
+def test_a_difference_includes_the_variance_between_seeds_only_if_both_cells_have_replicates(make_study, replicates, included):
+    studies = [
+        make_study(
+            name, axes={**AXES, "run": [name], "replicate": [str(one) for one in range(count)]}, pairs=100, explainers=()
+        )
+        for name, count in (("a", 3), ("b", replicates))
+    ]
+    shown = [
+        replace(one, factors=tuple(factor for factor in one.factors if factor.axis != "run")) for one in map(table, studies)
+    ]
+    found = result_changes(studies[0], shown[0], studies[1], shown[1])
+    assert {change.seeds for change in found} == {included}

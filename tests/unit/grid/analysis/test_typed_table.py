@@ -39,14 +39,13 @@ def test_without_pairs_or_intervals_nothing_is_known_of_the_uncertainty(tmp_path
 @pytest.mark.parametrize(("key", "share"), [("auc", 0.9), ("eer", 0.1), ("val:0.01", 0.7), ("fmr", 0.05)])
 def test_variances_are_those_of_simulated_independent_pairs(key, share):
     """Exponential scores (Hanley and McNeil's model) for the AUC, counts for the rates."""
-    rng, genuine, impostor = np.random.default_rng(0), 60, 90
+    rng, genuine, impostor = np.random.default_rng(0), 60, 240
     if key == "auc":
         rate = share / (1 - share)  # P(genuine > impostor) of exponentials with means rate and 1
         up, down = rng.exponential(rate, (4000, genuine, 1)), rng.exponential(1, (4000, 1, impostor))
         drawn = (up > down).mean(axis=(1, 2))
     elif key == "eer":
-        false = rng.binomial(genuine, share, 4000) / genuine, rng.binomial(genuine, share, 4000) / genuine
-        drawn, impostor = (false[0] + false[1]) / 2, genuine
+        drawn = sum(rng.binomial(count, share, 4000) / count for count in (genuine, impostor)) / 2
     else:
         count = genuine if key.startswith("val") else impostor
         drawn = rng.binomial(count, share, 4000) / count
@@ -69,6 +68,14 @@ def test_variances_are_those_of_simulated_independent_pairs(key, share):
         ((HEAD, "a,1,0.9,30,1", "b,1,0.9,30,30"), ":3: impostor: '1' is no number of pairs"),
         (("backbone,size", "a,1", "b,2"), "columns of factors and of metrics; found backbone, size"),
         (("a,auc,auc", "a,1,1", "b,1,1"), ":2: two columns have one name"),
+        (
+            ("a,auc [%],auc low [%]", "a,90,80", "b,91,81"),
+            ":2: column 'auc low [%]': columns of a metric are called 'auc', 'auc low' and 'auc high', or in percent 'auc",
+        ),
+        (
+            ("a,auc [%],auc [%] low,auc [%] high", "a,90,80,95", "b,91,95,80"),
+            ": a=b: auc [%] is 0.91, which is not between its bounds 0.95 and 0.8 (as fractions)",
+        ),
     ],
 )
 def test_a_wrong_table_is_named_in_one_line(tmp_path, lines, complaint):
