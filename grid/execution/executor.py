@@ -64,6 +64,13 @@ class Session:
         return {job.kind for work in self.queue.waiting.values() for job in work.jobs if job.id in self.queue.missing}
 
     @property
+    def together(self) -> dict[tuple[tuple[str, ...], int], None]:
+        """The kinds of stages to run that are one unit of work, and the devices that it needs at once; each pair once."""
+        units = [[job for job in work.jobs if job.id in self.queue.missing] for work in self.queue.waiting.values()]
+        found = [(dict.fromkeys(job.kind for job in jobs), max(job.devices for job in jobs)) for jobs in units if jobs]
+        return dict.fromkeys((tuple(kinds), devices) for kinds, devices in found)
+
+    @property
     def devices(self) -> int:
         """The largest number of devices that a waiting unit of work needs at once."""
         return max((devices_of(work.jobs, self.ledger) for work in self.queue.waiting.values()), default=1)
