@@ -8,8 +8,8 @@ An executor takes ready work from a session, runs it somewhere, and reports the 
                 session.end(work, perform(work.jobs, partial(session.report, work)))
 
 ``perform`` may be called in any process that can access the ledger; ``packed_jobs`` and ``packed_outcomes`` from the same
-module serialize jobs and outcomes as text. It raises ``grid.stages.ranks.RankLost`` if a process of a training on several
-devices was lost: call it again to resume the training, or report the work as lost.
+module serialize jobs and outcomes as text. It raises ``grid.stages.ranks.RankLost`` if another process of a stage was lost, of
+a further device or of the loader: call it again to resume a training, or report the work as lost.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def _trial(config: dict[str, Any]) -> None:
     """Runs a unit of work, or several short ones, in a worker process.
 
     Raises:
-        RankLost: a process of a training on several devices was lost; the work is tried again.
+        RankLost: another process of a stage was lost; the work is tried again.
     """
     import ray
     from ray import tune

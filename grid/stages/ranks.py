@@ -22,7 +22,7 @@ SETTLE = 15.0  # seconds in which helpers report why they ended, once rank 0 has
 
 
 class RankLost(Exception):
-    """The process of a rank was lost, or does not answer. The stage is not at fault: try again."""
+    """The process of a rank, or one of its loader processes, was lost or does not answer. No fault of the stage: try again."""
 
 
 class HelperError(ValueError):
