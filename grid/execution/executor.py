@@ -8,8 +8,8 @@ An executor takes ready work from a session, runs it somewhere, and reports the 
                 session.end(work, perform(work.jobs, partial(session.report, work)))
 
 ``perform`` may be called in any process that can access the ledger; ``packed_jobs`` and ``packed_outcomes`` from the same
-module serialize jobs and outcomes as text. It raises ``grid.stages.ranks.RankLost`` if a process of a training on several
-devices was lost: call it again to resume the training, or report the work as lost.
+module serialize jobs and outcomes as text. It raises ``grid.stages.ranks.RankLost`` if another process of a stage was lost, of
+a further device or of the loader: call it again to resume a training, or report the work as lost.
 """
 
 from __future__ import annotations
@@ -62,6 +62,13 @@ class Session:
     def kinds(self) -> set[str]:
         """The kinds of the stages to run."""
         return {job.kind for work in self.queue.waiting.values() for job in work.jobs if job.id in self.queue.missing}
+
+    @property
+    def together(self) -> dict[tuple[tuple[str, ...], int], None]:
+        """The kinds of stages to run that are one unit of work, and the devices that it needs at once; each pair once."""
+        units = [[job for job in work.jobs if job.id in self.queue.missing] for work in self.queue.waiting.values()]
+        found = [(dict.fromkeys(job.kind for job in jobs), max(job.devices for job in jobs)) for jobs in units if jobs]
+        return dict.fromkeys((tuple(kinds), devices) for kinds, devices in found)
 
     @property
     def devices(self) -> int:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from configs.component import Config
 from grid.execution.environment import environment
 from grid.execution.local_helpers import LocalHelpers
-from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory
+from grid.execution.out_of_memory import advice, exhausted, free_gpu_memory, loader_lost
 from grid.execution.process_state import fresh_process_state
 from grid.execution.slots import Memory
 from grid.execution.stage_log import logged
@@ -255,8 +255,8 @@ def run(job: Job, options: RunOptions) -> Outcome:
     recorded in the ledger.
 
     Raises:
-        RankLost: another process of a stage on several devices was lost; the next attempt of a training resumes from its last
-            checkpoint.
+        RankLost: another process of the stage was lost, of a further device or of the loader; the next attempt of a training
+            resumes from its last checkpoint.
     """
     ledger = Ledger(job.store)
     waited = 0.0
@@ -312,8 +312,11 @@ def _run(job: Job, options: RunOptions) -> Outcome:
             try:
                 found = stage_kind(job.kind).run(begun.configs, begun.context(options))
             except Exception as error:
-                if exhausted(error) is not None:  # not recorded as a failure if a larger slot is left
+                lost = loader_lost(error)
+                if lost is not None or exhausted(error) is not None:  # no failure if a larger slot is left
                     log.write("warning", "facegrid", error_line(error))
+                if lost is not None:
+                    raise RankLost(lost) from error
                 raise
         return begun.commit(checked_result(found, job.kind, begun.attempt.path), options)
     except Stopped as stopped:  # the process received SIGTERM, or there is room for more devices

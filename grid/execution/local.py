@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
-from grid.execution.executor import Executor, Session
+from grid.execution.executor import LOST, Executor, Session
 from grid.execution.job import NO_MEMORY, WAIT, Job, Outcome, RunOptions, accelerator, device_words
 from grid.execution.out_of_memory import advice
 from grid.execution.perform import perform, usable_devices_of
@@ -109,12 +109,15 @@ class LocalExecutor(Executor):
         Raises:
             KeyboardInterrupt: SIGTERM, handled at a checkpoint.
         """
-        outcomes = self._tried(session, work)
-        if outcomes is not None and _out_of_memory(outcomes):
-            session.say(f"{work.title}: out of GPU memory; it is tried once more, now that this process has freed its own")
+        try:
             outcomes = self._tried(session, work)
-        if outcomes is None:
-            session.lose(work)
+            if _out_of_memory(outcomes):
+                session.say(f"{work.title}: out of GPU memory; it is tried once more, now that this process has freed its own")
+                outcomes = self._tried(session, work)
+        except RankLost as lost:
+            if self.options.raises:
+                raise
+            session.lose(work, f"{LOST} ({lost})")
             return {}
         outcomes = {**outcomes, **{job.id: _without_memory(job, outcomes[job.id]) for job in work.jobs if job.id in outcomes}}
         session.end(work, outcomes)
@@ -122,18 +125,18 @@ class LocalExecutor(Executor):
             raise KeyboardInterrupt
         return outcomes
 
-    def _tried(self, session: Session, work: Work) -> Mapping[str, Outcome] | None:
-        """None if a process of a training on several devices was lost too often."""
-        for left in range(self.launch.retries, -1, -1):
+    def _tried(self, session: Session, work: Work) -> Mapping[str, Outcome]:
+        """Raises RankLost if another process of a stage was lost too often."""
+        left = self.launch.retries
+        while True:
             try:
                 options = replace(self.options, devices=self._devices(session.ledger), reserved=self.reserved(work))
                 return perform(work.jobs, partial(session.report, work), options)
             except RankLost as lost:
-                if self.options.raises:
+                if self.options.raises or not left:
                     raise
-                if left:
-                    session.say(f"{work.title}: {lost}; it is tried again, a training from its last checkpoint")
-        return None
+                left -= 1
+                session.say(f"{work.title}: {lost}; it is tried again, a training from its last checkpoint")
 
     def _devices(self, ledger: Ledger) -> int | None:
         """How many devices a unit of work may use; None: as many as it can. Other processes do not see a store in memory."""

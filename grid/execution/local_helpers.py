@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grid.execution.child_process import kill, start
+from grid.execution.child_process import how_ended, kill, start
 from grid.stages.ranks import Helpers, Report, Team
 
 
@@ -27,7 +27,7 @@ class _Processes(Team):
     def __init__(self, tasks: Sequence[Mapping[str, Any]]) -> None:
         self._processes: dict[int, subprocess.Popen[str]] = {}
         self._said: dict[int, str] = {}  # what a helper has written, once it has closed its stdout
-        self._ended: dict[int, Report | None] = {}
+        self._ended: dict[int, Report] = {}
         try:
             for task in tasks:  # Ctrl-C reaches rank 0, which decides for all
                 rank = task["helper"]["rank"]
@@ -45,14 +45,13 @@ class _Processes(Team):
         with open(pipe, encoding="utf-8") as file:
             self._said[rank] = file.read()
 
-    def ended(self) -> Mapping[int, Report | None]:
+    def ended(self) -> Mapping[int, Report]:
         for rank, process in self._processes.items():
-            if rank in self._ended or process.poll() is None:
+            if rank in self._ended or (code := process.poll()) is None:
                 continue
-            if process.returncode != 0:
-                self._ended[rank] = None
-            elif (said := self._said.get(rank)) is not None:
-                self._ended[rank] = Report(**json.loads(said)) if said else None
+            said = self._said.get(rank) if code == 0 else ""
+            if said is not None:
+                self._ended[rank] = Report(**json.loads(said)) if said else Report(how_ended(code), lost=True)
         return self._ended
 
     def stop(self) -> None:

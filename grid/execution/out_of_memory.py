@@ -1,4 +1,4 @@
-"""Errors that say that memory ran out: which memory, and what the user can do where no larger slot is left."""
+"""Errors that say that memory ran out, or a loader process was lost: which memory, and what the user can do."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from grid.execution.slots import Memory
 from grid.spec.training import Training
 from grid.stages.ranks import HelperError
 
-GPU_WORDS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of CUDA itself, as where processes share a GPU
+# of CUDA itself, as where processes share a GPU
+GPU_WORDS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 HOST_WORDS = "DefaultCPUAllocator: can't allocate memory"
+LOADER_WORDS = "DataLoader worker (pid"  # of torch, which knows the signal only where it loads in the main thread
 
 
 def exhausted(error: BaseException) -> Memory | None:
@@ -28,6 +30,18 @@ def exhausted(error: BaseException) -> Memory | None:
     if any(words in text for words in GPU_WORDS):
         return "gpu"
     return "host" if HOST_WORDS in text else None
+
+
+def loader_lost(error: BaseException) -> str | None:
+    """That a loader process of a stage was lost, and what may help, on one line; None if an exception says something else."""
+    text = str(error)
+    if isinstance(error, HelperError):
+        text = text.removeprefix("RuntimeError: ")
+    elif not isinstance(error, RuntimeError):
+        return None
+    if not text.startswith(LOADER_WORDS):
+        return None
+    return f"a loader process was lost ({' '.join(text.split())}); if memory or /dev/shm is full, lower launch.workers"
 
 
 def free_gpu_memory() -> None:

@@ -32,7 +32,7 @@ def perform(jobs: Sequence[Job], report: Report, options: RunOptions | None = No
         options: passed to ``run``, except for their ``report``, which is replaced.
 
     Raises:
-        RankLost: a process of a training on several devices was lost; performing the same jobs again resumes it.
+        RankLost: another process of a stage was lost; performing the same jobs again resumes it.
         KeyboardInterrupt: this process was interrupted.
 
     Returns:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from grid.execution.ray_losses import one_is_gone
+from grid.execution.ray_losses import NODE_LOST, loss_of, one_is_gone
 from grid.stages.ranks import Helpers, RankLost, Report, Team
 
 LOOK = 2.0  # seconds between two looks at the nodes
@@ -48,7 +48,7 @@ class _Actors(Team):
         import ray
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        self._ended: dict[int, Report | None] = {}
+        self._ended: dict[int, Report] = {}
         self._nodes, self._looked = nodes_of_ranks(), time.monotonic()
         self._actors, self._reports = {}, {}
         for task in tasks:
@@ -65,7 +65,7 @@ class _Actors(Team):
             self._actors[rank] = actor.remote()
             self._reports[rank] = self._actors[rank].help.remote(json.dumps(task))
 
-    def ended(self) -> Mapping[int, Report | None]:
+    def ended(self) -> Mapping[int, Report]:
         import ray
 
         waiting = [rank for rank in self._reports if rank not in self._ended]
@@ -75,11 +75,12 @@ class _Actors(Team):
                 continue
             try:
                 self._ended[rank] = Report(**json.loads(ray.get(report)))
-            except ray.exceptions.RayError:
-                self._ended[rank] = None
+            except ray.exceptions.RayError as error:
+                self._ended[rank] = Report(loss_of(error), lost=True)
         if time.monotonic() - self._looked > LOOK:  # Ray says nothing of an actor that a lost node should have started
             self._looked = time.monotonic()
-            self._ended |= {rank: None for rank in waiting if rank not in self._ended and one_is_gone([self._nodes[rank]])}
+            gone = [rank for rank in waiting if rank not in self._ended and one_is_gone([self._nodes[rank]])]
+            self._ended |= {rank: Report(NODE_LOST, lost=True) for rank in gone}
         return self._ended
 
     def stop(self) -> None:

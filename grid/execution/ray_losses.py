@@ -13,8 +13,9 @@ from grid.stages.ranks import RankLost
 
 LONGEST = 300  # characters of a reason
 TRACE = "Traceback (most recent call last)"
-LOW_MEMORY = ("NODE_OUT_OF_MEMORY", "killed due to the node running low on memory")  # of Ray's memory monitor
+LOW_MEMORY = ("killed due to the node running low on memory", "NODE_OUT_OF_MEMORY")  # of Ray's memory monitor
 ASKED = ("The process receives a SIGTERM",)
+NODE_LOST = "its node has died"
 LOST_NODE = ("node has died", "node it was running on is dead or unavailable")
 
 
@@ -46,16 +47,26 @@ def _error_of_text(file: str | None) -> BaseException | None:
     return last
 
 
+def loss_of(error: BaseException) -> str:
+    """How Ray lost the process of a rank: words by which ``killed_for_memory`` and the like know the loss in a RankLost."""
+    if killed_for_memory(error):
+        return LOW_MEMORY[0]
+    if was_asked_to_end(error):
+        return ASKED[0]
+    return NODE_LOST if node_was_lost(error) else reason_of(error) or type(error).__name__
+
+
 def killed_for_memory(error: BaseException | None) -> bool:
-    """Whether Ray's memory monitor killed the process, since its node ran low on memory."""
+    """Whether Ray's memory monitor killed the process, or that of a rank, since its node ran low on memory."""
     import ray
 
-    return isinstance(error, ray.exceptions.OutOfMemoryError) or _says(error, LOW_MEMORY)
+    return isinstance(error, ray.exceptions.OutOfMemoryError) or _says(_lost_rank(error) or error, LOW_MEMORY)
 
 
 def was_asked_to_end(error: BaseException | None) -> bool:
-    """Whether the process received SIGTERM, as all do on a machine that is taken away."""
-    return _of_process(error) and _says(error, ASKED)
+    """Whether the process, or that of a rank, received SIGTERM, as all do on a machine that is taken away."""
+    lost = _lost_rank(error)
+    return (lost is not None or _of_process(error)) and _says(lost or error, ASKED)
 
 
 def node_was_lost(error: BaseException | None) -> bool:
@@ -86,7 +97,7 @@ def reason_of(error: BaseException | None) -> str:
     """Which rank was lost, or what Ray says about a process that it could not start: a line; empty if neither is known."""
     import ray
 
-    if isinstance(lost := getattr(error, "cause", error), RankLost):
+    if (lost := _lost_rank(error)) is not None:
         return " ".join(str(lost).split())[:LONGEST]
     if not isinstance(error, ray.exceptions.RayError):
         return ""
@@ -106,6 +117,11 @@ def ray_error_in(error: BaseException) -> BaseException | None:
     while cause is not None and not isinstance(cause, ray.exceptions.RayError):
         cause = cause.__cause__ or cause.__context__
     return cause
+
+
+def _lost_rank(error: BaseException | None) -> RankLost | None:
+    """What a process that lost another one raised, if that is the error."""
+    return lost if isinstance(lost := getattr(error, "cause", error), RankLost) else None
 
 
 def _of_process(error: BaseException | None) -> bool:

@@ -295,32 +295,41 @@ def _cluster_metadata() -> dict[str, Any]:
 
 
 def _check_resources(key: str, wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> None:
-    if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
-        alike = Counter(slot_words({name: node.get(name, 0) for name in wanted}) for node in nodes)
-        have = "; ".join(f"{counted(number, 'node')} with {words}" for words, number in alike.items()) or "no nodes"
+    if not room(wanted, nodes):
+        have = _node_words(wanted, nodes)
         raise BadInput(f"{key}: no node has {slot_words(wanted)} (there are {have}); lower the resources or add a node")
 
 
-def check_devices(resources: Mapping[str, float], devices: int, usable: int, launch: Launch) -> None:
-    """Checks that a training on several devices can be placed; Ray itself would wait forever.
+def _node_words(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> str:
+    """What the nodes have of the wanted resources."""
+    alike = Counter(slot_words({name: node.get(name, 0) for name in wanted}) for node in nodes)
+    return "; ".join(f"{counted(number, 'node')} with {words}" for words, number in alike.items()) or "no nodes"
+
+
+def check_room(slots: Slots, together: Iterable[tuple[Sequence[str], int]], launch: Launch) -> None:
+    """Checks that each unit of work can be placed on the nodes; Ray itself would wait forever.
+
+    Each kind of stage alone fits on a node; several in one unit of work may not, and slots for several devices may not.
 
     Args:
-        devices: how many units of ``resources`` it needs at once
-        usable: how many it takes where there is room for them
+        together: the kinds of the stages of a unit of work, and how many slots for them it needs at once
 
     Raises:
-        BadInput: the cluster has no room for so many at once.
+        BadInput: the nodes have no room for one of them.
     """
-    if usable == 1:
-        return
-    import ray
-
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if (count := room(resources, nodes)) < devices:
-        want = slot_words({name: amount for name, amount in resources.items() if amount})
+    for kinds, devices in together:
+        wanted = {name: amount for name, amount in slots.suited(kinds).items() if amount}
+        if (count := room(wanted, slots.nodes)) >= devices:
+            continue
+        what, names = f"{slot_words(wanted)} (there are {_node_words(wanted, slots.nodes)})", ", ".join(kinds)
+        if devices == 1:
+            raise BadInput(
+                f"launch.stage_resources: {names} run in one process, and no node has what they need together: {what}; "
+                "lower the resources, or add a node that has all of them"
+            )
         raise BadInput(
-            f"{launch.said_devices(devices)}, and the nodes together have room for {count} times {want} "
-            "(launch.resources); lower either, or add nodes"
+            f"{launch.said_devices(devices)}, and the nodes together have room for {count} times {what}, which {names} need "
+            "for each; lower launch.resources, launch.stage_resources or the number of devices, or add nodes"
         )
 
 

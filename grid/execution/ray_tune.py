@@ -35,7 +35,7 @@ from grid.execution.ray_address import check_address
 from grid.execution.ray_health import RayHealth, RayLost
 from grid.execution.ray_helpers import RayHelpers, nodes_of_ranks
 from grid.execution.ray_losses import ray_error_in, reason_of
-from grid.execution.ray_start import check_devices, check_whole_gpus, connected
+from grid.execution.ray_start import check_room, check_whole_gpus, connected
 from grid.execution.ray_waiting import FirstStage
 from grid.execution.ray_watch import enlarged, watch
 from grid.execution.scheduler import Work
@@ -46,7 +46,6 @@ from grid.ledger.scratch import scratch_folder
 from grid.ledger.store_interface import Store
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch
-from grid.spec.stage_name import TRAIN
 from grid.terminal import counted
 
 RAY_PATIENCE = 5.0  # seconds; without its GCS Ray hangs in uninterruptible calls, and terminates the process after 60
@@ -68,7 +67,7 @@ class RayExecutor(Executor):
         self.check_work(session.ledger.store, session.devices, session.usable_devices, session.kinds)
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
-            check_devices(slots.suited([TRAIN]), session.devices, session.usable_devices, self.launch)
+            check_room(slots, session.together, self.launch)
             if session.limit is not None:
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
                 if self.launch.address is not None:
@@ -179,7 +178,7 @@ def _trial(config: dict[str, Any]) -> None:
     """Runs a unit of work, or several short ones, in a worker process.
 
     Raises:
-        RankLost: a process of a training on several devices was lost; the work is tried again.
+        RankLost: another process of a stage was lost; the work is tried again.
     """
     import ray
     from ray import tune

@@ -54,24 +54,18 @@ class Slots:
             peak: what its training was measured to take; None: not measured
             devices: how many such slots the work needs at once; they fit on the nodes, since Ray would wait forever
         """
-        found: dict[str, float] = {}
+        kinds, found = list(kinds), dict[str, float]()
         for kind in kinds:
             own = dict(self._of_kinds.get(kind, self.first))
-            if peak is not None:
-                own |= self._needed(peak, own, self.measures(kind), devices)
+            if peak is not None and "GPU" in self.measures(kind) and own.get("GPU") and peak.gpu:
+                own["GPU"] = peak.gpu_part
             for name, amount in own.items():
                 found[name] = max(amount, found.get(name, 0.0))
+        if peak is not None and any("memory" in self.measures(kind) for kind in kinds):
+            rest = {name: amount for name, amount in found.items() if name != "memory"}
+            most = max(found.get("memory", 0.0), self._at_most(peak.memory_needed, rest, devices))
+            found |= {"memory": most} if most else {}
         return found
-
-    def _needed(self, peak: Peak, own: Mapping[str, float], measured: Collection[str], devices: int) -> dict[str, float]:
-        """Of the measured resources, what a kind of stage reserves instead of its ``own``."""
-        found: dict[str, float] = {}
-        if "GPU" in measured and own.get("GPU") and peak.gpu:
-            found["GPU"] = peak.gpu_part
-        if "memory" in measured:
-            rest = {name: amount for name, amount in {**own, **found}.items() if name != "memory"}
-            found["memory"] = self._at_most(peak.memory_needed, rest, devices)
-        return {name: amount for name, amount in found.items() if amount}
 
     def _at_most(self, memory: float, rest: Mapping[str, float], devices: int) -> float:
         """As much of this memory (bytes) as each of so many slots can have at once; 0 if the nodes have no room for them."""

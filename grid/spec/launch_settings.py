@@ -22,19 +22,45 @@ def _whole(gpus: Any) -> Any:
     return gpus
 
 
+def _reservable(amount: Any) -> Any:
+    """Raises ValueError for less than Ray's smallest part of a resource."""
+    if isinstance(amount, float) and 0 < amount < SMALLEST:
+        raise ValueError(f"{amount:g} is less than {SMALLEST:g}, the smallest part of a resource that Ray knows")
+    return amount
+
+
+def _custom(amounts: dict[str, float]) -> dict[str, float]:
+    """Raises ValueError for resources that have a key of their own, whose value would be replaced."""
+    for name in amounts:
+        if name in OWN_KEY:
+            raise ValueError(f"{name} is no custom resource; {OWN_KEY[name]}")
+    return amounts
+
+
+SMALLEST = 0.0001
+OWN_KEY = {
+    "CPU": "use the key cpus beside custom",
+    "GPU": "use the key gpus beside custom",
+    "memory": "use the key memory_gib beside custom",
+    "object_store_memory": "Ray does not reserve it, so leave it out",
+}
 # auto: 1 if there are GPUs (as in `debug`), else 0
-Gpus = Annotated[Annotated[float, Field(ge=0)] | Literal["auto", "measured"], BeforeValidator(_whole)]
-Memory = Annotated[float, Field(gt=0)] | Literal["measured"]
+Gpus = Annotated[
+    Annotated[float, Field(ge=0)] | Literal["auto", "measured"], BeforeValidator(_whole), AfterValidator(_reservable)
+]
+Memory = Annotated[Annotated[float, Field(gt=0)] | Literal["measured"], AfterValidator(_reservable)]
+Cpus = Annotated[float, Field(gt=0), AfterValidator(_reservable)]
+Custom = Annotated[dict[str, Annotated[float, Field(ge=0), AfterValidator(_reservable)]], AfterValidator(_custom)]
 
 
 class Resources(Config):
     """The resources that Ray reserves for one cell; those ``measured`` are what the first steps of its training took."""
 
-    cpus: float = Field(1, gt=0)
+    cpus: Cpus = 1
     gpus: Gpus = "auto"
     memory_gib: Memory | None = None
     # other resources of Ray's nodes, such as accelerator_type:H100: 0.01
-    custom: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    custom: Custom = Field(default_factory=dict)
 
 
 MEASURED = ("train", "pretrain", "trial")  # kinds of stages that are measured; others of the same unit of work take as much
@@ -43,10 +69,10 @@ MEASURED = ("train", "pretrain", "trial")  # kinds of stages that are measured; 
 class StageResources(Config):
     """The resources of one kind of stage; what is None is that of ``launch.resources``."""
 
-    cpus: float | None = Field(None, gt=0)
+    cpus: Cpus | None = None
     gpus: Gpus | None = None
     memory_gib: Memory | None = None
-    custom: dict[str, Annotated[float, Field(ge=0)]] | None = None
+    custom: Custom | None = None
 
 
 class AtLeast(Config):

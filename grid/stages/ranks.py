@@ -22,7 +22,7 @@ SETTLE = 15.0  # seconds in which helpers report why they ended, once rank 0 has
 
 
 class RankLost(Exception):
-    """The process of a rank was lost, or does not answer. The stage is not at fault: try again."""
+    """The process of a rank, or one of its loader processes, was lost or does not answer. No fault of the stage: try again."""
 
 
 class HelperError(ValueError):
@@ -42,19 +42,25 @@ class Helper:
 
 @dataclass(frozen=True)
 class Report:
-    """How a helper ended: without error, or with a line and a traceback. ``consequence``: another rank was the cause."""
+    """How a helper ended: without error, or with a line and a traceback.
+
+    Attributes:
+        consequence: another rank was the cause
+        lost: its process was lost, and ``error`` says how
+    """
 
     error: str | None = None
     traceback: str = ""
     consequence: bool = False
+    lost: bool = False
 
 
 class Team(ABC):
     """The running helpers of one stage."""
 
     @abstractmethod
-    def ended(self) -> Mapping[int, Report | None]:
-        """The helpers that have ended, by rank; None: the process was lost without a report."""
+    def ended(self) -> Mapping[int, Report]:
+        """The helpers that have ended, by rank."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -174,7 +180,7 @@ def _watched(team: Team, accelerator: str) -> Iterator[None]:
         from torch.distributed import distributed_c10d
 
         while not over.wait(1.0):
-            if any(report is None or report.error is not None for report in team.ended().values()):
+            if any(report.error is not None for report in team.ended().values()):
                 aborted.set()
                 distributed_c10d._abort_process_group()
                 return
@@ -205,19 +211,19 @@ def _raise_cause(error: Exception, team: Team, devices: int) -> None:
         time.sleep(POLL)
     ended = team.ended()
     for rank, report in ended.items():
-        if report is None:
+        if report.lost:
             _raise_report(rank, devices, report)
     if not broken:
         return
     for rank, report in ended.items():
-        if report is not None and report.error is not None and not report.consequence:
+        if report.error is not None and not report.consequence:
             _raise_report(rank, devices, report)
     raise RankLost(f"the {devices} ranks lost touch with each other ({' '.join(str(error).split())})") from error
 
 
-def _raise_report(rank: int, devices: int, report: Report | None) -> None:
-    if report is None:
-        raise RankLost(f"the process of rank {rank} of {devices} was lost")
+def _raise_report(rank: int, devices: int, report: Report) -> None:
+    if report.lost:
+        raise RankLost(f"the process of rank {rank} of {devices} was lost ({report.error})")
     if report.error is None:
         raise RankLost(f"rank {rank} of {devices} ended before the others began")
     if report.consequence:

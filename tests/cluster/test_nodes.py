@@ -324,10 +324,13 @@ def as_alone(folder: Path, file: Path, devices: int) -> None:
 
 def test_resources_that_no_node_has_are_met_before_anything_runs(nodes: Any, tmp_path: Path) -> None:
     cluster = nodes()
-    cluster.add(num_cpus=1)
-    words = ("launch.resources.gpus=1", "--address", cluster.address)
-    said = here(tmp_path, "launch", grid(tmp_path / "tiny.yaml", plain), *words, code=2)
-    assert "no node has 1 CPU, 1 GPU (there are " in said
+    cluster.add(num_cpus=1, resources={"big": 1})
+    cluster.add(num_cpus=1, resources={"disk": 1})
+    command = ("launch", grid(tmp_path / "tiny.yaml", plain), "--address", cluster.address)
+    assert "no node has 1 CPU, 1 GPU (there are " in here(tmp_path, *command, "launch.resources.gpus=1", code=2)
+    custom = "launch.stage_resources={train: {custom: {big: 1}}, evaluate: {custom: {disk: 1}}}"
+    said = here(tmp_path, *command, custom, code=2)
+    assert "train, evaluate, explain run in one process, and no node has what they need together: 1 CPU, 1 big, 1 disk" in said
     assert Store(tmp_path / STUDY / "store").attempts() == {}
     assert "Traceback" not in said
 

@@ -177,13 +177,13 @@ def helpers(tag: str) -> list[psutil.Process]:
 
 @pytest.mark.slow
 def test_on_ray_killed_ranks_cost_no_result(undisturbed_two: Any, tmp_path: Path, hold: Path) -> None:
-    """First rank 1, then rank 0, whose helper ends with it."""
+    """First rank 1 is asked to end, which costs no try; then rank 0 is killed, whose helper ends with it."""
     file, contents = undisturbed_two
-    store = Store(tmp_path / STUDY / "store")
-    with Facegrid(tmp_path, "launch", file, "launch.resources.gpus=0", FACEGRID_TEST_HOLD=str(hold)) as driver:
+    store, words = Store(tmp_path / STUDY / "store"), ("launch.resources.gpus=0", "launch.retries=1")
+    with Facegrid(tmp_path, "launch", file, *words, FACEGRID_TEST_HOLD=str(hold)) as driver:
         half, first = driver.until(store.half_trained)
         (helper,) = helpers(driver.family)
-        helper.kill()
+        helper.terminate()
         driver.until(lambda: store.attempts()["train", half] == 2, ENDS)
         _, second = driver.until(lambda: store.half_trained(first["pid"]))
         (helper,) = driver.until(lambda: helpers(driver.family))
@@ -192,6 +192,7 @@ def test_on_ray_killed_ranks_cost_no_result(undisturbed_two: Any, tmp_path: Path
         hold.unlink()
         assert driver.wait() == 0, driver.said
         assert driver.said.count("its process or node was lost") == 2
+        assert "(the process of rank 1 of 2 was lost (The process receives a SIGTERM))" in driver.said
         _until(lambda: not helpers(driver.family))
     _as_if_nothing_had_happened(store, half, attempts=3, contents=contents)
     sound(tmp_path / STUDY)

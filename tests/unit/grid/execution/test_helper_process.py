@@ -54,4 +54,4 @@ def test_the_report_is_all_that_it_prints() -> None:
         assert process.wait(60) == 0
     finally:
         process.kill()
-    assert said == {"error": "ValueError: no face", "traceback": "Traceback ...", "consequence": False}
+    assert said == {"error": "ValueError: no face", "traceback": "Traceback ...", "consequence": False, "lost": False}

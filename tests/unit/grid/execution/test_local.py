@@ -18,7 +18,7 @@ from limited import limited
 from small import SMALL
 
 from datamodules.detection import Detections
-from grid.execution.executor import Session
+from grid.execution.executor import LOST, Session
 from grid.execution.job import Job, Outcome, RunOptions, jobs_of
 from grid.execution.launch import whole_queue
 from grid.execution.local import LocalExecutor, _is_shard
@@ -265,6 +265,31 @@ def test_a_stage_out_of_gpu_memory_is_tried_once_more_and_then_left_open(
     assert "(OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB (" in error
     assert error.endswith("); if other processes use this GPU, launch again when they have ended")
     assert not launched()[0].failed, "the next launch computes it"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_stage_whose_loader_process_is_killed_is_tried_again_as_often_as_is_said(
+    make: Make, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    errors = [RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ...")] * times
+    train_run = train.run
+
+    def run(config: Any, context: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return train_run(config, context)
+
+    monkeypatch.setattr(train, "run", run)
+    grid = make("launch.retries=1", axes={}, protocols=[], explainers=[])
+    queue, said = whole_queue(make_plan(grid)), list[str]()
+    (work,) = queue.waiting.values()
+    LocalExecutor(grid.spec.launch).run(Session(queue, Ledger(store_of(grid)), say=said.append))
+    lost = "a loader process was lost (DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ...)"
+    advice = "if memory or /dev/shm is full, lower launch.workers"
+    assert said == [f"{work.title}: {lost}; {advice}; it is tried again, a training from its last checkpoint"]
+    failure = Ledger(store_of(grid)).failure("train", work.jobs[0].id)
+    assert (failure and failure.error) == (None if times == 1 else f"{LOST} ({lost}; {advice})")
+    assert failure is None or not failure.deterministic
 
 
 def test_a_limit_that_leaves_no_room_for_shards_leaves_it_for_smaller_work(make: Make, tmp_path: Path) -> None:

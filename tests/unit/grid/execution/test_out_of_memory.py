@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
-from grid.execution.out_of_memory import advice, exhausted
+from grid.execution.out_of_memory import advice, exhausted, loader_lost
 from grid.spec.training import Training
 from grid.stages.ranks import HelperError
+from grid.tracebacks import error_line
 
 TRAINING = {"data": "drawn", "backbone": "alexnet", "recipe": {"name": "one_cycle", "batch_size": 64}}
 
@@ -19,6 +25,7 @@ TRAINING = {"data": "drawn", "backbone": "alexnet", "recipe": {"name": "one_cycl
         (HelperError("OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB"), "gpu"),
         (torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"), "gpu"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "gpu"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "gpu"),
         (HelperError("AcceleratorError: CUDA error: out of memory"), "gpu"),
         (HelperError("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory"), "host"),
         (MemoryError(), "host"),
@@ -37,6 +44,30 @@ def test_torch_without_memory_on_the_cpu() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60, dtype=torch.uint8)
     assert exhausted(caught.value) == "host"
+
+
+class Killed(torch.utils.data.Dataset[int]):
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, row: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return row
+
+
+def test_a_loader_process_that_is_killed_is_told_from_one_that_raises() -> None:
+    def load() -> None:
+        list(torch.utils.data.DataLoader(Killed(), num_workers=1))
+
+    with ThreadPoolExecutor(1) as thread:  # as in a process of Ray, where torch does not know the signal
+        for call in (load, lambda: thread.submit(load).result()):
+            with pytest.raises(RuntimeError) as caught:
+                call()
+            said = loader_lost(caught.value)
+            assert re.fullmatch(r"a loader process was lost \(DataLoader worker \(pid.* lower launch.workers", str(said))
+            assert loader_lost(HelperError(error_line(caught.value))) is not None
+    raised = "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback: DataLoader worker (pid 7)"
+    assert loader_lost(RuntimeError(raised)) is loader_lost(ValueError("DataLoader worker (pid 7) is killed")) is None
 
 
 def test_the_advice_names_the_settings_of_the_stage() -> None:

@@ -1,5 +1,6 @@
 """What a driver makes of a Ray that does not start, of temporary folders that Ray cannot use, and of tokens."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -17,12 +18,13 @@ from grid.execution.ray_start import (
     _connect,
     _start,
     _unusable,
-    check_devices,
+    check_room,
     joined_lines,
     reserved,
     resource_words,
     temporary_folder,
 )
+from grid.execution.slots import Slots
 from grid.spec.grid_file import BadInput
 from grid.spec.launch_settings import Launch, Resources
 
@@ -262,23 +264,32 @@ def test_resources_that_no_node_has_are_said_in_the_units_of_a_grid_file() -> No
 
 
 @pytest.mark.parametrize(
-    ("launch", "gpus", "needed", "complaint"),
+    ("launch", "needed", "complaint"),
     [
-        (None, 1.0, 3, "compute.devices is 3, and the nodes together have room for 2 times 1 CPU, 1 GPU (launch.resources)"),
-        ("auto", 1.0, 1, None),
-        ({"at_least": 2}, 1.0, 2, None),
-        ({"at_least": 3}, 1.0, 3, "launch.devices is {at_least: 3}, and the nodes together have room for 2 times 1 CPU, 1 GPU"),
+        (None, 3, "compute.devices is 3, and the nodes together have room for 2 times 1 CPU, 1 GPU (there are 2 nodes with "),
+        ("auto", 1, None),
+        ({"at_least": 2}, 2, None),
+        ({"at_least": 3}, 3, "launch.devices is {at_least: 3}, and the nodes together have room for 2 times 1 CPU, 1 GPU"),
     ],
 )
-def test_a_training_that_the_nodes_have_no_room_for_is_refused(
-    monkeypatch: pytest.MonkeyPatch, launch: Any, gpus: float, needed: int, complaint: str | None
-) -> None:
-    node = {"Resources": {"CPU": 4.0, "GPU": 1.0}}
-    monkeypatch.setattr(ray, "nodes", lambda: [{**node, "Alive": True}, {**node, "Alive": True}, {**node, "Alive": False}])
+def test_a_training_that_the_nodes_have_no_room_for_is_refused(launch: Any, needed: int, complaint: str | None) -> None:
     found = Launch.model_validate({"devices": launch})
-    if complaint is None:
-        check_devices({"CPU": 1.0, "GPU": gpus}, needed, 3, found)
-    else:
-        with pytest.raises(BadInput, match=re.escape(complaint)):
-            check_devices({"CPU": 1.0, "GPU": gpus}, needed, 3, found)
-    check_devices({"CPU": 1.0, "GPU": 0.5}, 1, 1, found)  # a cell on one device
+    slots = Slots({"CPU": 1.0, "GPU": 1.0}, [{"CPU": 4.0, "GPU": 1.0}] * 2)
+    with pytest.raises(BadInput, match=re.escape(complaint)) if complaint else contextlib.nullcontext():
+        check_room(slots, [(("train",), needed)], found)
+
+
+def test_stages_of_one_unit_of_work_that_fit_no_node_together_are_refused() -> None:
+    of_kinds = {"train": {"CPU": 1.0, "big": 0.5}, "evaluate": {"CPU": 2.0, "disk": 0.0}, "explain": {"CPU": 1.0, "disk": 0.5}}
+    slots = Slots({"CPU": 1.0}, [{"CPU": 2.0, "big": 1.0}, {"CPU": 1.0, "disk": 1.0}], of_kinds)
+    check_room(slots, [(("train", "evaluate"), 1), (("evaluate",), 1), (("explain",), 1)], Launch())
+    with pytest.raises(BadInput) as refused:
+        check_room(slots, [(("train", "evaluate"), 1), (("train", "explain"), 1)], Launch())
+    assert str(refused.value) == (
+        "launch.stage_resources: train, explain run in one process, and no node has what they need together: 1 CPU, 0.5 big, "
+        "0.5 disk (there are 1 node with 2 CPU, 1 big, 0 disk; 1 node with 1 CPU, 0 big, 1 disk); lower the resources, or add "
+        "a node that has all of them"
+    )
+    check_room(slots, [(("train",), 2)], Launch())
+    with pytest.raises(BadInput, match=r"room for 1 times 2 CPU, 0.5 big .*, which train, evaluate need for each; lower"):
+        check_room(slots, [(("train", "evaluate"), 2)], Launch())

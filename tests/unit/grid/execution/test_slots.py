@@ -93,6 +93,15 @@ def test_more_memory_than_a_node_has_is_all_of_it() -> None:
     assert "memory" not in suited(peak, ["train"], [{"CPU": 4.0, "GPU": 1.0}]), "Ray knows nothing of memory there"
 
 
+def test_measured_memory_fits_beside_what_other_stages_of_the_unit_of_work_need() -> None:
+    nodes = [{"CPU": 4.0, "memory": 40.0 * GIB}, {"CPU": 4.0, "memory": 8.0 * GIB, "disk": 1.0}]
+    peak = Peak(10 * GIB, 0, 0, "cpu")
+    disk = {"CPU": 1.0, "disk": 1.0}
+    assert suited(peak, ["train"], nodes, evaluate=disk)["memory"] == 12.3 * GIB
+    assert suited(peak, ["train", "evaluate"], nodes, evaluate=disk) == {**disk, "memory": 8 * GIB}
+    assert suited(peak, ["train", "explain"], nodes, explain={"CPU": 1.0, "memory": 20.0 * GIB})["memory"] == 20 * GIB
+
+
 @pytest.mark.parametrize(
     ("devices", "amounts", "given"),
     [

@@ -16,22 +16,23 @@ from grid.stages.ranks import Helper, HelperError, RankLost, Report, Team, all_r
 from modules.layers.gathering import gathered
 
 BROKEN = RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:525] Connection closed by peer [127.0.0.1]:4711")
+LOST = Report("killed by SIGKILL", lost=True)
 
 
 class Ended(Team):
     """Helpers that have ended, in a world without processes."""
 
-    def __init__(self, reports: Mapping[int, Report | None]) -> None:
+    def __init__(self, reports: Mapping[int, Report]) -> None:
         self.reports, self.stopped = reports, False
 
-    def ended(self) -> Mapping[int, Report | None]:
+    def ended(self) -> Mapping[int, Report]:
         return self.reports
 
     def stop(self) -> None:
         self.stopped = True
 
 
-def cause(error: Exception, reports: Mapping[int, Report | None], devices: int = 3) -> Exception:
+def cause(error: Exception, reports: Mapping[int, Report], devices: int = 3) -> Exception:
     """What is raised for rank 0's error."""
     try:
         ranks._raise_cause(error, Ended(reports), devices)
@@ -44,9 +45,9 @@ def test_a_lost_process_is_the_cause_whatever_the_others_say() -> None:
     own = ValueError("training loss is nan")
     consequence = Report("RuntimeError: Connection closed by peer", "", True)
     for error in (BROKEN, own):
-        found = cause(error, {1: None, 2: consequence})
+        found = cause(error, {1: LOST, 2: consequence})
         assert isinstance(found, RankLost)
-        assert str(found) == "the process of rank 1 of 3 was lost"
+        assert str(found) == "the process of rank 1 of 3 was lost (killed by SIGKILL)"
 
 
 def test_an_error_of_a_helper_is_the_cause_of_a_broken_connection() -> None:
@@ -80,7 +81,7 @@ def waiting(start: Callable[[Sequence[Helper]], Team]) -> Any:
 @pytest.mark.parametrize(
     ("report", "kind", "words"),
     [
-        (None, RankLost, "the process of rank 1 of 2 was lost"),
+        (LOST, RankLost, r"the process of rank 1 of 2 was lost \(killed by SIGKILL\)"),
         (Report("ValueError: no face"), HelperError, "ValueError: no face"),
         (Report(), RankLost, "ended before the others began"),
     ],
@@ -110,7 +111,7 @@ def test_helpers_that_are_never_ready_are_lost(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_fenced_attempt_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    team = Ended({1: None})
+    team = Ended({1: LOST})
     context = waiting(lambda _: team)
     monkeypatch.setattr(ranks, "_await_ready", lambda *_: (_ for _ in ()).throw(Fenced("overtaken")))
     with pytest.raises(Fenced, match="overtaken"), all_ranks(context, 2, None):
@@ -146,7 +147,7 @@ from grid.stages.ranks import Report, Team, _watched
 
 class Ended(Team):
     def ended(self):
-        return {1: Report(**report) if report is not None else None}
+        return {1: Report(**report)}
     def stop(self):
         pass
 
@@ -164,7 +165,7 @@ except Exception as error:
 @pytest.mark.parametrize(
     ("report", "seconds", "raised"),
     [
-        (None, 60.0, ["DistError"]),
+        ({"error": "killed by SIGKILL", "lost": True}, 60.0, ["DistError"]),
         ({"error": "OutOfMemoryError: CUDA out of memory"}, 60.0, ["DistError"]),
         ({}, 2.5, None),  # it has ended, as it was to
     ],
