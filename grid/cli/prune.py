@@ -91,7 +91,7 @@ def _runs(study: Study, dry_run: bool, lock: Lock) -> tuple[list[UnneededRun], s
     from grid.tracking.prune import prune_runs
     from grid.tracking.uri import tracking_of
 
-    tracking, found = tracking_of(study.record, study.path), []
+    tracking, found = tracking_of(study), []
     try:
         for one in prune_runs(study, tracking, dry_run, lock.check):
             found.append(one)

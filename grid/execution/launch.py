@@ -47,7 +47,7 @@ from grid.spec.launch_settings import Launch
 from grid.spec.spending_limits import Limits
 from grid.spec.stage_name import EXPLAIN
 from grid.terminal import command, counted, styled
-from grid.tracking.uri import tracking_of
+from grid.tracking.uri import tracking_uri
 
 NO_LIMITS = Limits()
 
@@ -87,7 +87,7 @@ def launch(
             executor.check_reachable()
         if retry:
             plan = _retry(plan, retry)
-        tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
+        tracking = tracking_uri(grid.spec.launch.tracking, study)
         lock.check()
         identify(study, console)
         queue = _prepared(plan, grid, executor, console, no_run)
@@ -236,10 +236,9 @@ def carry_out(
     return report
 
 
-def conclude(study: Study, lock: Lock, console: Console) -> Path:
+def conclude(study: Study, tracking: str, lock: Lock, console: Console) -> Path:
     """Writes the report of a study and copies it to MLflow without running anything; returns the path of its HTML page."""
     page = build(study)
-    tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
     _report_unsynced(BackgroundSync(study.path, tracking, live=False, check=lock.check).finish(), study.path, console)
     return page
 

@@ -39,7 +39,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
         **store_entry(plan.study, store_of(grid), (earlier or {}).get("store_id")),
         "tracking": masked(grid.spec.launch.tracking) if grid.spec.launch.tracking else None,
         **_computed(plan, earlier),
-        "grid_file": str(grid.yaml_source.path),
+        "grid_file": str(grid.yaml_source.path.absolute()),
         "launch": grid.spec.launch.model_dump(mode="json", exclude={"study", "store", "tracking", "address", "notify"}),
     }
     write_record(plan.study, record)
