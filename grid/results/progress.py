@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from grid.ledger.study import CellView, Study
+from grid.ledger.workers import worker_alive
 from grid.results.running import Running, launch_of, running
 from grid.results.spending import Spending, SpendingReader
 from grid.results.status import COLORS, WORDS
@@ -71,7 +72,7 @@ def progress(study: Study, now: float | None = None, spending: SpendingReader | 
     ended = {id for id, (name, cell) in stages.items() if name in cell.markers or name in cell.failures}
     left = _left(stages, ended, [one for one, _ in at_work.values()], now)
     ordered = {state: states[state] for state in COLORS if state in states}
-    alive = launch is not None or bool(at_work)
+    alive = launch is not None or bool(at_work) or worker_alive(study.path)
     titled = [(one, cells_title(levels)) for one, levels in at_work.values()]
     spent = (spending or SpendingReader(study)).spent(now)
     return Progress(ordered, len(stages), len(ended), titled, left, alive, spent)
