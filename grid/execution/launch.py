@@ -307,10 +307,9 @@ def summary(study: Study, report: Path, console: Console, ran: str, queue: WorkQ
         for label, failure in cell.failures.items():
             if label not in cell.added:
                 console.print(styled("[red]failed[/] {}: {}: {}", cell.title, label, failure.error))
-    recorded = {cell.id for cell in failed}
-    for id, error in queue.failed.items():
-        if id not in recorded:  # nothing to record: the next launch retries it
-            console.print(styled("[yellow]unfinished[/] {}", error))
+    recorded = {cell.id for cell in failed} | {cell.stages[label] for cell in failed for label in cell.failures}
+    for error in dict.fromkeys(error for id, error in queue.failed.items() if id not in recorded):
+        console.print(styled("[yellow]unfinished[/] {}", error))  # nothing to record: the next launch retries it
     for line in refused_explanations(shown):
         console.print(styled("[yellow]refused[/] {}", line), soft_wrap=True)
     console.print(f"{ran} · report: {short(report)} · MLflow: {command('facegrid', 'ui', short(study.path))}")
