@@ -59,8 +59,8 @@ def prune(
     if shared_with and not removed:
         raise BadInput("--shared-with names studies that need results, and only --removed deletes results; add it")
     with ExitStack() as locks:
-        lock = locks.enter_context(Lock(LocalStore(Path(study)), f"prune of {name}"))
-        for path in paths:  # so that no launch begins to need what is deleted here
+        lock = None if dry_run else locks.enter_context(Lock(LocalStore(Path(study)), f"prune of {name}"))
+        for path in paths if lock else ():  # so that no launch begins to need what is deleted here
             locks.enter_context(Lock(LocalStore(path), f"prune of {name}", what=f"the study {path}"))
         found = Study(study)
         sharing = [Study(path) for path in paths]
@@ -76,7 +76,7 @@ def prune(
                 problems.append(f"{said}; correct that and prune again")
             elif left:  # last, so that what is left can be pruned again
                 write_record(found.path, {**found.record, **left})
-        runs, problem = _runs(found, dry_run, lock) if mlflow else ([], None)
+        runs, problem = _runs(found, lock) if mlflow else ([], None)
     freed: dict[str, int] = {}
     for what, count in [*((one.what, one.bytes) for one in objects), *((run.what, run.bytes) for run in runs)]:
         freed[what] = freed.get(what, 0) + count
@@ -92,8 +92,8 @@ def prune(
     raise typer.Exit(1 if problems else 0)
 
 
-def _runs(study: Study, dry_run: bool, lock: Lock) -> tuple[list[UnneededRun], str | None]:
-    """The runs that were deleted in MLflow, or would be; and what went wrong, if MLflow did not answer."""
+def _runs(study: Study, lock: Lock | None) -> tuple[list[UnneededRun], str | None]:
+    """The runs that were deleted in MLflow, or would be without a lock; and what went wrong, if MLflow did not answer."""
     from grid.abort import LaunchAborted
     from grid.tracking.answers import sentence
     from grid.tracking.prune import prune_runs
@@ -101,7 +101,7 @@ def _runs(study: Study, dry_run: bool, lock: Lock) -> tuple[list[UnneededRun], s
 
     tracking, found = tracking_of(study), []
     try:
-        for one in prune_runs(study, tracking, dry_run, lock.check):
+        for one in prune_runs(study, tracking, lock is None, lock.check if lock else lambda: None):
             found.append(one)
     except LaunchAborted:
         raise

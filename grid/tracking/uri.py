@@ -121,6 +121,10 @@ def _checked(uri: str) -> str:
             f"launch.tracking: the user name or password of {masked(uri)} holds one of / ? # @; "
             "write it as %2F, %3F, %23 or %40"
         )
+    if scheme in ("http", "https") and re.search("[?#]", rest):
+        raise BadInput(
+            f"launch.tracking: {masked(uri)} has a part after ? or #, which MLflow would put before its paths; leave it out"
+        )
     return uri
 
 

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from launching import Store, cells, here
 
+from grid.ledger.lock import Lock
+from grid.ledger.store import LocalStore
 from grid.ledger.study import read_record, write_record
 from grid.ledger.study_identity import home_of
 
@@ -42,7 +44,8 @@ def test_checkpoints_go_and_nothing_runs_again(place: Path, undisturbed: Any) ->
     there = checkpoints(place)
     assert there
     size = sum(path.stat().st_size for path in there)
-    dry = json.loads(here(place, "prune", STUDY, "--dry-run", "--json"))
+    with Lock(LocalStore(place / STUDY), "launch of tiny"):
+        dry = json.loads(here(place, "prune", STUDY, "--dry-run", "--json"))
     assert (dry["bytes"], checkpoints(place)) == (size, there)
     assert "checkpoints of finished stages" in here(place, "prune", STUDY)
     assert checkpoints(place) == []

@@ -78,6 +78,14 @@ def test_a_database_without_a_file_is_refused(tmp_path: Path, uri: str) -> None:
         tracking_uri(uri, tmp_path)
 
 
+@pytest.mark.parametrize("uri", ["http://host:5000?token=hunter2", "https://host/#hunter2", "http://me:x@host/?a=hunter2"])
+def test_an_address_with_a_query_or_a_fragment_is_refused(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(BadInput, match=r"has a part after \? or #") as error:
+        tracking_uri(uri, tmp_path)
+    assert "hunter2" not in str(error.value)
+    assert tracking_uri("postgresql://host/db?sslmode=require", tmp_path)
+
+
 def test_a_study_keeps_no_password(make, tmp_path: Path) -> None:
     from grid.execution.launch import write_plan
     from grid.plan.plan import make_plan
