@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,10 +43,11 @@ def prune(
 ) -> None:
     """Delete what no result needs: checkpoints of finished stages, replaced attempts.
 
-    Results, learning curves and the checkpoints of unfinished stages stay. Exit code 1 if MLflow did not answer.
+    Results, learning curves and the checkpoints of unfinished stages stay. Exit code 1 if MLflow did not answer, or something
+    could not be deleted.
     """
     from grid.ledger.lock import Lock
-    from grid.ledger.prune import unneeded, without_removed
+    from grid.ledger.prune import delete, note_spent, unneeded, without_removed
     from grid.ledger.store import LocalStore
     from grid.ledger.study import Study, write_record
     from grid.spec.grid_file import BadInput
@@ -58,42 +59,49 @@ def prune(
     if shared_with and not removed:
         raise BadInput("--shared-with names studies that need results, and only --removed deletes results; add it")
     with ExitStack() as locks:
-        lock = locks.enter_context(Lock(LocalStore(Path(study)), f"prune of {name}"))
-        for path in paths:  # so that no launch begins to need what is deleted here
+        lock = None if dry_run else locks.enter_context(Lock(LocalStore(Path(study)), f"prune of {name}"))
+        for path in paths if lock else ():  # so that no launch begins to need what is deleted here
             locks.enter_context(Lock(LocalStore(path), f"prune of {name}", what=f"the study {path}"))
         found = Study(study)
-        record, gone = without_removed(found, [Study(path) for path in paths]) if removed else (found.record, set())
-        freed: dict[str, int] = {}
-        objects = list(unneeded(found.ledger, gone))
-        if removed and not dry_run:
-            write_record(found.path, record)
-        for one in objects:
-            freed[one.what] = freed.get(one.what, 0) + one.bytes
-            if not dry_run:
-                found.ledger.store.delete(one.prefix)
-        runs, problem = _runs(found, dry_run, lock) if mlflow else ([], None)
-    for run in runs:
-        freed[run.what] = freed.get(run.what, 0) + run.bytes
+        sharing = [Study(path) for path in paths]
+        left, gone = without_removed(found, sharing) if removed else ({}, set())
+        objects, problems = list(unneeded(found.ledger, gone)), []
+        if not dry_run:
+            note_spent([found, *sharing], objects)
+            planned = objects
+            objects, errors = delete(found.ledger.store, planned)
+            if errors:
+                size = _size(sum(one.bytes for one in planned) - sum(one.bytes for one in objects))
+                said = f"{size} in {len(errors)} of {len(planned)} places could not be deleted ({errors[0]})"
+                problems.append(f"{said}; correct that and prune again")
+            elif left:  # last, so that what is left can be pruned again
+                write_record(found.path, {**found.record, **left})
+        runs, problem = _runs(found, lock) if mlflow else ([], None)
+    freed: dict[str, int] = {}
+    for what, count in [*((one.what, one.bytes) for one in objects), *((run.what, run.bytes) for run in runs)]:
+        freed[what] = freed.get(what, 0) + count
     deleted = [{"prefix": one.prefix, "bytes": one.bytes, "what": one.what} for one in objects]
     in_mlflow = [{"run": one.run_id, "name": one.name, "bytes": one.bytes, "what": one.what} for one in runs]
-    tracked = {"mlflow": in_mlflow, "problem": problem} if mlflow else {}
-    facts = {"dry_run": dry_run, "bytes": sum(freed.values()), "objects": deleted, **tracked}
+    problems += [problem] if problem is not None else []
+    facts: dict[str, Any] = {"dry_run": dry_run, "bytes": sum(freed.values()), "objects": deleted}
+    facts |= {"mlflow": in_mlflow} if mlflow else {}
+    facts |= {"problem": "; ".join(problems) or None} if mlflow or problems else {}
     answer(facts, as_json, _lines(freed, runs, dry_run))
-    if problem is not None:
+    for problem in problems:
         err.print(styled("[red]facegrid:[/] {}", problem))
-        raise typer.Exit(1)
+    raise typer.Exit(1 if problems else 0)
 
 
-def _runs(study: Study, dry_run: bool, lock: Lock) -> tuple[list[UnneededRun], str | None]:
-    """The runs that were deleted in MLflow, or would be; and what went wrong, if MLflow did not answer."""
+def _runs(study: Study, lock: Lock | None) -> tuple[list[UnneededRun], str | None]:
+    """The runs that were deleted in MLflow, or would be without a lock; and what went wrong, if MLflow did not answer."""
     from grid.abort import LaunchAborted
     from grid.tracking.answers import sentence
     from grid.tracking.prune import prune_runs
     from grid.tracking.uri import tracking_of
 
-    tracking, found = tracking_of(study.record, study.path), []
+    tracking, found = tracking_of(study), []
     try:
-        for one in prune_runs(study, tracking, dry_run, lock.check):
+        for one in prune_runs(study, tracking, lock is None, lock.check if lock else lambda: None):
             found.append(one)
     except LaunchAborted:
         raise

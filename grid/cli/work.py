@@ -38,6 +38,7 @@ def work(
     ``facegrid launch GRID --no-run`` makes the study.
     """
     from grid.ledger.study import Study
+    from grid.ledger.workers import announced
     from grid.results.spending import prices_of
     from grid.spec.cell_filter import parse_cell_filter
     from grid.spec.spending_limits import Limits
@@ -46,6 +47,7 @@ def work(
     limits, found = Limits(max_gpu_hours, max_cpu_hours, max_cost), Study(study)
     limits.check(prices_of(found.record))
 
-    from grid.execution.pull_worker import work as run
+    with announced(found.path):
+        from grid.execution.pull_worker import work as run  # takes seconds
 
-    raise typer.Exit(run(found, parse_cell_filter(where), patience, out, limits))
+        raise typer.Exit(run(found, parse_cell_filter(where), patience, out, limits))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -51,9 +52,20 @@ def send(process: subprocess.Popen[str], value: Any) -> None:
         return  # its exit status says so
 
 
+def kill_session(process: subprocess.Popen[str]) -> None:
+    """Kills a process that leads a session, and what it started there.
+
+    Does nothing if its end was awaited: another process may have its id.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+
+
 def kill(process: subprocess.Popen[str]) -> None:
-    """Kills the process, waits for its end and closes its pipes."""
-    process.kill()
+    """Kills the process and what it started, waits for its end and closes its pipes."""
+    kill_session(process)
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

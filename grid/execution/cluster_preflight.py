@@ -161,10 +161,10 @@ def _answer(end: Any, **otherwise: Any) -> Mapping[str, Any]:
 def check_tracking(tracking: str | None, study: Path) -> Iterator[Finding]:
     """Whether MLflow answers the driver, the only machine that talks to it."""
     from grid.tracking.answers import words
-    from grid.tracking.uri import connect, database_file, tracking_of
+    from grid.tracking.uri import connect, database_file, tracking_uri
 
     try:
-        uri = tracking_of({"tracking": tracking}, study)
+        uri = tracking_uri(tracking, study)
     except BadInput as error:
         yield Finding("tracking", False, str(error), DRIVER, "set launch.tracking")
         return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -212,6 +213,7 @@ class Begun:
         if memory is not None:
             line = f"{advice(memory, options.slot, self.configs)} ({line})"
         if out_of_space(error, self.attempt.path):  # the stage itself is not at fault: it is unfinished, not failed
+            line = re.sub(rf"{re.escape(self.job.store)}/[^\s'\"]+", "a file there", line)  # so that all cells say the same
             return Outcome("failed", f"no space left in {self.job.store} ({line}); free some and launch again")
         if store_failed(error):
             return Outcome("failed", f"{self.job.store} cannot be read or written ({line}); launch again when it can")

@@ -47,7 +47,7 @@ from grid.spec.launch_settings import Launch
 from grid.spec.spending_limits import Limits
 from grid.spec.stage_name import EXPLAIN
 from grid.terminal import command, counted, styled
-from grid.tracking.uri import tracking_of
+from grid.tracking.uri import tracking_uri
 
 NO_LIMITS = Limits()
 
@@ -87,7 +87,7 @@ def launch(
             executor.check_reachable()
         if retry:
             plan = _retry(plan, retry)
-        tracking = tracking_of({"tracking": grid.spec.launch.tracking}, study)
+        tracking = tracking_uri(grid.spec.launch.tracking, study)
         lock.check()
         identify(study, console)
         queue = _prepared(plan, grid, executor, console, no_run)
@@ -236,10 +236,9 @@ def carry_out(
     return report
 
 
-def conclude(study: Study, lock: Lock, console: Console) -> Path:
+def conclude(study: Study, tracking: str, lock: Lock, console: Console) -> Path:
     """Writes the report of a study and copies it to MLflow without running anything; returns the path of its HTML page."""
     page = build(study)
-    tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
     _report_unsynced(BackgroundSync(study.path, tracking, live=False, check=lock.check).finish(), study.path, console)
     return page
 
@@ -308,10 +307,9 @@ def summary(study: Study, report: Path, console: Console, ran: str, queue: WorkQ
         for label, failure in cell.failures.items():
             if label not in cell.added:
                 console.print(styled("[red]failed[/] {}: {}: {}", cell.title, label, failure.error))
-    recorded = {cell.id for cell in failed}
-    for id, error in queue.failed.items():
-        if id not in recorded:  # nothing to record: the next launch retries it
-            console.print(styled("[yellow]unfinished[/] {}", error))
+    recorded = {cell.id for cell in failed} | {cell.stages[label] for cell in failed for label in cell.failures}
+    for error in dict.fromkeys(error for id, error in queue.failed.items() if id not in recorded):
+        console.print(styled("[yellow]unfinished[/] {}", error))  # nothing to record: the next launch retries it
     for line in refused_explanations(shown):
         console.print(styled("[yellow]refused[/] {}", line), soft_wrap=True)
     console.print(f"{ran} · report: {short(report)} · MLflow: {command('facegrid', 'ui', short(study.path))}")

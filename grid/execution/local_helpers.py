@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grid.execution.child_process import how_ended, kill, start
+from grid.execution.child_process import how_ended, kill, kill_session, start
 from grid.stages.ranks import Helpers, Report, Team
 
 
@@ -56,7 +56,7 @@ class _Processes(Team):
 
     def stop(self) -> None:
         for process in self._processes.values():
-            process.kill()  # all of them before the first wait
+            kill_session(process)  # all of them before the first wait
         for process in self._processes.values():
             kill(process)
 

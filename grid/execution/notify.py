@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.abort import LaunchAborted
+from grid.execution.child_process import kill_session
 from grid.execution.spending_limit import STOPPED
 from grid.ledger.study import Study
 from grid.results.progress import progress
@@ -96,20 +97,24 @@ def notify(command: str, content: dict[str, Any]) -> None:
 
     Raises:
         ValueError: it is blank, its quotes do not match, it ended with an error, or it took longer than ``SECONDS`` and was
-            killed. The message has what it printed last, without its arguments, which may be addresses with a token.
+            killed with what it started. The message has what it printed last, without its arguments, which may be addresses
+            with a token.
         OSError: it cannot be started.
     """
     words = _words(command)
-    text = json.dumps(content)
-    try:
-        done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise ValueError(f"{words[0]} took longer than {SECONDS:g} s and was killed") from None
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or "it printed nothing").splitlines()[-1]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        try:
+            said, errors = process.communicate(json.dumps(content), timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"{words[0]} took longer than {SECONDS:g} s and was killed") from None
+        finally:
+            kill_session(process)
+    if process.returncode:
+        last = (errors.strip() or said.strip() or "it printed nothing").splitlines()[-1]
         for word in sorted((word for word in words[1:] if len(word) >= SHORT), key=len, reverse=True):
             last = last.replace(word, SECRET)
-        raise ValueError(f"{words[0]} ended with exit code {done.returncode} ({last})")
+        raise ValueError(f"{words[0]} ended with exit code {process.returncode} ({last})")
 
 
 def _words(command: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grid.execution.scheduler import Work, WorkQueue
+from grid.ledger.ledger import Ledger
 from grid.terminal import clock_words, counted, styled
 
 
@@ -25,6 +27,7 @@ class Display:
         self.total = len(queue.waiting)
         self.began = time.monotonic()
         self.rows: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self.why: str | None = None  # the last reason that was printed why work is unfinished
         self.waits: dict[str, str] = {}  # work id -> what it waits for, as printed
         self.live = Live(get_renderable=self._draw, console=console, refresh_per_second=2, transient=True)
 
@@ -62,9 +65,17 @@ class Display:
         self.rows.pop(work.id, None)
         error = self.queue.failed.get(work.id)
         if work.id in self.queue.done or error:
-            end = styled("[red]failed[/]: {}", error) if error else styled("[green]done[/]")
+            end = self._failed(work, error) if error else styled("[green]done[/]")
             left = f"{self._ended}/{self.total}"
             self._print(styled("[dim]{} {}[/] {}: ", clock_words(self._spent()), left, work.title).append(end))
+
+    def _failed(self, work: Work, error: str) -> Text:
+        """``failed``, or ``unfinished`` if the ledger has no failure, so that the next launch tries again."""
+        with contextlib.suppress(OSError):
+            if any(Ledger(job.store).failure(job.kind, job.id) for job in work.jobs):
+                return styled("[red]failed[/]: {}", error)
+        said, self.why = error == self.why, error
+        return styled("[yellow]unfinished[/]: {}", "for the same reason" if said else error)
 
     @property
     def _ended(self) -> int:

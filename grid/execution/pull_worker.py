@@ -35,6 +35,7 @@ from grid.results.spending_stop import Stop, note_stop
 from grid.spec.spending_limits import Limits
 from grid.spec.stage_kind import stage_kind
 from grid.terminal import counted, styled
+from grid.tracking.uri import tracking_of
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between two looks at the ledger, then the last again and again
 
@@ -54,6 +55,7 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
         BadInput: an error found before anything is run.
         KeyboardInterrupt: interrupted; another worker goes on from the last checkpoint.
     """
+    tracking = tracking_of(study)
     grid = recorded_grid(study, [cell for cell in study.cells if not cell.hidden])
     plan = checked_plan(grid, where, console)
     alone = grid.spec.launch.model_copy(update={"executor": "local", "address": None})  # whatever a launch uses
@@ -72,7 +74,7 @@ def work(study: Study, where: CellFilter | None, patience: float | None, console
         ran = pull(session, executor, patience)
     stop = limit.stop(queue.stages_to_run) if limit is not None and queue.closed is not None else None
     done = len(planned - queue.missing)
-    code = _conclude(study, queue, ran_words(len(planned), len(planned) - done, max(0, done - ran)), console, stop)
+    code = _conclude(study, tracking, queue, ran_words(len(planned), len(planned) - done, max(0, done - ran)), console, stop)
     if line := more_replicates(Study(study.path)):
         console.print(line, markup=False, soft_wrap=True)
     return code
@@ -167,7 +169,7 @@ def settle(session: Session, work: Work) -> Job | None:
     return None
 
 
-def _conclude(study: Study, queue: WorkQueue, ran: str, console: Console, stop: Stop | None) -> int:
+def _conclude(study: Study, tracking: str, queue: WorkQueue, ran: str, console: Console, stop: Stop | None) -> int:
     """Writes the report and copies to MLflow, unless a launch holds the study: it does so itself at its end.
 
     Beside a launch, the study's record does not say that a limit has stopped this worker: the launch goes on.
@@ -183,7 +185,7 @@ def _conclude(study: Study, queue: WorkQueue, ran: str, console: Console, stop: 
                 own_identity(path)
                 note_stop(path, stop)
                 study = Study(path)
-                page = conclude(study, lock, console)
+                page = conclude(study, tracking, lock, console)
             code = summary(study, page, console, ran, queue)
             break
         except Held as held:

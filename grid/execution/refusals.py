@@ -15,7 +15,7 @@ from grid.spec.grid_file import BadInput, Grid
 from grid.spec.stage_kind import stage_kind
 from grid.spec.stage_name import TRAIN
 from grid.spec.training import Training
-from grid.tracking.uri import tracking_of
+from grid.tracking.uri import tracking_uri
 
 REFUSED = "[red]a launch would be refused[/]: {}"  # how a reason is printed
 
@@ -36,7 +36,7 @@ def refusals(plan: Plan) -> list[str]:
         lambda: check_folders(study, store),
         lambda: check_store(study, store, record) if record else None,
         lambda: check_other_devices(plan),
-        lambda: tracking_of({"tracking": launch.tracking}, study),
+        lambda: tracking_uri(launch.tracking, study),
     ]
     found = []
     for check in checks:

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from grid.execution.child_process import conversation, how_ended, kill, send, start
+from grid.execution.child_process import conversation, how_ended, kill, kill_session, send, start
 from grid.ledger.scratch import scratch_folder, temporary_files_in
 from grid.ledger.study import Study
 from grid.secrets import masked
@@ -58,7 +58,7 @@ class SyncProcess:
         """Ends the process and the pass in it, if any, at once; may be called by another thread than ``once``."""
         self._ending = True
         if (process := self._process) is not None:
-            process.kill()
+            kill_session(process)
 
     def close(self) -> None:
         """The same, and frees what the process held here; it starts again with the next pass."""
@@ -70,7 +70,7 @@ class SyncProcess:
         if self._process is None:
             self._process = start("grid.execution.sync_process", {"study": str(self.study), "tracking": self.tracking})
             if self._ending:  # meanwhile
-                self._process.kill()
+                kill_session(self._process)
         return self._process
 
     def _failed(self, words: str) -> SyncResult:

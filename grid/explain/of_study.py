@@ -60,6 +60,7 @@ def explain(
     with aborter.armed(), Lock(LocalStore(study.path), f"explain of {study.name}", lost=aborter.abort) as lock:
         identify(study.path, console)
         study = Study(study.path)
+        tracking = tracking_of(study)
         titled = titles(study, explainers)
         chosen, passed = trained(study, where)
         grid = grid_of(study, chosen, titled, address)
@@ -83,7 +84,6 @@ def explain(
         open_stages = queue.stages_to_run
         words = f"{', '.join(one.title for one in titled)}; {counted(open_stages, 'stage')} to run"
         console.print(styled("[bold]{}[/]: {}, {}", study.name, counted(len(plan.cells), "cell"), words))
-        tracking = tracking_of({"tracking": study.record["tracking"]}, study.path)
         done = sum(cell.state in (DONE, STALE) for cell in plan.cells)
         page = carry_out(queue, executor, ledger, study.path, tracking, console, (len(plan.cells), done), lock)
         found = [row for cell in plan.cells for row in _results(cell, plan, ledger, queue)]
@@ -103,6 +103,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
     with Lock(LocalStore(study.path), f"explain of {study.name}") as lock:
         identify(study.path, console)
         study = Study(study.path)
+        tracking = tracking_of(study)
         cells = [cell for cell in study.cells if selects(where, cell.levels)]
         titles = {cell.stages[TRAIN]: cell.title for cell in reversed(cells) if TRAIN in cell.stages}
         there = {one.label.about for one in entries(study.record) if one.train in titles}
@@ -115,7 +116,7 @@ def drop(study: Study, where: Mapping[str, Sequence[str]], labels: Sequence[str]
                 )
         record, gone = dropped(study.record, titles, labels)
         write_record(study.path, record)
-        page = conclude(Study(study.path), lock, console)
+        page = conclude(Study(study.path), tracking, lock, console)
     found = [{"cell": titles[one.train], "label": one.label} for one in gone]
     return {"dropped": found, "report": str(page)}
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import EXPLAIN, SCORE, TRAIN, StageName, named
 
 
@@ -67,9 +66,7 @@ def dropped(
     kept = [{**asdict(one), "needs": list(one.needs)} for one in entries(record) if one not in gone]
     shown = _shown({**record, "hidden": record.get("hidden", [])})
     parts = {part: [_without(cell, gone) for cell in shown[part]] for part in ("cells", "hidden")}
-    known = {id for part in parts.values() for cell in part for id in cell["stages"].values()}
-    stages = [stage for stage in shown["stages"] if stage["id"] in known or not known_kind(stage["stage"]).explains]
-    return _shown({**shown, **parts, "stages": stages, "explained": kept}), gone
+    return _shown({**shown, **parts, "explained": kept}), gone
 
 
 def _without(cell: Mapping[str, Any], gone: Iterable[Explained]) -> dict[str, Any]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from grid.ledger.attempt_times import attempt_times
 from grid.ledger.lock import live_holder
 from grid.ledger.reader import LedgerReader
 from grid.ledger.records import RESCALE, RESCALED, attempt_folders, numbers
 from grid.ledger.sealed import Damaged
-from grid.ledger.study import Study
+from grid.ledger.store_interface import Store
+from grid.ledger.study import Study, write_record
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import DETECT, DETECT_SHARD
 
@@ -78,8 +80,38 @@ def _size(ledger: LedgerReader, prefix: str) -> int:
     return sum(store.size(f"{prefix}/{key}") or 0 for key in store.walk(prefix))
 
 
+def delete(store: Store, objects: Sequence[Unneeded]) -> tuple[list[Unneeded], list[OSError]]:
+    """Deletes what it can; returns what was deleted, and why the rest was not."""
+    deleted, errors = [], []
+    for one in objects:
+        try:
+            store.delete(one.prefix)
+            deleted.append(one)
+        except OSError as error:
+            errors.append(error)
+    return deleted, errors
+
+
+def note_spent(studies: Sequence[Study], objects: Sequence[Unneeded]) -> None:
+    """Records in each study when its attempts at removed stages began and ended, since what was spent counts for ever."""
+    stages = [tuple(one.prefix.split("/")) for one in objects if one.what == REMOVED]
+    for study in studies:
+        own, noted = {stage["id"] for stage in study.record["stages"]}, study.record.get("pruned", [])
+        times = [
+            asdict(one)
+            for kind, id in stages
+            if id.partition("-")[0] in own
+            for one in attempt_times(study.ledger, kind, id)
+            if one.study in (None, study.id)
+        ]
+        if new := [one for one in times if one not in noted]:  # not those of a prune that was interrupted
+            study.record["pruned"] = [*noted, *new]
+            write_record(study.path, study.record)
+
+
 def without_removed(study: Study, others: Sequence[Study] = ()) -> tuple[dict[str, Any], set[tuple[str, str]]]:
-    """A study's record without the cells that are no longer in its grid, and the stages (kind, id) that only those need.
+    """What a study's record has without the cells that left its grid (``hidden``, ``stages``), and the stages (kind, id) that
+    only those need.
 
     Args:
         others: all other studies with the same store; what their cells need is kept, that of their removed cells included
@@ -88,7 +120,7 @@ def without_removed(study: Study, others: Sequence[Study] = ()) -> tuple[dict[st
         BadInput: the store is not the study's own, so other studies may need the stages, and none is named; or one that is
             named has another store.
     """
-    record = dict(study.record)
+    record = study.record
     if not others and (not isinstance(study.store, Path) or not study.store.is_relative_to(study.path)):
         raise BadInput(
             f"--removed: the store {study.store} is not in the folder of {study.name}, so other studies may need what this one "
@@ -107,5 +139,4 @@ def without_removed(study: Study, others: Sequence[Study] = ()) -> tuple[dict[st
     }
     gone = {id for cell in record["hidden"] for id in cell["stages"].values()} - needed
     removed = {(stage["stage"], stage["id"]) for stage in record["stages"] if stage["id"] in gone}
-    record |= {"hidden": [], "stages": [stage for stage in record["stages"] if stage["id"] not in gone]}
-    return record, removed
+    return {"hidden": [], "stages": [stage for stage in record["stages"] if stage["id"] not in gone]}, removed

@@ -150,10 +150,10 @@ class LocalStore(Store):
 
     def delete(self, prefix: str) -> None:
         path = self.root / prefix
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        while path.is_dir():
+            with contextlib.suppress(FileNotFoundError):  # another process deletes it, too
+                shutil.rmtree(path)
+        path.unlink(missing_ok=True)
 
     def open_input(self, key: str) -> BinaryIO:
         return open(self.root / key, "rb")

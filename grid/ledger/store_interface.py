@@ -63,7 +63,11 @@ class Store(ABC):
 
     @abstractmethod
     def delete(self, prefix: str) -> None:
-        """Deletes the object, or everything under the prefix; no error if nothing exists."""
+        """Deletes the object, or everything under the prefix; no error if nothing exists.
+
+        Raises:
+            OSError: something could not be deleted.
+        """
 
     # -- defaults for stores that are not a local disk
 

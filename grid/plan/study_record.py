@@ -39,7 +39,7 @@ def write_plan(plan: Plan, grid: Grid) -> dict[str, Any]:
         **store_entry(plan.study, store_of(grid), (earlier or {}).get("store_id")),
         "tracking": masked(grid.spec.launch.tracking) if grid.spec.launch.tracking else None,
         **_computed(plan, earlier),
-        "grid_file": str(grid.yaml_source.path),
+        "grid_file": str(grid.yaml_source.path.absolute()),
         "launch": grid.spec.launch.model_dump(mode="json", exclude={"study", "store", "tracking", "address", "notify"}),
     }
     write_record(plan.study, record)
@@ -75,13 +75,15 @@ def revision() -> str:
 
 
 def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The record that a study keeps: cells of the ``earlier`` record that were removed from the grid stay, under ``hidden``."""
+    """The record that a study keeps: cells of the ``earlier`` record that were removed from the grid stay, under ``hidden``.
+
+    Earlier stages stay as well, and the times of pruned ones: what was spent on them counts.
+    """
     if not earlier:
         return {**record, "hidden": []}
     here = {cell["id"] for cell in record["cells"]}
     known = {stage["id"] for stage in record["stages"]}
     left = [cell for cell in [*earlier["cells"], *earlier["hidden"]] if cell["id"] and cell["id"] not in here]
-    ids = {id for cell in left for id in cell["stages"].values()} - known
-    stages = [*record["stages"], *(stage for stage in earlier["stages"] if stage["id"] in ids)]
+    stages = [*record["stages"], *(stage for stage in earlier["stages"] if stage["id"] not in known)]
     names = {**earlier.get("names", {}), **record["names"]}
-    return {**record, "names": names, "stages": stages, "hidden": left}
+    return {**record, "names": names, "stages": stages, "hidden": left, "pruned": earlier.get("pruned", [])}

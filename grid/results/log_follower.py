@@ -8,6 +8,7 @@ from typing import Any
 
 from grid.ledger.sealed import Damaged
 from grid.ledger.study import RECORD, Study
+from grid.ledger.workers import worker_alive
 from grid.results.logs import LoggedStage, logged_stages, rows_of
 from grid.results.running import held, launch_of, parts_at_work
 from grid.spec.cell_filter import check_cell_filter
@@ -45,7 +46,8 @@ class LogFollower:
         self._looks += 1
         begun = [one for one in self._begun() if one.id not in self._final]
         leased = (held(self.study, one.name.kind, one.id) for one in begun)
-        alive = launch_of(self.study) is not None or any(leased) or any(map(self._in_parts, self._stages))
+        alive = launch_of(self.study) is not None or worker_alive(self.path)
+        alive = alive or any(leased) or any(map(self._in_parts, self._stages))
         rows = []
         for one in begun:
             ended = self._ended(one)  # before its lines are read, so that none is missed

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from grid.ledger.study import CellView, Study
+from grid.ledger.workers import worker_alive
 from grid.results.running import Running, launch_of, running
 from grid.results.spending import Spending, SpendingReader
 from grid.results.status import COLORS, WORDS
@@ -69,18 +70,31 @@ def progress(study: Study, now: float | None = None, spending: SpendingReader | 
         states["running" if own and cell.state == "run" else cell.state] += 1
     stages = {cell.stages[name]: (name, cell) for cell in cells for name in cell.names}
     ended = {id for id, (name, cell) in stages.items() if name in cell.markers or name in cell.failures}
-    left = _left(stages, ended, [one for one, _ in at_work.values()], now)
+    left = _left(stages, ended | _never(study, ended, cells), [one for one, _ in at_work.values()], now)
     ordered = {state: states[state] for state in COLORS if state in states}
-    alive = launch is not None or bool(at_work)
+    alive = launch is not None or bool(at_work) or worker_alive(study.path)
     titled = [(one, cells_title(levels)) for one, levels in at_work.values()]
     spent = (spending or SpendingReader(study)).spent(now)
     return Progress(ordered, len(stages), len(ended), titled, left, alive, spent)
 
 
+def _never(study: Study, ended: set[str], cells: Sequence[CellView]) -> set[str]:
+    """The stages that cannot run because something that they need has failed."""
+    stages = {stage["id"]: set(stage["needs"]) for stage in study.record["stages"] if stage["id"] not in ended}
+    failed = {cell.stages[name] for cell in cells for name in cell.failures}
+    while more := {id for id, needs in stages.items() if id not in failed and needs & failed}:
+        failed |= more
+    return failed - ended
+
+
 def _left(
     stages: Mapping[str, tuple[StageName, CellView]], ended: set[str], at_work: Sequence[Running], now: float
 ) -> float | None:
-    """Seconds until all stages have ended, if as many run at once as now and each takes the mean time of its kind."""
+    """Seconds until all stages have ended, if as many run at once as now and each takes the mean time of its kind.
+
+    Args:
+        ended: those that will never run included
+    """
     if not at_work:
         return None
     times: dict[str, list[float]] = defaultdict(list)

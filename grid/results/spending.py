@@ -94,7 +94,9 @@ class SpendingReader:
                 found += times
             else:
                 found += self._ended[id]
-        return found
+        known = {(one.began, one.number) for one in found}  # pruning was interrupted, and they are still there
+        pruned = [AttemptTime(**row) for row in self.study.record.get("pruned", [])]
+        return [*found, *(one for one in pruned if (one.began, one.number) not in known)]
 
     def _look_again(self, kinds: Mapping[str, str]) -> None:
         """Forgets ended stages that were begun again; one listing each."""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from grid.ledger.environments import devices_of, environments, mixed_devices
 from grid.ledger.study import CellView, Study, accepted_of
+from grid.ledger.workers import worker_alive
 from grid.results.fitting_table import FittingTable
 from grid.results.running import Running, launch_of, running
 from grid.results.searches import searches
@@ -103,8 +104,13 @@ def show(study: Study) -> FittingTable:
     counts = ", ".join(f"{states.count(state)} {WORDS.get(state, state)}" for state in COLORS if state in states)
     hidden = len(study.cells) - len(study.shown)
     lines = [counts + (f"; {hidden} left the grid file" if hidden else "")]
-    if found["mlflow"]["experiment"] is not None:
-        lines[0] += f"; {counted(len(found['mlflow']['runs']), 'run')} in MLflow"
+    copied = found["mlflow"]["runs"]
+    running_now = found["launch"] or "running" in states or worker_alive(study.path)  # it copies at its end
+    lacking = [cell for cell in found["cells"] if cell["state"] in ("done", "failed") and cell["id"] not in copied]
+    if found["mlflow"]["experiment"] is not None or (lacking and not running_now):
+        lines[0] += f"; {counted(len(copied), 'run')} in MLflow"
+    if lacking and not running_now:
+        lines[0] += f", {len(lacking)} missing there: `{command('facegrid', 'sync', study.path)}`"
     out = Table(title=Text(study.name), caption_justify="left", box=None, pad_edge=False)
     out.add_column("Cell", no_wrap=True)
     for axis in study.axes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from configs.component import Config
 
@@ -17,6 +17,13 @@ class Prices(Config):
     currency: str = "USD"
     cpu_hour: Price = 0.0
     gpu_hour: dict[str, Price] = Field(default_factory=dict)
+
+    @field_validator("gpu_hour")
+    @classmethod
+    def _no_blank_name(cls, prices: dict[str, float]) -> dict[str, float]:
+        if any(not name.strip() for name in prices):
+            raise ValueError("a blank name would fit every GPU; name a part of a GPU's name, or any for all others")
+        return prices
 
     @property
     def named(self) -> bool:

@@ -55,7 +55,7 @@ def ui(
     Raises:
         BadInput: the address is in use, or the database cannot be opened.
     """
-    tracking = tracking_of(study.record, study.path)
+    tracking = tracking_of(study)
     if remote(tracking):
         page = _page(study) if tracking.startswith("http") else ""
         address = masked(tracking).replace(f"{SECRET}@", "").rstrip("/")  # the browser asks for the password

@@ -30,7 +30,7 @@ from grid.tracking.run import Known
 from grid.tracking.runs import Runs
 from grid.tracking.stages import Gathering, gather_report, report_record
 from grid.tracking.trials import copy_trials
-from grid.tracking.uri import remote, tracking_of
+from grid.tracking.uri import remote, tracking_of, tracking_uri
 
 
 class TrackingUnreachable(RuntimeError):
@@ -70,8 +70,9 @@ def sync_pass(
         BadInput: the folder is not a study, or its tracking URI cannot be used. An outage is not an error: see ``problems``.
     """
     study = Study(study_path)
-    named = {"tracking": tracking or study.record.get("tracking")}
-    return MlflowSync(study, tracking_of(named, study.path), check).once(report, thorough)
+    return MlflowSync(study, tracking_uri(tracking, study.path) if tracking else tracking_of(study), check).once(
+        report, thorough
+    )
 
 
 def sync(study_path: Path, check: Callable[[], None] = lambda: None) -> SyncResult:

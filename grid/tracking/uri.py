@@ -10,10 +10,10 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from grid.ledger.study import Study
 from grid.secrets import SECRET, masked
 from grid.spec.grid_file import BadInput, read
 from grid.tracking.bounded import Bounded
@@ -38,27 +38,32 @@ NETWORK_DISKS = re.compile(
 )
 
 
-def tracking_of(record: Mapping[str, Any], study: Path) -> str:
-    """The tracking URI of a study: the one in the grid file, or SQLite next to the study's folder.
+def tracking_of(study: Study) -> str:
+    """The tracking URI of a study.
 
-    A study stores its URI without passwords, see ``grid.secrets``. They come from ``MLFLOW_TRACKING_URI``, from the grid file,
-    or for a server from the variables that MLflow reads itself.
-
-    Args:
-        record: of the study (plan.json); its ``tracking`` is a URI or None.
-        study: the study's folder.
+    Its record has it without passwords, see ``grid.secrets``. They come from ``MLFLOW_TRACKING_URI``, from the grid file, or
+    for a server from the variables that MLflow reads itself.
 
     Raises:
-        BadInput: the study is not on a local disk and names no tracking URI; MLflow does not support it; a password is missing.
+        BadInput: as ``tracking_uri``, and where a password is missing.
     """
-    named = record.get("tracking")
-    return _checked(_with_secrets(str(named), record)) if named else default_tracking(study)
+    named = study.record.get("tracking")
+    return tracking_uri(_with_secrets(str(named), study.record.get("grid_file")) if named else None, study.path)
 
 
-def _with_secrets(named: str, record: Mapping[str, Any]) -> str:
+def tracking_uri(named: str | None, study: Path) -> str:
+    """The URI that ``launch.tracking`` of a grid file names, or SQLite next to the study's folder.
+
+    Raises:
+        BadInput: the study is not on a local disk, and no URI is named; or MLflow does not support it.
+    """
+    return _checked(named) if named else default_tracking(study)
+
+
+def _with_secrets(named: str, grid_file: str | None) -> str:
     if SECRET not in named:
         return named
-    for candidate in (os.environ.get("MLFLOW_TRACKING_URI"), _tracking_in(record.get("grid_file"))):
+    for candidate in (os.environ.get("MLFLOW_TRACKING_URI"), _tracking_in(grid_file)):
         if candidate and SECRET not in candidate and masked(candidate) == named:
             return candidate
     without = named.replace(f"://{SECRET}@", "://", 1)
@@ -66,8 +71,9 @@ def _with_secrets(named: str, record: Mapping[str, Any]) -> str:
     if remote(named) and signed_in and SECRET not in without:
         return without
     other = ", or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if remote(named) else ""
+    where = f" in {grid_file}" if grid_file else ""
     raise BadInput(
-        f"launch.tracking: a study keeps no password, and that of {named} was not found in {record.get('grid_file')}; "
+        f"launch.tracking: a study keeps no password, and that of {named} was not found{where}; "
         f"set MLFLOW_TRACKING_URI to the whole address{other}"
     )
 
@@ -114,6 +120,10 @@ def _checked(uri: str) -> str:
         raise BadInput(
             f"launch.tracking: the user name or password of {masked(uri)} holds one of / ? # @; "
             "write it as %2F, %3F, %23 or %40"
+        )
+    if scheme in ("http", "https") and re.search("[?#]", rest):
+        raise BadInput(
+            f"launch.tracking: {masked(uri)} has a part after ? or #, which MLflow would put before its paths; leave it out"
         )
     return uri
 

@@ -17,7 +17,7 @@ Make = Callable[..., Study]
 
 def runs(study: Study, tracking: str | None = None) -> dict[str, Any]:
     """MLflow's active runs by name."""
-    client = connect(tracking or tracking_of(study.record, study.path))
+    client = connect(tracking or tracking_of(study))
     everything = client.search_runs([one.experiment_id for one in client.search_experiments()])
     found = {run.info.run_name: run for run in everything}
     assert len(found) == len(everything), "two runs of one name"
@@ -34,7 +34,7 @@ def dump(study: Study) -> tuple[list[str], dict[str, int]]:
 
 
 def history(study: Study, name: str, key: str) -> list[tuple[int, float, int]]:
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     points = client.get_metric_history(runs(study)[name].info.run_id, f"Learning curves/{key}")
     return [(point.step, point.value, point.timestamp) for point in points]
 

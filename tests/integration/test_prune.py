@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 import yaml
 from launching import Store, cells, here
 
+from grid.ledger.lock import Lock
+from grid.ledger.store import LocalStore
 from grid.ledger.study import read_record, write_record
 from grid.ledger.study_identity import home_of
 
@@ -33,11 +36,16 @@ def checkpoints(place: Path) -> list[Path]:
     return sorted((place / STUDY / "store").glob("*/*/*/checkpoints/*"))
 
 
+def spent(place: Path) -> Any:
+    return json.loads(here(place, "status", STUDY, "--json"))["spent"]
+
+
 def test_checkpoints_go_and_nothing_runs_again(place: Path, undisturbed: Any) -> None:
     there = checkpoints(place)
     assert there
     size = sum(path.stat().st_size for path in there)
-    dry = json.loads(here(place, "prune", STUDY, "--dry-run", "--json"))
+    with Lock(LocalStore(place / STUDY), "launch of tiny"):
+        dry = json.loads(here(place, "prune", STUDY, "--dry-run", "--json"))
     assert (dry["bytes"], checkpoints(place)) == (size, there)
     assert "checkpoints of finished stages" in here(place, "prune", STUDY)
     assert checkpoints(place) == []
@@ -65,13 +73,44 @@ def test_results_of_removed_cells_go_on_request(place: Path) -> None:
         assert "wide" in run["name"]
     assert json.loads(here(place, "prune", STUDY, "--mlflow", "--json"))["mlflow"] == []
     assert len(store.contents()) == all_of, "the ledger keeps them"
+    before = spent(place)
     assert "results of removed cells" in here(place, "prune", STUDY, "--removed")
+    assert spent(place) == before, "what was computed and then deleted was spent all the same"
     record = json.loads((place / STUDY / "plan.json").read_text())
     assert record["hidden"] == []
     assert {id for _, id in store.contents()} == {id for cell in cells(place / STUDY) for id in cell["stages"].values()}
     assert len(store.contents()) == all_of - 3
     here(place, "report", STUDY)
     assert "; 0 stages to run" in here(place, "launch", "tiny.yaml")
+    assert spent(place) == before
+
+
+def test_what_cannot_be_deleted_is_not_freed_and_can_be_pruned_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = yaml.safe_load((place / "tiny.yaml").read_text())
+    del tree["axes"]["head"]["wide"], tree["skip"]
+    (place / "tiny.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    here(place, "launch", "tiny.yaml")
+    before, delete = spent(place), shutil.rmtree
+    whole = json.loads(here(place, "prune", STUDY, "--removed", "--dry-run", "--json"))
+
+    def read_only(path: Path) -> None:
+        if path.parent.name == "train":
+            raise PermissionError(13, "Permission denied", str(path))
+        delete(path)
+
+    monkeypatch.setattr("shutil.rmtree", read_only)
+    said = here(place, "prune", STUDY, "--removed", code=1)
+    first, *_, last = [line for line in said.splitlines() if line]
+    assert re.search(r"facegrid: .* in 1 of \d+ places could not be deleted \(\[Errno 13\] Permission denied: .*/train/", first)
+    assert last.endswith(" freed")
+    left = json.loads(here(place, "prune", STUDY, "--removed", "--dry-run", "--json"))
+    assert [one["what"] for one in left["objects"]] == ["results of removed cells"]
+    assert 0 < left["bytes"] < whole["bytes"]
+    assert spent(place) == before
+    monkeypatch.undo()
+    assert json.loads(here(place, "prune", STUDY, "--removed", "--json"))["bytes"] == left["bytes"]
+    assert json.loads((place / STUDY / "plan.json").read_text())["hidden"] == []
+    assert spent(place) == before
 
 
 def test_a_shared_store_keeps_the_results_of_removed_cells(place: Path) -> None:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from invented_study import build_study
 from launching import Facegrid, Store, here, sound
+
+from grid.results.progress import progress
 
 pytestmark = pytest.mark.timeout(900)
 STUDY = Path("studies", "tiny")
@@ -75,6 +78,13 @@ def test_a_worker_and_a_launch_share_the_stages(undisturbed: Any, tmp_path: Path
     ran, planned, others = map(int, counts.groups())
     assert ran == begun_by(store).total() - begun_by(store)[worker.process.pid]
     assert ran + others == planned
+
+
+def test_a_worker_is_announced_before_it_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = build_study(tmp_path / STUDY, axes={"backbone": ["alexnet"]}, protocols=(), explainers=())
+    monkeypatch.setattr("grid.execution.pull_worker.work", lambda found, *_: int(not progress(found).alive))
+    here(tmp_path, "work", STUDY)
+    assert not progress(study).alive
 
 
 def test_a_worker_of_no_study_is_one_line(tmp_path: Path) -> None:

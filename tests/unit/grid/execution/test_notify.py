@@ -6,10 +6,12 @@ import json
 import re
 import shlex
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from grid.abort import LaunchAborted
@@ -86,6 +88,20 @@ def test_a_command_that_fails_or_hangs_is_reported_and_costs_nothing(
     (line,) = lines
     assert line.startswith("launch.notify: ")
     assert said in line
+
+
+def test_what_a_command_that_hangs_has_started_is_killed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS", 3.0)
+    sleep = "import os, time; open('child', 'w').write(str(os.getpid())); os.rename('child', 'begun'); time.sleep(60)"
+    body = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {sleep!r}])"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="was killed"):
+        notify(program(tmp_path, body), {})
+    child = int((tmp_path / "begun").read_text())
+    limit = time.monotonic() + 10
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

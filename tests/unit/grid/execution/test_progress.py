@@ -11,6 +11,7 @@ from grid.execution.detection_shards import shards_of
 from grid.execution.job import Job, jobs_of
 from grid.execution.progress import Display
 from grid.execution.scheduler import Work, WorkQueue, queue_of
+from grid.ledger.ledger import Ledger
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 
@@ -34,6 +35,25 @@ def test_a_stage_begins_waits_and_ends_with_one_line_each(tmp_path: Path) -> Non
         "cell one: train",
         "cell one: waits for what another process computes: train by me@here",
         "1/1 cell one: done",
+    ]
+
+
+def test_work_without_a_recorded_failure_is_unfinished_as_in_the_table_and_a_reason_is_printed_once(tmp_path: Path) -> None:
+    works, ledger = {}, Ledger(tmp_path)
+    for id in "abc":
+        job = Job(kind="train", id=id, label="train", needs={}, identity={}, config={}, source="", store=str(tmp_path))
+        works[id] = Work(id, f"cell {id}", (job,), frozenset())
+    ledger.begin("train", "c", {}).fail("ValueError: no", "", deterministic=True)
+    queue, written = WorkQueue(dict(works), set("abc")), io.StringIO()
+    with Display(queue, Console(file=written, width=30), 3, 0) as display:
+        for id, error in {"a": "no space left", "b": "no space left", "c": "ValueError: no"}.items():
+            queue.start(works[id])
+            queue.fail(works[id], error)
+            display.ended(works[id])
+    assert [line.split(" ", 2)[2] for line in written.getvalue().splitlines()] == [
+        "cell a: unfinished: no space left",
+        "cell b: unfinished: for the same reason",
+        "cell c: failed: ValueError: no",
     ]
 
 

@@ -17,13 +17,15 @@ from grid.execution.local import LocalExecutor
 from grid.execution.pull_worker import more_replicates, pull
 from grid.execution.scheduler import WorkQueue, queue_of
 from grid.execution.spending_limit import STOPPED
+from grid.explain.of_study import drop
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
 from grid.ledger.store import LocalStore
 from grid.ledger.study import Study
 from grid.plan.plan import make_plan, store_of
 from grid.plan.study_record import write_plan
-from grid.spec.grid_file import Grid
+from grid.spec.grid_file import BadInput, Grid
+from grid.tracking.sync import TrackingUnreachable, sync
 
 AXES = {"seed": {"zero": {"seed": 0}, "one": {"seed": 1}}}
 
@@ -191,7 +193,7 @@ def test_the_exit_code_says_whether_a_limit_or_the_patience_ended_before_the_cel
 
     def ended() -> int:
         with Lock(LocalStore(plan.study), "launch of small") if beside else contextlib.nullcontext():
-            return pull_worker._conclude(Study(plan.study), queue, "nothing had to run", console, None)
+            return pull_worker._conclude(Study(plan.study), "sqlite://", queue, "nothing had to run", console, None)
 
     assert ended() == 1, "two trainings are left to other processes"
     assert "stopped" not in console.export_text()
@@ -206,3 +208,29 @@ def test_the_exit_code_says_whether_a_limit_or_the_patience_ended_before_the_cel
     (first, _) = plan.stages
     Ledger(store_of(grid)).begin("train", first.id, {}).fail("ValueError: no", "", deterministic=True)
     assert ended() == 1, "the failure of another process"
+
+
+def test_a_worker_and_a_sync_find_the_password_of_the_grid_file_and_a_worker_asks_for_it_before_it_works(
+    make: Callable[..., Grid], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    launch = {"study": str(tmp_path / "study"), "tracking": "http://ada:hunter2@127.0.0.1:1"}
+    recipe = {"name": "one_cycle", "lr": 0.1, "epochs": 1}
+    grid = make(axes={}, protocols=[], explainers=[], base={"recipe": recipe}, launch=launch)
+    write_plan(make_plan(grid), grid)
+    path, moved = grid.yaml_source.path, tmp_path / "moved.yaml"
+    console = Console(width=200, record=True, file=io.StringIO())
+    path.rename(moved)
+    with pytest.raises(BadInput, match=r"that of http://\*\*\*@127\.0\.0\.1:1 was not found in .*grid\.yaml"):
+        pull_worker.work(Study(tmp_path / "study"), None, None, console)
+    assert [stage.state for stage in make_plan(grid).stages] == ["run"]
+    moved.rename(path)
+    monkeypatch.chdir(tmp_path.parent)
+    assert pull_worker.work(Study(tmp_path / "study"), None, None, console) == 0
+    said = console.export_text()
+    assert "1 stage ran" in said
+    assert "http://***@127.0.0.1:1 cannot be reached or written to (no server answers)" in said
+    with pytest.raises(TrackingUnreachable, match="no server answers"):
+        sync(tmp_path / "study")
+    assert drop(Study(tmp_path / "study"), {}, [], console)["dropped"] == []

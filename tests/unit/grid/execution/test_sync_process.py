@@ -38,14 +38,14 @@ def study(make_study: Callable[..., Study], tmp_path: Path) -> Study:
 
 
 def runs(study: Study) -> int:
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     found = [one.experiment_id for one in client.search_experiments() if one.name == study.name]
     return len(client.search_runs(found)) if found else 0
 
 
 def test_a_pass_copies_all_cells_and_the_next_one_nothing(study: Study) -> None:
     asked: list[int] = []
-    copying = SyncProcess(study.path, tracking_of(study.record, study.path), lambda: asked.append(1))
+    copying = SyncProcess(study.path, tracking_of(study), lambda: asked.append(1))
     try:
         first = copying.once()
         process = copying._process
@@ -70,7 +70,7 @@ def test_a_lost_lock_ends_the_pass_before_the_next_cell(study: Study) -> None:
         if len(asked) == 3:
             raise LockLost("taken over")
 
-    copying = SyncProcess(study.path, tracking_of(study.record, study.path), check)
+    copying = SyncProcess(study.path, tracking_of(study), check)
     with pytest.raises(LockLost, match="taken over"):
         copying.once()
     assert copying._process is None
@@ -89,12 +89,12 @@ def test_a_killed_process_is_a_problem_and_the_next_pass_copies_the_rest(
         if len(asked) == 3:
             copying.end()
 
-    copying = SyncProcess(study.path, tracking_of(study.record, study.path), check)
+    copying = SyncProcess(study.path, tracking_of(study), check)
     found = copying.once()
     assert list(tmp_path.glob(f"{PREFIX}*"))
     assert found.problems == ["the process that copies was lost (killed by SIGKILL); the next pass copies what is missing"]
     assert runs(study) == 1
-    copying = SyncProcess(study.path, tracking_of(study.record, study.path))
+    copying = SyncProcess(study.path, tracking_of(study))
     try:
         assert copying.once().problems == []
     finally:
@@ -104,7 +104,7 @@ def test_a_killed_process_is_a_problem_and_the_next_pass_copies_the_rest(
 
 
 def test_nothing_starts_after_the_end(study: Study) -> None:
-    copying = SyncProcess(study.path, tracking_of(study.record, study.path))
+    copying = SyncProcess(study.path, tracking_of(study))
     copying.end()
     try:
         assert "killed by SIGKILL" in copying.once().problems[0]
@@ -139,7 +139,7 @@ DRIVER = """
 
 def test_the_process_ends_with_a_killed_driver_and_writes_nothing_more(study: Study) -> None:
     """A real process, started as users start it."""
-    command = [sys.executable, "-c", textwrap.dedent(DRIVER), str(study.path), tracking_of(study.record, study.path)]
+    command = [sys.executable, "-c", textwrap.dedent(DRIVER), str(study.path), tracking_of(study)]
     root = str(Path(__file__).parents[4])
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}) as driver:
         assert driver.stdout is not None

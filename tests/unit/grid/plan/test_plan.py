@@ -181,6 +181,14 @@ def test_cells_that_left_the_grid_stay_in_the_record_hidden(make: Make) -> None:
     assert third["hidden"] == []
 
 
+def test_stages_that_no_cell_asks_for_any_more_stay_in_the_record_since_what_was_spent_on_them_counts(make: Make) -> None:
+    first = merged(make_plan(make()).record(), None)
+    second = merged(make_plan(make(protocols=[])).record(), {**first, "pruned": [{"number": 1}]})
+    assert {stage["id"] for stage in second["stages"]} == {stage["id"] for stage in first["stages"]}
+    assert not second["hidden"], "the cells are the same"
+    assert second["pruned"] == [{"number": 1}]
+
+
 def test_a_plan_is_shown_with_states_reasons_and_costs(make: Make, tmp_path: Path) -> None:
     from rich.console import Console
 

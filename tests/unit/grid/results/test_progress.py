@@ -89,3 +89,18 @@ def test_no_time_is_guessed_for_a_kind_that_was_never_finished(make_study: Make)
         found = progress(Study(study.path))
     assert found.seconds_left is None
     assert headline(found).endswith("time left unknown yet")
+
+
+def test_what_needs_a_failed_stage_takes_no_time(make_study: Make) -> None:
+    backbones = ["alexnet", "resnet34", "efficientnet_b1"]
+    study = make_study(
+        axes={"backbone": backbones}, unfinished=[{"backbone": "resnet34"}], failed=[{"backbone": backbones[2]}], pairs=60
+    )
+    began, id = begin(study), study.cells[1].stages["train"]
+    with Lock(study.ledger.store, "train", prefix=f"train/{id}/lease"):
+        found = progress(Study(study.path), began)
+    open_kinds = [name.kind for name in study.cells[1].names if name not in study.cells[1].markers]
+    times: dict[str, list[float]] = {}
+    for name, marker in study.cells[0].markers.items():
+        times.setdefault(name.kind, []).append(marker.finished - marker.started)
+    assert found.seconds_left == pytest.approx(sum(sum(times[kind]) / len(times[kind]) for kind in open_kinds))

@@ -62,6 +62,21 @@ def test_runs_are_read_from_the_sync(make_study):
     assert status(study)["mlflow"] == {"experiment": "7", "runs": runs}
 
 
+def test_runs_that_mlflow_lacks_are_counted_unless_something_runs_that_copies_them(make_study):
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"]}, unfinished=[{"backbone": "resnet34"}], pairs=60)
+
+    def first_line():
+        return str(show(study).table.caption).splitlines()[0]
+
+    missing = f"0 runs in MLflow, 1 missing there: `facegrid sync {study.path}`"
+    assert first_line() == f"1 done, 1 to run; {missing}"
+    with Lock(LocalStore(study.path), "launch of it"):
+        assert "MLflow" not in first_line()
+    runs = {study.cells[0].id: "r1"}
+    (study.path / "mlflow.json").write_text(json.dumps({"experiment": "7", "tracking": "sqlite://", "runs": runs}))
+    assert first_line() == "1 done, 1 to run; 1 run in MLflow"
+
+
 def test_a_damaged_sync_file_is_one_clear_line(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
     (study.path / "mlflow.json").write_text("[")

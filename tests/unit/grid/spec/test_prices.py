@@ -23,3 +23,9 @@ def test_a_gpu_without_a_price_has_none() -> None:
     assert Prices(cpu_hour=0.01).named
     with pytest.raises(ValueError, match="greater than or equal to 0"):
         Prices(cpu_hour=-1)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_blank_name_which_fits_every_gpu_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="a blank name would fit every GPU"):
+        Prices(gpu_hour={name: 2.0})

@@ -98,7 +98,7 @@ def test_an_error_of_the_store_is_not_taken_for_one_of_mlflow(
     study = make_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=())
     empty_database.place(study.path.parent)
 
-    mirror = MlflowSync(study, tracking_of({}, study.path))
+    mirror = MlflowSync(study, tracking_of(study))
 
     def broken(self: LocalStore, *arguments: object) -> NoReturn:
         raise OSError("the connection broke")

@@ -85,7 +85,7 @@ def test_another_mean_replaces_the_run_and_takes_the_seeds_along(new_study: Make
     study = new_study(**SEEDS)
     sync_pass(study.path)
     old = groups(study)["mtcnn"].info.run_id
-    connect(tracking_of(study.record, study.path)).log_metric(old, ACCURACY, 0.1, step=4)
+    connect(tracking_of(study)).log_metric(old, ACCURACY, 0.1, step=4)
     (said,) = sync_pass(study.path).said
     assert said.startswith(f"mtcnn: the run {old} was replaced, because its {ACCURACY} is 0.1 over 4 seeds")
     new = groups(study)["mtcnn"]
@@ -105,7 +105,7 @@ def test_combinations_that_left_the_grid_file_are_hidden_and_lose_their_cells(ne
     edit(study, without_replicates)
     found = sync_pass(study.path)
     assert found.problems == []
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     everything = client.search_runs([found.experiment_id])
     assert {run.data.tags["facegrid.hidden"] for run in everything if run.data.tags["facegrid.kind"] == "group"} == {"true"}
     assert all("mlflow.parentRunId" not in client.get_run(run).data.tags for run in found.runs.values())
@@ -114,7 +114,7 @@ def test_combinations_that_left_the_grid_file_are_hidden_and_lose_their_cells(ne
 def test_other_metrics_have_their_intervals_in_a_table_that_comes_back_when_it_is_lost(new_study: Make) -> None:
     study = new_study(**SEEDS)
     sync_pass(study.path)
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     run = groups(study)["mtcnn"]
     assert {key for key in run.data.metrics if " over seeds/" in key} == {f"{OVER}_{part}" for part in ("low", "high", "n")}
     table = Path(client.download_artifacts(run.info.run_id, "over_seeds.json"))

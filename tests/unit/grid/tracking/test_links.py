@@ -23,7 +23,7 @@ def test_every_description_links_the_report_and_the_papers(new_study: Make) -> N
     build(study)
     found = sync_pass(study.path, report=True)
     assert (found.problems, found.said) == ([], [])
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     notes = [run.data.tags["mlflow.note.content"] for run in runs(study).values() if run.info.run_id != found.report]
     notes.append(client.get_experiment(found.experiment_id).tags["mlflow.note.content"])
     assert len(notes) == 4

@@ -24,8 +24,8 @@ def test_a_pass_writes_nothing_after_the_lock_was_lost(new_study: Callable[..., 
             raise LockLost("taken over")
 
     with pytest.raises(LockLost):
-        MlflowSync(study, tracking_of(study.record, study.path), check).once(report=True)
-    client = connect(tracking_of(study.record, study.path))
+        MlflowSync(study, tracking_of(study), check).once(report=True)
+    client = connect(tracking_of(study))
     (experiment,) = [one for one in client.search_experiments() if one.name == study.name]
     assert len(client.search_runs([experiment.experiment_id])) == 1
     assert not (study.path / "mlflow.json").exists()

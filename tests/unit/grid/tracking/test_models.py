@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def client_of(study: Study) -> Any:
-    return connect(tracking_of(study.record, study.path))
+    return connect(tracking_of(study))
 
 
 def models(study: Study) -> list[Any]:
@@ -129,9 +129,9 @@ def test_a_replaced_run_takes_its_model_along_and_prune_deletes_that_of_a_remove
     new = {one.model_id for one in models(study)}
     assert (len(new), len(new & old)) == (2, 1)
     edit(study, lambda record: record.update(hidden=record["cells"][1:], cells=record["cells"][:1]))
-    list(prune_runs(Study(study.path), tracking_of(study.record, study.path), True))
+    list(prune_runs(Study(study.path), tracking_of(study), True))
     assert {one.model_id for one in models(study)} == new, "a dry run deletes nothing"
-    list(prune_runs(Study(study.path), tracking_of(study.record, study.path), False))
+    list(prune_runs(Study(study.path), tracking_of(study), False))
     assert {one.model_id for one in models(study)} == new - old
 
 

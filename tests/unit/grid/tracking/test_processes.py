@@ -34,7 +34,7 @@ def test_eight_processes_make_one_database(make_study: Make) -> None:
     for worker in workers:
         worker.join(120)
     assert [worker.exitcode for worker in workers] == [0] * 8
-    client = connect(tracking_of(studies[0].record, studies[0].path))
+    client = connect(tracking_of(studies[0]))
     experiments = [one for one in client.search_experiments() if one.name.startswith("study")]
     assert len(experiments) == 8
     assert len(client.search_runs([one.experiment_id for one in experiments])) == 8

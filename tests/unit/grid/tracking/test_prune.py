@@ -37,13 +37,13 @@ def leave(record: dict[str, Any]) -> None:
 
 def pruned(study: Study, dry_run: bool = False, tracking: str | None = None) -> list[tuple[str, str, bool]]:
     """Name, what, and whether there were files."""
-    found = prune_runs(Study(study.path), tracking or tracking_of(study.record, study.path), dry_run)
+    found = prune_runs(Study(study.path), tracking or tracking_of(study), dry_run)
     return sorted((one.name, one.what, one.bytes > 0) for one in found)
 
 
 def everything(study: Study) -> dict[str, tuple[str, str, int]]:
     """Every run that MLflow has, by its id: name, lifecycle stage, number of files."""
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     found = client.search_runs([one.experiment_id for one in client.search_experiments()], run_view_type=ViewType.ALL)
     return {
         run.info.run_id: (run.info.run_name, run.info.lifecycle_stage, len(files_of(client, known_of(run)))) for run in found
@@ -59,7 +59,7 @@ def test_runs_of_removed_cells_and_files_of_replaced_runs_go_and_all_else_stays(
     other = new_study(f"{where} beside it", **SMALL, tracking=address)
     sync_pass(other.path)
     old = sync_pass(study.path).runs
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     mine = client.create_run(sync_pass(study.path).experiment_id, run_name="mine").info.run_id
     edit(study, lambda record: record["cells"][0]["levels"].update(detection="other"))
     replaced = old[study.cells[0].id]
@@ -143,7 +143,7 @@ def test_nothing_is_deleted_after_the_lock_is_lost(new_study: Make) -> None:
         raise LaunchAborted("another process has taken over the study")
 
     with pytest.raises(LaunchAborted):
-        list(prune_runs(Study(study.path), tracking_of(study.record, study.path), False, lost))
+        list(prune_runs(Study(study.path), tracking_of(study), False, lost))
     assert everything(study) == before
 
 

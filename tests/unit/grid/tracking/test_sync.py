@@ -14,7 +14,7 @@ from grid.ledger.study import Study
 from grid.ledger.study_identity import home_of, own_identity
 from grid.spec.grid_file import BadInput
 from grid.tracking.sync import sync_pass
-from grid.tracking.uri import connect, tracking_of
+from grid.tracking.uri import connect, tracking_of, tracking_uri
 
 
 def test_a_complete_pass_has_one_run_per_cell_and_a_second_pass_writes_nothing(new_study: Make) -> None:
@@ -158,7 +158,7 @@ def test_a_hidden_cell_keeps_its_run_but_gets_no_new_one_and_a_skipped_one_has_n
     sync_pass(study.path)
     found = {name: run.data.tags["facegrid.hidden"] for name, run in runs(study).items()}
     assert found == {"resnet34 / none": "false", "resnet34 / mtcnn": "true"}
-    connect(tracking_of(study.record, study.path)).delete_run(runs(study)["resnet34 / mtcnn"].info.run_id)
+    connect(tracking_of(study)).delete_run(runs(study)["resnet34 / mtcnn"].info.run_id)
     assert len(sync_pass(study.path).runs) == 1
     assert set(runs(study)) == {"resnet34 / none"}
     study = new_study("other", axes=AXES, pairs=40, explainers=(), skipped=[{"detection": "mtcnn"}])
@@ -178,11 +178,11 @@ def test_a_network_disk_needs_an_address(new_study: Make, monkeypatch: pytest.Mo
     monkeypatch.setattr("grid.tracking.uri._network_disk", lambda path: "nfs4")
     with pytest.raises(BadInput, match=r"launch\.tracking.*nfs4"):
         sync_pass(study.path)
-    assert tracking_of({"tracking": "http://server:5000"}, study.path) == "http://server:5000"
+    assert tracking_uri("http://server:5000", study.path) == "http://server:5000"
     with pytest.raises(BadInput, match="no longer"):
-        tracking_of({"tracking": "./mlruns"}, study.path)
+        tracking_uri("./mlruns", study.path)
     with pytest.raises(BadInput, match="an address"):
-        tracking_of({}, Path("/home/me/s3:/bucket/study"))
+        tracking_uri(None, Path("/home/me/s3:/bucket/study"))
 
 
 def test_labels_that_differ_in_signs_alone_keep_their_metrics_and_files_apart(new_study: Make) -> None:
@@ -244,7 +244,7 @@ def test_a_copied_study_leaves_the_runs_of_the_original_alone(new_study: Make) -
     assert second.experiment_id != first.experiment_id
     assert not set(second.runs.values()) & set(first.runs.values())
     assert (sync_pass(study.path).runs, sync_pass(study.path).writes) == (first.runs, 0)
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     assert {client.get_run(run).data.tags["facegrid.hidden"] for run in first.runs.values()} == {"false"}
 
 
@@ -258,7 +258,7 @@ def test_the_pages_of_mlflow_say_what_a_run_is_and_open_with_factors_and_results
     assert "backbone=resnet34, detection=mtcnn" in note
     accuracy = 100 * found["resnet34 / mtcnn"].data.metrics["lfw view 2/accuracy_ten_fold"]
     assert f"| Accuracy, cross-validated | {accuracy:.2f} % | [" in note
-    tags = connect(tracking_of(study.record, study.path)).get_experiment(result.experiment_id).tags
+    tags = connect(tracking_of(study)).get_experiment(result.experiment_id).tags
     assert "| detection | none, mtcnn |" in tags["mlflow.note.content"]
     view = json.loads(tags["mlflow.sharedViewState.facegrid"])
     assert view["selectedColumns"][:2] == ["params.`backbone`", "params.`detection`"]

@@ -13,7 +13,7 @@ from grid.tracking.uri import connect, tracking_of
 def test_epochs_arrive_one_by_one_whoever_copies_them(new_study: Make) -> None:
     study = new_study(axes={"backbone": ["resnet34"]}, unfinished=[{}], epochs=4)
     id = study.cells[0].stages["train"]
-    keeping = MlflowSync(study, tracking_of(study.record, study.path))
+    keeping = MlflowSync(study, tracking_of(study))
     keeping.once()
     assert runs(study)["resnet34"].info.status == "RUNNING"
     attempt = study.ledger.begin("train", id, {})
@@ -36,7 +36,7 @@ def _origin(study: Study, id: str) -> Any:
 
 def test_points_that_were_written_before_a_crash_are_not_written_twice(new_study: Make) -> None:
     study = new_study(axes={"backbone": ["resnet34"]}, unfinished=[{}], epochs=6)
-    tracking = tracking_of(study.record, study.path)
+    tracking = tracking_of(study)
     sync_pass(study.path)
     run = runs(study)["resnet34"].info.run_id
     connect(tracking).delete_tag(run, "facegrid.synced.train")  # the crash came before the tick
@@ -61,7 +61,7 @@ def test_a_training_that_comes_out_differently_replaces_the_run(new_study: Make)
 
 def test_a_running_launch_notices_that_a_training_began_anew(new_study: Make) -> None:
     study = new_study(axes={"backbone": ["resnet34"]}, unfinished=[{}], epochs=6)
-    keeping = MlflowSync(study, tracking_of(study.record, study.path))
+    keeping = MlflowSync(study, tracking_of(study))
     old = keeping.once().runs
     attempt = study.ledger.begin("train", study.cells[0].stages["train"], {})
     for number in range(4):
@@ -76,7 +76,7 @@ def test_a_crash_and_then_equal_epochs_at_other_times_leave_one_point_each(new_s
     study = new_study(axes={"backbone": ["resnet34"]}, unfinished=[{}], epochs=6)
     sync_pass(study.path)
     run = runs(study)["resnet34"].info.run_id
-    connect(tracking_of(study.record, study.path)).delete_tag(run, "facegrid.synced.train")
+    connect(tracking_of(study)).delete_tag(run, "facegrid.synced.train")
     before = history(study, "resnet34", "train_loss")
     attempt = study.ledger.begin("train", study.cells[0].stages["train"], {})
     for row in study.ledger.events("train", study.cells[0].stages["train"]):

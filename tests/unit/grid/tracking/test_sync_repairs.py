@@ -60,7 +60,7 @@ def test_a_metric_that_somebody_changed_replaces_the_run(new_study: Make) -> Non
     study = new_study(axes=AXES, pairs=40, explainers=())
     old = sync_pass(study.path).runs
     run = runs(study)["resnet34 / none"].info.run_id
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     client.log_metric(run, "lfw view 2/auc", 0.123)
     result = sync_pass(study.path)
     assert len(result.said) == 1
@@ -75,7 +75,7 @@ def test_a_point_that_somebody_added_to_a_learning_curve_is_found_by_a_thorough_
     study = new_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=(), epochs=3)
     sync_pass(study.path)
     wanted = history(study, "resnet34", "train_loss")
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     client.log_metric(runs(study)["resnet34"].info.run_id, "Learning curves/train_loss", 0.5, step=step)
     result = thorough(study)
     assert len(result.said) == 1
@@ -118,7 +118,7 @@ def test_files_of_others_in_a_run_are_left_alone(new_study: Make, tmp_path: Path
     study = new_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=())
     run = next(iter(thorough(study).runs.values()))
     (tmp_path / "mine.txt").write_text("mine")
-    connect(tracking_of(study.record, study.path)).log_artifact(run, str(tmp_path / "mine.txt"))
+    connect(tracking_of(study)).log_artifact(run, str(tmp_path / "mine.txt"))
     assert thorough(study).writes == 0
     assert "mine.txt" in artifacts(study, run)
 
@@ -127,7 +127,7 @@ def test_a_description_that_somebody_wrote_stays(new_study: Make) -> None:
     study = new_study(axes={"backbone": ["resnet34"]}, unfinished=[{}], protocols=(), explainers=())
     first = sync_pass(study.path)
     run = next(iter(first.runs.values()))
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     client.set_tag(run, "mlflow.note.content", "mine")
     client.set_experiment_tag(first.experiment_id, "mlflow.note.content", "mine too")
     train = study.cells[0].stages["train"]
@@ -141,6 +141,6 @@ def test_a_description_that_somebody_wrote_stays(new_study: Make) -> None:
 def test_a_run_of_an_earlier_layout_is_replaced_once(new_study: Make) -> None:
     study = new_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=())
     run = next(iter(sync_pass(study.path).runs.values()))
-    connect(tracking_of(study.record, study.path)).delete_tag(run, "facegrid.layout")
+    connect(tracking_of(study)).delete_tag(run, "facegrid.layout")
     assert "another version of facegrid wrote it" in sync_pass(study.path).said[0]
     assert sync_pass(study.path).writes == 0

@@ -31,7 +31,7 @@ def sampled(study: Study, cell: CellView, label: str, count: int = 3) -> list[fl
 
 
 def points(study: Study, name: str, key: str) -> list[tuple[int, float, int]]:
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     found = client.get_metric_history(runs(study)[name].info.run_id, key)
     return sorted((point.timestamp, point.value, point.step) for point in found)
 
@@ -71,7 +71,7 @@ def test_a_pass_that_was_interrupted_before_its_tick_repeats_no_point(study: Stu
     sync_pass(study.path)
     name = " / ".join(study.cells[0].levels.values())
     before = points(study, name, CPU)
-    client = connect(tracking_of(study.record, study.path))
+    client = connect(tracking_of(study))
     client.delete_tag(runs(study)[name].info.run_id, "facegrid.synced.system/train")
     sync_pass(study.path)
     assert points(study, name, CPU) == before

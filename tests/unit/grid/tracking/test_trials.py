@@ -71,7 +71,7 @@ def test_points_written_before_a_crash_are_not_written_twice(study: Any) -> None
     made = study()
     sync_pass(made.path)
     run = children(made)["trial 2"]
-    client = connect(tracking_of(made.record, made.path))
+    client = connect(tracking_of(made))
     ticks = [tag for tag in run.data.tags if tag.startswith("facegrid.synced.")]
     assert len(ticks) == 2
     for tag in ticks:
@@ -84,7 +84,7 @@ def test_a_changed_point_replaces_the_run(study: Any) -> None:
     made = study()
     sync_pass(made.path)
     run = children(made)["trial 2"].info.run_id
-    client = connect(tracking_of(made.record, made.path))
+    client = connect(tracking_of(made))
     client.log_metric(run, "Learning curves/validation_loss", 9.0, step=2)
     (said,) = thorough(made).said
     assert said.startswith(f"trial 2: the run {run} was replaced, because")

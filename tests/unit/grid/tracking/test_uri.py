@@ -1,14 +1,18 @@
 import importlib
 import importlib.abc
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from grid.ledger.study import Study, write_record
+from grid.secrets import masked
 from grid.spec.grid_file import BadInput
-from grid.tracking.uri import quiet, tracking_of
+from grid.tracking.uri import quiet, tracking_of, tracking_uri
 
 SERVER, DATABASE = "http://me:hunter2@host:5000", "postgresql://me:hunter2@host/db"
+Kept = Callable[..., Study]
 VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
@@ -18,52 +22,68 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def kept(uri: str, grid_file: Path | None = None) -> dict[str, str | None]:
-    """What plan.json keeps of a launch."""
-    from grid.secrets import masked
+@pytest.fixture
+def kept(make_study: Callable[..., Study]) -> Callable[..., Study]:
+    """``kept(uri)`` is a study whose launch named this address; its record has it without the password."""
 
-    return {"tracking": masked(uri), "grid_file": str(grid_file) if grid_file else None}
+    def made(uri: str, grid_file: Path | None = None) -> Study:
+        study = make_study(axes={"backbone": ["resnet34"]}, protocols=(), explainers=(), tracking=masked(uri))
+        return study if grid_file is None else of_grid_file(study, grid_file)
+
+    return made
+
+
+def of_grid_file(study: Study, path: Path) -> Study:
+    write_record(study.path, {**study.record, "grid_file": str(path)})
+    return Study(study.path)
 
 
 @pytest.mark.parametrize("uri", [SERVER, DATABASE])
-def test_a_password_is_found_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uri: str) -> None:
+def test_a_password_is_found_in_the_environment(monkeypatch: pytest.MonkeyPatch, kept: Kept, uri: str) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert tracking_of(kept(uri), tmp_path) == uri
+    assert tracking_of(kept(uri)) == uri
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.replace("host", "another"))
     with pytest.raises(BadInput, match=r"launch\.tracking: .*MLFLOW_TRACKING_URI") as error:
-        tracking_of(kept(uri), tmp_path)
+        tracking_of(kept(uri))
     assert "hunter2" not in str(error.value)
+    assert "was not found; set" in str(error.value), "no grid file is known"
 
 
 @pytest.mark.parametrize("uri", [SERVER, DATABASE])
-def test_a_password_is_found_in_the_grid_file(make, tmp_path: Path, uri: str) -> None:
+def test_a_password_is_found_in_the_grid_file(make, kept: Kept, tmp_path: Path, uri: str) -> None:
     grid = make(launch={"study": str(tmp_path / "study"), "tracking": uri})
-    assert tracking_of(kept(uri, grid.yaml_source.path), tmp_path) == uri
+    assert tracking_of(kept(uri, grid.yaml_source.path)) == uri
     with pytest.raises(BadInput, match=r"absent\.yaml"):
-        tracking_of(kept(uri, tmp_path / "absent.yaml"), tmp_path)
+        tracking_of(kept(uri, tmp_path / "absent.yaml"))
 
 
-def test_a_server_is_asked_with_the_name_and_password_that_mlflow_reads(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_server_is_asked_with_the_name_and_password_that_mlflow_reads(monkeypatch: pytest.MonkeyPatch, kept: Kept) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2")
-    assert tracking_of(kept(SERVER), tmp_path) == "http://host:5000"
+    assert tracking_of(kept(SERVER)) == "http://host:5000"
     with pytest.raises(BadInput, match=r"the whole address$"):
-        tracking_of(kept(DATABASE), tmp_path)  # a database is not asked in that way
+        tracking_of(kept(DATABASE))  # a database is not asked in that way
 
 
 @pytest.mark.parametrize("password", ["hunt/er2", "hunt@er2", "hunt#er2", "hunt?er2"])
 def test_a_password_that_no_parser_understands_is_refused_without_being_shown(tmp_path: Path, password: str) -> None:
     with pytest.raises(BadInput, match="%2F") as error:
-        tracking_of({"tracking": f"http://me:{password}@host"}, tmp_path)
+        tracking_uri(f"http://me:{password}@host", tmp_path)
     assert "er2" not in str(error.value)
 
 
 @pytest.mark.parametrize("uri", ["sqlite:///:memory:", "sqlite://", "sqlite:///", "sqlite:///:memory:?cache=shared"])
 def test_a_database_without_a_file_is_refused(tmp_path: Path, uri: str) -> None:
     with pytest.raises(BadInput, match=r"names no file, so runs would be lost; use sqlite:////absolute"):
-        tracking_of({"tracking": uri}, tmp_path)
+        tracking_uri(uri, tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["http://host:5000?token=hunter2", "https://host/#hunter2", "http://me:x@host/?a=hunter2"])
+def test_an_address_with_a_query_or_a_fragment_is_refused(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(BadInput, match=r"has a part after \? or #") as error:
+        tracking_uri(uri, tmp_path)
+    assert "hunter2" not in str(error.value)
+    assert tracking_uri("postgresql://host/db?sslmode=require", tmp_path)
 
 
 def test_a_study_keeps_no_password(make, tmp_path: Path) -> None:
