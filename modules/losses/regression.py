@@ -49,7 +49,9 @@ class Regression(nn.Module):
 
     def predict(self, embeddings: Tensor) -> Tensor:
         """Predictions (N,) in the unit of the values, from embeddings (N, dimension)."""
-        return self.linear(embeddings).squeeze(1) * self.deviation + self.mean
+        found = self.linear(embeddings).squeeze(1)
+        with full_precision(embeddings):  # in bfloat16, years lie 8 apart from 1,024 on
+            return wide(found) * self.deviation + self.mean
 
     def forward(self, embeddings: Tensor, values: Tensor) -> Tensor:
         """Scalar loss of embeddings (N, dimension) and values (N,)."""

@@ -87,7 +87,9 @@ class Triplet(nn.Module):
         """
         with full_precision(embeddings):
             points = unit(wide(embeddings))
-            bank = None if self.bank is None else (self.bank.shown.to(points.dtype), self.bank.shown_labels)
+            bank = None
+            if self.bank is not None and self.training:  # it has training images, which validation has not
+                bank = self.bank.shown.to(points.dtype), self.bank.shown_labels
             most, self._most = self._most, None
             loss = mining.triplet_loss(points, labels, self.config.margin, self.rule, self.config.mean_over, bank, most)
             if self.bank is not None and self.training:

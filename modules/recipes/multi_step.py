@@ -32,5 +32,8 @@ class MultiStepConfig(Warmed):
         return self
 
     def factor(self, part: float) -> float:
-        epoch = self.warmup_epochs + part * (self.epochs - self.warmup_epochs)
-        return float(self.gamma ** sum(epoch >= milestone - 1e-9 for milestone in self.milestones))
+        return 1.0
+
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        passed = sum(step / steps_per_epoch >= milestone - 1e-9 for milestone in self.milestones)
+        return super().rate(step, steps_per_epoch) * self.gamma**passed

@@ -31,7 +31,8 @@ def freeze(backbone: Any, trainable: int | str) -> list[nn.Module]:
     for parameter in backbone.parameters():
         if id(parameter) not in kept:
             parameter.requires_grad_(False)
-    return layers[:first]
+    trained = {id(layer) for layer in layers[first:]}  # some are within a module that has frozen parameters of its own
+    return [layer for layer in layers[:first] if trained.isdisjoint(map(id, layer.modules()))]
 
 
 def freeze_recognition(network: Any) -> list[nn.Module]:

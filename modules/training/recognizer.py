@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -236,7 +237,8 @@ class Recognizer(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         train = self._train.read()
         train_loss, train_images = self._over_ranks([train.total, train.images])
-        validation_loss, accuracy, images, more = self._validated()
+        with torch.no_grad(), _evaluation(self.evaluated):  # Lightning has restored the mode for training
+            validation_loss, accuracy, images, more = self._validated()
         if validation_loss is not None:
             finite(validation_loss, "validation loss", self.epoch, self.global_step)
         elif self.recipe.select == "best":
@@ -365,6 +367,18 @@ def _moves(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """The state of the recipe's optimizer in a checkpoint; of two optimizers it is the first."""
     (found,) = checkpoint["optimizer_states"]
     return dict(found["optimizers"][0]) if "optimizers" in found else found
+
+
+@contextlib.contextmanager
+def _evaluation(network: nn.Module) -> Iterator[None]:
+    """Context manager: the network is in evaluation mode, in which no loss remembers what it sees."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def step_seed(seed: int, epoch: int, batch: int, rank: int) -> int:

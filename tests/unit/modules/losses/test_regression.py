@@ -31,3 +31,11 @@ def test_values_without_spread_are_no_division_by_zero(values):
     loss = made(values=values)
     assert float(loss.deviation) == 1
     assert torch.isfinite(loss(torch.randn(1, 6), torch.tensor([5.0])))
+
+
+def test_predictions_under_bfloat16_are_not_rounded_to_its_years():
+    loss, embeddings = made(values=(1940.0, 1970.0, 2000.0)), torch.randn(200, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = loss.predict(embeddings)
+    assert found.dtype == torch.float32
+    assert (found - loss.predict(embeddings)).abs().max() < 0.5

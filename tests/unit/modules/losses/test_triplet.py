@@ -327,8 +327,12 @@ def test_offline_mining_is_batch_hard_among_batch_and_subset():
                 count += 1
         return total / count
 
-    found = value_and_gradient(lambda x: loss.eval()(x, labels), embeddings)
+    found = value_and_gradient(lambda x: copy.deepcopy(loss)(x, labels), embeddings)
     assert_same(found, value_and_gradient(written_out, embeddings))
+    alone = TripletConfig(mining="batch_hard").build(4, 5)(embeddings, labels)
+    assert float(loss.eval()(embeddings, labels)) == pytest.approx(float(alone), abs=1e-12), (
+        "validation sees no training images"
+    )
 
 
 def test_the_subset_is_renewed_every_n_steps_and_resumes_to_the_bit():

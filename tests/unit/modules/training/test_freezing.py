@@ -59,6 +59,23 @@ def test_frozen_statistics_stay_when_the_layer_is_in_evaluation_mode():
     assert any(isinstance(layer, nn.BatchNorm2d) for layer in backbone.modules())
 
 
+class WithToken(nn.Module):
+    """Layers within a module that has a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1))
+        self.first, self.second, self.norm = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+
+
+def test_a_trained_layer_within_a_module_with_frozen_parameters_stays_in_training_mode():
+    backbone = WithToken().train()
+    for layer in freeze(backbone, 1):
+        layer.eval()
+    assert trained(backbone) == ["second.weight", "second.bias", "norm.weight", "norm.bias"]
+    assert (backbone.first.training, backbone.second.training, backbone.norm.training) == (False, True, True)
+
+
 def test_a_stage_without_layers_is_refused():
     backbone = timm.TimmConfig(model="ghostnet_050").build()
     with pytest.raises(ValueError, match=r"recipe\.trainable 'map' is a stage without layers of its own; name an earlier one"):

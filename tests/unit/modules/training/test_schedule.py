@@ -45,6 +45,14 @@ def test_the_rate_falls_at_its_milestones_and_nowhere_else():
     assert found[35:] == pytest.approx([0.01] * 15)
 
 
+@pytest.mark.parametrize("steps", [3, 7, 11])
+def test_milestones_are_met_after_a_warm_up_of_half_an_epoch_too(steps):
+    config = multi_step.MultiStepConfig(lr=1.0, epochs=4, warmup_epochs=0.5, milestones=(1, 2), gamma=0.1)
+    found = [config.rate(step, steps) for step in range(4 * steps)]
+    warm = round(steps / 2)
+    assert found[warm:] == pytest.approx([1.0] * (steps - warm) + [0.1] * steps + [0.01] * 2 * steps)
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
