@@ -9,7 +9,7 @@ from typing import Any
 
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, accepted_of, finished
-from grid.results.columns import VERIFICATION, Column
+from grid.results.columns import VERIFICATION, Column, listed
 from grid.results.measured import results_of
 from grid.results.result import Result
 from grid.results.sweeps import Sweep, separated, sweeps_of
@@ -143,7 +143,7 @@ class Table:
             for column in self.columns:
                 if (value := row.value(column)) and value.low is not None and value.interval:
                     found.setdefault(value.interval, {})[column.title] = None
-        return [f"{method} ({', '.join(titles)})" for method, titles in found.items()]
+        return [f"{method} ({listed(titles)})" for method, titles in found.items()]
 
 
 def table(study: Study) -> Table:

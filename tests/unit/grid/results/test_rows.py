@@ -77,8 +77,8 @@ def test_a_protocol_without_any_result_keeps_its_columns(make_study):
 def test_the_methods_of_the_intervals_are_named_with_their_columns(make_study):
     found = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=()))
     assert found.methods == [
-        "Student's t, over folds (Accuracy, cross-validated)",
-        "Wilson, independent pairs (Accuracy, best threshold)",
+        'Student\'s t, over folds ("Accuracy, cross-validated")',
+        'Wilson, independent pairs ("Accuracy, best threshold")',
         "bootstrap, independent pairs (EER, VAL @ 10 %)",
         "DeLong, independent pairs (AUC)",
     ]
