@@ -143,4 +143,4 @@ def _caption(found: rows.Table, replicated: bool, without: frozenset[str]) -> Te
         for row in found.rows
         for label, why_not in row.lost.items()
     ]
-    return Text("\n".join(["; ".join(said), *why, *lost, *map(one_line, found.doubts)]))
+    return Text("\n".join(["; ".join(said), *why, *lost, *(one_line(line, 2000) for line in found.doubts)]))

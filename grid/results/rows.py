@@ -26,6 +26,8 @@ TITLES = {
 STATES = ("done", "unfinished", "failed", "blocked", "skipped")
 WORDS = {"run": "unfinished"}  # states that reports call by another name
 
+MOST_NAMED = 10  # cells in a note
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -175,7 +177,13 @@ class Table:
                     "training that diverged"
                 )
                 found.setdefault(what, []).append(f"{row.title} ({error:.4g} against {spread:.4g})")
-        return [f"{what}: {'; '.join(titles)}" for what, titles in found.items()]
+        return [f"{what}: {_some(titles)}" for what, titles in found.items()]
+
+
+def _some(titles: Sequence[str]) -> str:
+    """The first titles, and the number of the others."""
+    more = len(titles) - MOST_NAMED
+    return "; ".join([*titles[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
 def table(study: Study) -> Table:

@@ -99,6 +99,8 @@ def test_cells_that_may_have_learned_nothing_or_diverged_are_named(make_study):
         said = replace(found, rows=(replace(first, results=guessing), changed)).doubts
         assert said[0] == "on lfw view 2, the 95 % interval of the AUC reaches 0.5, the value of guessing: backbone=alexnet"
         assert [line.rpartition(": ")[2] for line in said[1:]] == doubts
+    many = replace(found, rows=(replace(first, results=guessing),) * 12).doubts
+    assert many[0].endswith("; backbone=alexnet; and 2 more")
 
 
 def test_states_and_reasons_are_told_and_hidden_cells_counted(make_study):
