@@ -60,6 +60,7 @@ _OBJECTS = {  # name -> module and attribute
     "lookup": "configs.lookup:lookup",
     "read_grid": "grid.library.grids:read_grid",
     "plan": "grid.library.grids:plan",
+    "overlay": "grid.library.explainers:overlay",
     "__version__": "grid.version:VERSION",
 }
 _KINDS = {  # namespace -> kind of component

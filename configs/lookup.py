@@ -147,8 +147,8 @@ def _absent(what: str, name: str, error: ModuleNotFoundError) -> str:
         near = difflib.get_close_matches(last, [file.name for file in files], n=1, cutoff=0.7)
         return f"{said}; did you mean {parent}.{near[0]}?" if near else f"{said} in the package {parent}"
     return (
-        f"{said} where this command looks; install the package, or put the folder that contains {head}/ on PYTHONPATH, such "
-        "as PYTHONPATH=. facegrid plan grid.yaml"
+        f"{said} where this command looks; install the package, or put the folder that contains {head}/ on PYTHONPATH, for "
+        "instance with PYTHONPATH=. before the command"
     )
 
 

@@ -14,9 +14,11 @@ class BackboneConfig(Component, ABC):
 
     ``stored``: there is no network but embeddings that were computed elsewhere, ``vectors(keys) -> (n, dimension)``.
     ``scored``: there are only scores of pairs, ``pair_scores(left, right, same) -> (n,)``.
+    ``finished``: it is evaluated and cannot be trained.
     """
 
     kind: ClassVar[str] = "backbone"
+    finished: ClassVar[bool] = False
     stored: ClassVar[bool] = False
     scored: ClassVar[bool] = False
 

@@ -44,7 +44,7 @@ def export(
     package = run(find(study, parse_cell_filter(where)), to, fmr, protocol)
     facts: dict[str, Any] = {
         "folder": str(to),
-        **{key: package.record[key] for key in ("title", "threshold", "onnx", "licenses")},
+        **{key: package.record[key] for key in ("title", "targets", "threshold", "onnx", "licenses")},
     }
     if tracking:
         from grid.export.mlflow_model import log_model
@@ -53,6 +53,7 @@ def export(
     lines = [
         f"exported {facts['title']} to {to}",
         f"ONNX: embeddings differ from PyTorch's by {facts['onnx']['largest_difference']:.1g} at most",
+        *_left_out(facts["targets"]),
         _threshold(facts["threshold"]),
         *(f"license of {one['what']}: {one['terms']}" for one in facts["licenses"]),
     ]
@@ -106,6 +107,15 @@ def verify(
     words = "same subject" if facts["same"] else "different subjects"
     lines.append(f"{words}: similarity {facts['similarity']:.4f}, threshold {facts['threshold']:.4f}")
     answer(facts, as_json, [*lines, _rates(facts)] if facts["fmr"] else lines)
+
+
+def _left_out(targets: dict[str, Any] | None) -> list[str]:
+    if targets is None:
+        return []
+    return [
+        f"the embedding is that of target {targets['embedding']}; heads and classifiers are left out, so the exported network "
+        f"does not predict {', '.join(targets['left_out'])}"
+    ]
 
 
 def _threshold(found: dict[str, Any]) -> str:

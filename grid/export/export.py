@@ -22,6 +22,7 @@ from grid.export.threshold import threshold_of
 from grid.results.model_loader import Trained
 from grid.spec.grid_file import BadInput
 from modules.backbones.external import ExternalConfig
+from modules.targets import TargetsConfig, head_of, objective
 
 PARTS = ("backbone.", "head.")
 
@@ -69,7 +70,9 @@ def _write(trained: Trained, folder: Path, threshold: dict[str, Any]) -> Package
     training = trained.training
     weights = {name: value for name, value in load_file(trained.path).items() if name.startswith(PARTS)}
     save_file({name: value.contiguous() for name, value in sorted(weights.items())}, folder / WEIGHTS)
-    parts = {kind: getattr(training, kind) for kind in ("backbone", "head", "detector")}
+    loss = objective(training)
+    head = head_of(training.head, loss)
+    parts: dict[str, Any] = {"backbone": training.backbone, "head": head, "detector": training.detector}
     record: dict[str, Any] = {
         "format": FORMAT,
         "title": trained.title,
@@ -78,10 +81,11 @@ def _write(trained: Trained, folder: Path, threshold: dict[str, Any]) -> Package
             "input": training.input.model_dump(mode="json"),
         },
         "embedding": {
-            "dimension": int(training.head.dimension),
+            "dimension": int(head.dimension),
             "flip_test": bool(threshold["flip_test"]),
             "similarity": "cosine",
         },
+        "targets": {"embedding": loss.primary, "left_out": list(loss.names)} if isinstance(loss, TargetsConfig) else None,
         "threshold": {key: value for key, value in threshold.items() if key != "flip_test"},
         "lineage": lineage(trained),
         "licenses": licenses(trained),

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from configs.component import file_digest
-from configs.lookup import resolve
+from configs.lookup import lookup, resolve
 from grid.spec.grid_file import BadInput
 from grid.spec.training import Input
 
@@ -61,7 +61,7 @@ def read_package(folder: Path) -> Package:
     """Reads an exported network and checks the digests of its files.
 
     Raises:
-        BadInput: no exported network, of another format, damaged, or changed since the export.
+        BadInput: no exported network, of another format, damaged, changed since, or without its own component's module.
     """
     path = folder / RECORD
     if not path.is_file():
@@ -70,7 +70,7 @@ def read_package(folder: Path) -> Package:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
             raise BadInput(f"{path}: format {record['format']!r}; this version of facegrid reads format {FORMAT}")
-        parts = {kind: resolve(kind, record["network"][kind]) for kind in ("backbone", "head", "detector")}
+        parts = {kind: _component(path, kind, record["network"][kind]) for kind in ("backbone", "head", "detector")}
         package = Package(folder, record, **parts, input=Input.model_validate(record["network"]["input"]))
         digests = dict(record["files"])
         _ = package.flip_test
@@ -86,3 +86,13 @@ def read_package(folder: Path) -> Package:
         if file_digest(file) != digest:
             raise BadInput(f"{file}: not the file that was exported (its SHA-256 differs); export the network again")
     return package
+
+
+def _component(path: Path, kind: str, value: Any) -> Any:
+    """One of its configs. A module that is not installed here is no damage."""
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        try:
+            lookup(kind, value["name"])
+        except ValueError as error:
+            raise BadInput(f"{path}: {error}") from error
+    return resolve(kind, value)

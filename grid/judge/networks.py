@@ -17,6 +17,7 @@ from grid.spec.training import Training
 from modules.backbones.external import ExternalConfig
 from modules.backbones.scored import read_scores
 from modules.backbones.stored import read_embeddings
+from modules.targets import head_of, objective
 from modules.weights.onnx_files import inspect
 from modules.weights.onnx_trial import trial
 
@@ -136,7 +137,9 @@ def _of_training(path: Path) -> Judged:
 
 def _own(parts: Package | Training, weights: Path) -> dict[str, Any]:
     """The settings of a network of facegrid."""
-    found = {kind: getattr(parts, kind).model_dump(mode="json") for kind in ("backbone", "head", "detector")}
+    head = parts.head if isinstance(parts, Package) else head_of(parts.head, objective(parts))
+    configs = {"backbone": parts.backbone, "head": head, "detector": parts.detector}
+    found = {kind: config.model_dump(mode="json") for kind, config in configs.items()}
     return {**found, "pretraining": {"name": "checkpoint", "path": str(weights), "head": True}}
 
 

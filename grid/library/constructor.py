@@ -51,12 +51,15 @@ class Constructor:
         self.__doc__ = "\n\n".join(text for text in parts if text)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Builds the component.
+        """Builds the component; a config, such as ``protocol.dataset()``, may stand in place of its fields.
 
         Raises:
             TypeError: an argument required by ``build`` is missing, or there are too many.
             ValueError: an unknown field, or a value rejected by its Config; one line that lists the valid choices.
         """
+        if len(arguments) == 1 and isinstance(arguments[0], self.config):
+            fields = {field: getattr(arguments[0], field) for field in self.fields}
+            return self(**{**fields, **keywords})
         unknown = {key: value for key, value in keywords.items() if key not in self.__signature__.parameters}
         try:
             given = self.__signature__.bind_partial(

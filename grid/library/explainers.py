@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from configs.contract import described
 from configs.explainers import ExplainerConfig
+from grid.results.heatmap import Scale, overlaid
 from modules.attribution import returned
 from modules.attribution.explainer import Attribution, PairAttribution, Reference, Refused
 from modules.attribution.hooks import evaluating, hooked
@@ -152,6 +154,20 @@ class ModulePairExplainer(ModuleExplainer):
             )
         network = _network(module, self.config, left)
         return returned.explain_pairs(self.config, network, left, right, _size(left), reference)
+
+
+def overlay(image: Any, values: Any, signed: bool = False, high: float | None = None) -> np.ndarray:
+    """One map over its image, as in reports: uint8 (H, W, 3), ready to be saved or shown.
+
+    Args:
+        image: RGB, uint8 (H, W, 3)
+        values: (h, w), a map of any size
+        signed: whether values below 0 mean the opposite; ``Attribution.signed`` says so
+        high: the value at the end of the color map, so that several maps share a scale; None: the map's largest
+    """
+    values = np.asarray(values, np.float32)
+    scale = Scale.of(values if high is None else np.array([high]), signed)
+    return overlaid(np.asarray(image), values, scale.low, scale.high)
 
 
 def target_of(network: Any, images: Tensor, target: Any) -> Target:

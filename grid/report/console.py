@@ -127,7 +127,8 @@ def _caption(found: rows.Table, replicated: bool, without: frozenset[str]) -> Te
         noise += (
             "; the one in the first line is over test items, that of seeds over replicates; each replicate is in results.csv"
         )
-    said += [f"{units_note(found.columns)}; {noise}"]
+    swept = (column for sweep in found.sweeps for column in columns_of(found, sweep))
+    said += [f"{units_note(column for column in (*found.columns, *swept) if column.headline)}; {noise}"]
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in found.lines:
         if row.reason and row.state not in {"done", *without}:
@@ -142,4 +143,4 @@ def _caption(found: rows.Table, replicated: bool, without: frozenset[str]) -> Te
         for row in found.rows
         for label, why_not in row.lost.items()
     ]
-    return Text("\n".join(["; ".join(said), *why, *lost]))
+    return Text("\n".join(["; ".join(said), *why, *lost, *(one_line(line, 2000) for line in found.doubts)]))

@@ -27,7 +27,7 @@ def markdown(table: Table, name: str) -> str:
     notes = [*ticks, f"{plain(intervals_note(table.replicated))}."]
     notes += [f"Method of the intervals: {plain('; '.join(table.methods))}."] if table.methods else []
     notes += [f"Not shown: {plain(reason)}." for reason in table.left_out]
-    notes += [f"{plain(line)[0].upper()}{plain(line)[1:]}." for line in table.accepted]
+    notes += [f"{plain(line)[0].upper()}{plain(line)[1:]}." for line in (*table.accepted, *table.doubts)]
     notes += [f"Cells that left the grid file: {table.hidden}."] if table.hidden else []
     return "\n".join([*lines, "", *notes]) + "\n"
 

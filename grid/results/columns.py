@@ -78,7 +78,12 @@ def intervals_note(replicated: bool) -> str:
     )
 
 
+def listed(titles: Iterable[str]) -> str:
+    """Titles in a sentence; those that contain a comma are in quotes."""
+    return ", ".join(f'"{title}"' if "," in title else title for title in titles)
+
+
 def units_note(columns: Iterable[Column]) -> str:
     """The unit of the numbers of a table, such as "in %, except AUC"."""
     others = dict.fromkeys(column.title for column in columns if not column.percent)
-    return f"in %, except {', '.join(others)}" if others else "in %"
+    return f"in %, except {listed(others)}" if others else "in %"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from grid.ledger.ledger import Damaged, Marker
 from grid.ledger.study import CellView, Study, accepted_of, finished
-from grid.results.columns import VERIFICATION, Column
+from grid.results.columns import VERIFICATION, Column, listed
 from grid.results.measured import results_of
 from grid.results.result import Result
 from grid.results.sweeps import Sweep, separated, sweeps_of
@@ -25,6 +25,8 @@ TITLES = {
 }
 STATES = ("done", "unfinished", "failed", "blocked", "skipped")
 WORDS = {"run": "unfinished"}  # states that reports call by another name
+
+MOST_NAMED = 10  # cells in a note
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,20 @@ class Row:
         """Its value; None where ``value`` is None or has none."""
         found = self.value(column)
         return None if found is None else found.value
+
+    def large_errors(self) -> Iterator[tuple[str, float, float]]:
+        """Each target whose mean absolute error exceeds the standard deviation of its training values, and these two numbers.
+
+        The loss in the form l1 is that error in standard deviations. The mean of the values has at most 1.
+        """
+        config = self.cell.config or {}
+        for name, target in (config.get("targets") or {}).items():
+            loss = target["loss"] or config["loss"]
+            if (loss["name"], loss.get("form")) == ("regression", "l1"):
+                found = [self._by_column.get(("targets", f"{name}:{key}")) for key in ("mae", "loss")]
+                error, share = (one.value if one else None for one in found)
+                if error is not None and share is not None and share > 1:
+                    yield name, error, error / share
 
     @cached_property
     def _by_column(self) -> dict[tuple[str, str], Result]:
@@ -143,7 +159,31 @@ class Table:
             for column in self.columns:
                 if (value := row.value(column)) and value.low is not None and value.interval:
                     found.setdefault(value.interval, {})[column.title] = None
-        return [f"{method} ({', '.join(titles)})" for method, titles in found.items()]
+        return [f"{method} ({listed(titles)})" for method, titles in found.items()]
+
+    @property
+    def doubts(self) -> list[str]:
+        """Notes on cells whose network may have learned nothing, or whose training diverged."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            for column in self.columns:
+                value = row.value(column) if (column.task, column.key) == (VERIFICATION, "auc") else None
+                if value is not None and value.low is not None and value.low <= 0.5:
+                    what = f"on {column.protocol}, the 95 % interval of the AUC reaches 0.5, the value of guessing"
+                    found.setdefault(what, []).append(row.title)
+            for name, error, spread in row.large_errors():
+                what = (
+                    f"the validation error of {name} exceeds the standard deviation of the training values, as after a "
+                    "training that diverged"
+                )
+                found.setdefault(what, []).append(f"{row.title} ({error:.4g} against {spread:.4g})")
+        return [f"{what}: {_some(titles)}" for what, titles in found.items()]
+
+
+def _some(titles: Sequence[str]) -> str:
+    """The first titles, and the number of the others."""
+    more = len(titles) - MOST_NAMED
+    return "; ".join([*titles[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
 def table(study: Study) -> Table:

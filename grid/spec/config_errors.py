@@ -19,6 +19,8 @@ PYTHON_TYPE = re.compile(r"a valid (dictionary|list|tuple)\b(?: or instance of \
 YAML = {"dictionary": "a mapping", "list": "a list", "tuple": "a list"}
 TYPE = re.compile(r"bool|int|float|str|none|constrained-\w+|[\w-]+\[.*\]", re.DOTALL)  # as pydantic names the types of a union
 
+KEY = re.compile(r"(\w+)(?:\.\w+)*")
+
 
 @dataclass(frozen=True)
 class KeyOrigins:
@@ -27,6 +29,7 @@ class KeyOrigins:
     yaml_source: YamlSource
     overrides: Mapping[str, str] = field(default_factory=dict)  # key -> the override as written
     levels: Mapping[str, str] = field(default_factory=dict)  # key -> its key in the file
+    cell: str = ""  # its title, if there are several
 
     def at(self, key: str) -> str:
         """``file:line`` of a dotted key, or the override that set it."""
@@ -54,7 +57,12 @@ def explain(error: ValidationError, where: KeyOrigins, model: type[BaseModel], t
         return f"{where.at(key)}: unknown key {key!r}{nearest(loc[-1], _fields(model, tree, loc[:-1]), prefix)}"
     if first["type"] == "missing":
         return f"{where.at(key)}: key {key!r} is needed"
-    return f"{where.at(key)}: {key}: {_words(first)}" if key else f"{where.yaml_source.path}: {_words(first)}"
+    said = _words(first)
+    if key:
+        return f"{where.at(key)}: {key}: {said}"
+    named = KEY.match(said)  # keys that contradict each other: the message begins with the one to change
+    at = where.at(named[0]) if named and named[1] in model.model_fields else where.yaml_source.path
+    return f"{at}: cell {where.cell}: {said}" if where.cell else f"{at}: {said}"
 
 
 def complaint(error: ValidationError, config: type[BaseModel]) -> str:

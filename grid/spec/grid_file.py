@@ -20,7 +20,7 @@ from grid.spec.config_errors import KeyOrigins, explain
 from grid.spec.design import Design
 from grid.spec.ensemble import Ensemble
 from grid.spec.launch_settings import Launch
-from grid.spec.levels import REPLICATE
+from grid.spec.levels import REPLICATE, cell_title
 from grid.spec.references import References
 from grid.spec.replication import Granted, Replicates, Replication
 from grid.spec.skip import Skip
@@ -179,7 +179,7 @@ class Grid:
         tree["protocols"] = [protocol for protocol, _ in self.protocols]
         if len(self.protocols) > len(spec.protocols):  # a sweep moved the protocols after it
             origins |= {f"protocols.{place}": f"protocols.{origin}" for place, (_, origin) in enumerate(self.protocols)}
-        where = KeyOrigins(self.yaml_source, self.overrides, origins)
+        where = KeyOrigins(self.yaml_source, self.overrides, origins, cell_title(levels) if levels else "")
         return (References(tree, _refusal(where)).replace(tree) if refers else tree), where
 
 

@@ -224,6 +224,8 @@ class Training(Config):
             if self.reconstruction is not None:
                 raise ValueError("recipe none trains nothing, so no decoder can learn to reconstruct; leave reconstruction out")
             return self
+        if self.backbone.finished and self.classifies:
+            raise ValueError(f"backbone {self.backbone.name} is evaluated and cannot be trained; set recipe: none")
         self.batches.check(self.recipe.part_size)
         self.check_devices()
         if self.compute.classes == "shared" and (self.targets or not self.loss.shares_classes):

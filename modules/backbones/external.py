@@ -10,8 +10,10 @@ ONNX files are checked before they run, and run in a process of their own with l
 from __future__ import annotations
 
 import os
+import warnings
+import zipfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -41,6 +43,7 @@ class ExternalConfig(BackboneConfig):
     """
 
     name: Literal["external"] = "external"
+    finished: ClassVar[bool] = True
     path: Annotated[Path, LOCATION]
     dimension: int = Field(default=512, ge=1)
     order: Literal["rgb", "bgr"] = "rgb"
@@ -130,15 +133,35 @@ def _onnx(config: ExternalConfig) -> Any:
     return run
 
 
-def _script(config: ExternalConfig) -> Any:
-    """The TorchScript network."""
+def check_script(config: ExternalConfig) -> None:
+    """Looks into a TorchScript file without running it.
+
+    Raises:
+        ValueError: the file is not trusted, or a torch file without a program.
+    """
+    if zipfile.is_zipfile(config.path):
+        with zipfile.ZipFile(config.path) as file:
+            program = any(name.endswith("/constants.pkl") for name in file.namelist())
+        if not program:
+            raise ValueError(
+                f"{config.path}: holds weights or a pickled module, and no TorchScript program. Save the network with "
+                "torch.jit.trace(network, images).save(path), or export it to ONNX. For the weights of a backbone of facegrid "
+                "or of your own, use a grid with pretraining: {name: checkpoint, path: ...}"
+            )
     if not config.trusted:
         raise ValueError(
             f"{config.path}: TorchScript is a program that may read and write files; if you trust its origin, set "
             "backbone.trusted: true (judge: --trust), or export it to ONNX"
         )
+
+
+def _script(config: ExternalConfig) -> Any:
+    """The TorchScript network."""
+    check_script(config)
     try:
-        module = torch.jit.load(str(config.path), map_location="cpu").eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch.jit is to be replaced
+            module = torch.jit.load(str(config.path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{config.path}: no readable TorchScript file ({first_line(error)})") from error
 

@@ -55,6 +55,7 @@ class ScoredConfig(BackboneConfig):
 
     name: Literal["scored"] = "scored"
     stored: ClassVar[bool] = True
+    finished: ClassVar[bool] = True
     scored: ClassVar[bool] = True
     path: Annotated[Path, LOCATION]
     dimension: int = Field(default=1, ge=1)

@@ -29,6 +29,7 @@ class StoredConfig(BackboneConfig):
     """The file, and the length of its vectors."""
 
     name: Literal["stored"] = "stored"
+    finished: ClassVar[bool] = True
     stored: ClassVar[bool] = True
     path: Annotated[Path, LOCATION]
     dimension: int = Field(default=512, ge=1)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from configs.component import Missing
 from configs.network_interfaces import BackboneConfig, PretrainingConfig
-from modules.backbones.external import ExternalConfig
+from modules.backbones.external import ExternalConfig, check_script
 from modules.backbones.scored import ScoredConfig, read_scores
 from modules.backbones.stored import StoredConfig, read_embeddings
 from modules.shape_inference import title
@@ -34,12 +34,14 @@ class ExternalWeightsConfig(PretrainingConfig):
         return None if path.is_file() else Missing(f"network {path} is no file here", "put it there, or set backbone.path")
 
     def check(self, backbone: BackboneConfig) -> None:
-        """Checks an ONNX file as ``onnx_files.inspect``, embeddings and scores; TorchScript is checked when it is opened.
+        """Checks an ONNX file as ``onnx_files.inspect``, embeddings, scores, and TorchScript as ``check_script``.
 
         Raises:
             ValueError: the file is missing or rejected.
         """
         self.content(backbone)
+        if isinstance(backbone, ExternalConfig) and not backbone.is_onnx:
+            check_script(backbone)
 
     def content(self, backbone: BackboneConfig) -> str | None:
         """SHA-256 (hex) of the file and of its external data; raises as ``check``."""

@@ -1,6 +1,7 @@
 """The export of a trained network: weights, ONNX, threshold, origin."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from grid.export.embedder import network_of
 from grid.export.export import export
 from grid.export.package import RECORD
 from grid.export.threshold import scored_subjects, threshold_of
+from grid.judge.networks import _own
 from grid.ledger.study import Study
 from grid.results.model_loader import find
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import EVALUATE, StageName
+from grid.spec.training import Target
 from modules.metrics.held_out_threshold import held_out_threshold
 
 
@@ -53,6 +56,18 @@ def test_the_record_says_where_the_network_comes_from(package: Any) -> None:
     assert record["lineage"]["initial_weights"]["content"]
     assert any("initial weights: checkpoint" in one["what"] for one in record["licenses"])
     assert record["onnx"]["largest_difference"] <= record["onnx"]["tolerance"] == 1e-5
+
+
+def test_of_several_targets_the_embedding_of_the_primary_one_is_exported(package: Any, tmp_path: Path) -> None:
+    trained = find(package.folder.parent / "study", {})
+    head = trained.training.head
+    targets = {"age": Target(head=head), "gender": Target()}
+    training = trained.training.model_copy(update={"head": resolve("head", "gap_bn"), "targets": targets})
+    found = export(replace(trained, training=training), tmp_path / "a", 0.1, None)
+    assert found.record["targets"] == {"embedding": "age", "left_out": ["age", "gender"]}
+    assert found.head == head
+    assert _own(training, trained.path)["head"] == head.model_dump(mode="json")  # so does judge
+    assert package.record["targets"] is None
 
 
 def test_an_existing_folder_an_unknown_protocol_and_an_impossible_rate_are_refused(package: Any, tmp_path: Path) -> None:

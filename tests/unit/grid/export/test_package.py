@@ -44,6 +44,7 @@ def test_a_changed_file_is_refused(copy: Path) -> None:
         ({"format": 2}, "format 2; this version of facegrid reads format 1"),
         ({"network": {}}, "damaged"),
         ({"network": {"backbone": "nothing"}}, "damaged"),
+        ({"network": {"backbone": {"name": "mylab.tiny"}}}, r"json: backbone 'mylab\.tiny': there is no module mylab"),
         ({"files": {"../x": ""}}, "names the file '../x', which is not beside it"),
         ({"embedding": {}}, "damaged"),
     ],

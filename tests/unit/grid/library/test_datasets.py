@@ -24,6 +24,14 @@ def test_a_folder_is_a_sequence_of_images(tmp_path: Path) -> None:
         faces[9]
 
 
+def test_the_dataset_of_a_protocol_is_opened_with_its_settings(tmp_path: Path) -> None:
+    protocol = fg.protocols.Drawn(first=30, subjects=3, shots=2, size=64, pairs_per_fold=2, folds=2)
+    faces = fg.datasets.Drawn(protocol.dataset(), cache=tmp_path)
+    assert faces.config == protocol.dataset()
+    pairs = protocol.pairs(faces.images.manifest)
+    assert ((faces.labels[pairs.left] == faces.labels[pairs.right]) == pairs.same).all()
+
+
 def test_a_second_use_reads_no_image_again(tmp_path: Path) -> None:
     place = folder(tmp_path / "faces", 10)
     assert len(fg.datasets.Folder(place, cache=tmp_path / "cache")) == 9

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import facegrid as fg
+from grid.results.heatmap import overlaid
 
 
 class Foreign(nn.Module):
@@ -164,3 +165,11 @@ class Flat:
     def explain(self, network, images, target, size):
         return np.zeros((len(images), 1, 8, 8), np.float32)
 """
+
+
+def test_a_map_is_drawn_over_its_image_as_in_reports() -> None:
+    image = np.full((8, 8, 3), 100, np.uint8)
+    values = np.array([[-1.0, 0.0], [0.0, 2.0]])
+    assert np.array_equal(fg.overlay(image, values), overlaid(image, values, 0, 2))
+    assert np.array_equal(fg.overlay(image, values, signed=True), overlaid(image, values, -2, 2))
+    assert np.array_equal(fg.overlay(image, values, high=4), overlaid(image, values, 0, 4))

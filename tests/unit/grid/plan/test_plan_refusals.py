@@ -159,6 +159,12 @@ def test_the_way_a_split_is_made_is_part_of_the_identity_only_where_it_is_new(ma
 # -- networks that are not trained here
 
 
+def test_a_finished_network_is_not_trained(refused: Refused) -> None:
+    file = {"backbone": {"name": "external", "path": "/a.onnx"}, "head": "gmp", "pretraining": "external"}
+    said = refused(axes={}, base={**SMALL["base"], **file})
+    assert "backbone external is evaluated and cannot be trained; set recipe: none" in said
+
+
 def test_a_recipe_that_trains_nothing_needs_weights(refused: Refused) -> None:
     said = refused(axes={}, base={**SMALL["base"], "recipe": "none"})
     assert "the network must come from somewhere: set pretraining" in said

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -128,6 +129,13 @@ def test_several_protocols_have_a_line_each_in_the_console(make_study):
     out = Console(width=100, file=io.StringIO(), color_system=None)
     out.print(console.table(study))
     assert re.search(r"alexnet\s+one .*\n\s+two ", out.file.getvalue())
+
+
+def test_the_line_on_units_leaves_out_columns_that_a_terminal_does_not_show(make_study):
+    found = rows.table(make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=()))
+    assert "in %, except AUC;" in str(console._caption(found, False, frozenset()))
+    hidden = tuple(replace(column, headline=column.key != "auc") for column in found.columns)
+    assert "in %;" in str(console._caption(replace(found, columns=hidden), False, frozenset()))
 
 
 TEXTS = [  # of a level or an axis: what LaTeX, a spreadsheet or a terminal would take for something else

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -77,11 +78,29 @@ def test_a_protocol_without_any_result_keeps_its_columns(make_study):
 def test_the_methods_of_the_intervals_are_named_with_their_columns(make_study):
     found = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=()))
     assert found.methods == [
-        "Student's t, over folds (Accuracy, cross-validated)",
-        "Wilson, independent pairs (Accuracy, best threshold)",
+        'Student\'s t, over folds ("Accuracy, cross-validated")',
+        'Wilson, independent pairs ("Accuracy, best threshold")',
         "bootstrap, independent pairs (EER, VAL @ 10 %)",
         "DeLong, independent pairs (AUC)",
     ]
+
+
+def test_cells_that_may_have_learned_nothing_or_diverged_are_named(make_study):
+    found = rows.table(make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=()))
+    assert found.doubts == []
+    first, second = found.rows
+    guessing = tuple(replace(one, low=0.49) if one.metric == "auc" else one for one in first.results)
+    some = first.results[0]
+    for error, doubts in ((30.0, ["backbone=resnet34 (30 against 20)"]), (20.0, [])):
+        numbers = {"years:mae": error, "years:loss": error / 20}
+        validation = tuple(replace(some, heading="targets", metric=key, value=value) for key, value in numbers.items())
+        config = {"targets": {"years": {"loss": {"name": "regression", "form": "l1"}}}}
+        changed = replace(second, cell=replace(second.cell, config=config), results=(*second.results, *validation))
+        said = replace(found, rows=(replace(first, results=guessing), changed)).doubts
+        assert said[0] == "on lfw view 2, the 95 % interval of the AUC reaches 0.5, the value of guessing: backbone=alexnet"
+        assert [line.rpartition(": ")[2] for line in said[1:]] == doubts
+    many = replace(found, rows=(replace(first, results=guessing),) * 12).doubts
+    assert many[0].endswith("; backbone=alexnet; and 2 more")
 
 
 def test_states_and_reasons_are_told_and_hidden_cells_counted(make_study):

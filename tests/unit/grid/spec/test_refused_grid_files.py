@@ -14,6 +14,14 @@ from grid.spec.grid_file import BadInput, read
 BAD = [
     ("name: a\nbase: {}\naxis: {}\n", "grid.yaml:3: unknown key 'axis'; did you mean 'axes'? (known: axes, base, births, "),
     ("name: a\n1: x\nbase: {}\n", "grid.yaml:2: unknown key 1 (known: "),
+    (
+        "name: a\nbase:\n  data: drawn\n  backbone: alexnet\n  recipe: none\n",
+        "grid.yaml:5: recipe none trains nothing, so the network must come from somewhere",
+    ),
+    (
+        "name: a\nbase:\n  data: drawn\n  backbone: alexnet\n  recipe: one_cycle\n  targets:\n    age: {}\n    gender: {weight: 0.5}\naxes:\n  w:\n    b: {target_weighting: uncertainty}\n",
+        "grid.yaml:8: cell w=b: targets.gender.weight is 0.5, and target_weighting: uncertainty learns the weights",
+    ),
     ("", "grid.yaml: a grid file is a mapping with name, base and axes; found nothing"),
     ("- a\n", "grid.yaml: a grid file is a mapping with name, base and axes; found a list"),
     ("base: {}\n", "grid.yaml: key 'name' is needed"),

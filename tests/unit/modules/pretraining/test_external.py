@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from onnx_networks import network, save
 
 from configs.lookup import resolve
@@ -36,3 +37,10 @@ def test_a_damaged_file_is_refused_when_the_grid_is_planned(tmp_path: Path) -> N
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match="truncated"):
         WEIGHTS.check(ExternalConfig(path=path))
+
+
+def test_a_program_that_is_not_trusted_is_refused_when_the_grid_is_planned(tmp_path: Path) -> None:
+    torch.jit.script(torch.nn.Flatten()).save(str(tmp_path / "a.pt"))
+    with pytest.raises(ValueError, match=r"backbone\.trusted: true"):
+        WEIGHTS.check(ExternalConfig(path=tmp_path / "a.pt"))
+    WEIGHTS.check(ExternalConfig(path=tmp_path / "a.pt", trusted=True))
