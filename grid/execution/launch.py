@@ -124,6 +124,8 @@ def _prepared(plan: Plan, grid: Grid, executor: Executor, console: Console, no_r
     words = f"{counted(len(plan.cells), 'cell')} ({state_counts(plan.counts())}); {counted(open_stages, 'stage')} to run"
     if open_stages:
         words += f"; `{command('facegrid', 'work', short(plan.study))}` runs them" if no_run else f" {executor.where()}"
+    if len(queue.waiting) != open_stages and not no_run:
+        words += f", as {counted(len(queue.waiting), 'unit')} of work"  # which the progress counts
     console.print(styled("[bold]{}[/]: {}", grid.spec.name, words))
     for line in changes(plan):
         console.print(Text(line, style="yellow"), soft_wrap=True)
