@@ -48,7 +48,8 @@ class Estimate:
     Attributes:
         seconds: wall time
         hours: "CPU" and "GPU" -> hours reserved by units of work
-        cost: of these hours; ``cost_of_cluster``: of all devices until the end. None without prices for them
+        cost: of these hours; ``cost_of_cluster``: of all devices until the end. None without prices for them, or if the number
+            of cores is not known and they have a price
         measured: durations that the estimate is made of
         unknown: kinds of stages with no history on these devices -> the number of stages, which are left out
         examples: levels of cells that together have all such kinds, each as ``--where`` takes them
@@ -138,7 +139,8 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
     prices = launch.prices
     of_gpu = prices.of_gpu(gpu) if gpu else 0.0
     priced = prices.named and of_gpu is not None
-    whole = {name: sum(node[name] for node in nodes if np.isfinite(node[name])) for name in (CPU, GPU)}
+    cores = sum(node[CPU] for node in nodes)  # infinite if their number is not known
+    whole = {CPU: cores if prices.cpu_hour else 0.0, GPU: sum(node[GPU] for node in nodes if np.isfinite(node[GPU]))}
     cost = cpu * prices.cpu_hour + gpus * (of_gpu or 0.0)
     held = (whole[CPU] * prices.cpu_hour + whole[GPU] * (of_gpu or 0.0)) * wall / 3600
     return Estimate(
@@ -146,7 +148,7 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
         _interval(wall),
         {CPU: _interval(cpu), GPU: _interval(gpus)},
         _interval(cost) if priced else None,
-        _interval(held) if priced else None,
+        _interval(held) if priced and np.isfinite(whole[CPU]) else None,
         prices.currency,
         sum(map(len, open_ids.values())),
         len(durations.measured),
@@ -276,9 +278,11 @@ def estimate_lines(found: Estimate, grid_file: str) -> list[str]:
 
 
 def _money(found: Estimate) -> str:
-    if found.cost is None or found.cost_of_cluster is None:
+    if found.cost is None:
         return ""
-    whole = f"{found.currency} {found.cost_of_cluster.median:.3g} for all nodes to the end"
+    whole = "for all nodes to the end: not known without their number of cores"
+    if found.cost_of_cluster is not None:
+        whole = f"{found.currency} {found.cost_of_cluster.median:.3g} for all nodes to the end"
     return f", {found.currency} {_words(found.cost)} ({whole})"
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from grid.plan.history import Duration
 from grid.plan.workload import Workload
+from grid.spec.prices import is_in_name
 
 PRIOR_SD = math.log(1.5)  # of the logarithm: durations of equal stages differ by a factor of about 1.5, as the prior says
 PRIOR_WEIGHT = 3.0  # that many measurements' worth
@@ -112,4 +113,4 @@ def on_device(measured: str, wanted: str) -> bool:
     """Whether a device is the wanted one: "cpu", "gpu" (any), or a part of a GPU's name."""
     if wanted == "gpu":
         return measured != "cpu"
-    return wanted.lower() in measured.lower()
+    return is_in_name(wanted, measured)

@@ -72,11 +72,13 @@ class Explained:
         return np.asarray(np.load(self.ledger.path(self.marker, file), allow_pickle=False))
 
     def _nobody(self, crops: np.ndarray) -> np.ndarray:
-        people = {image.get("identity", image["key"]) for image in self.images}
-        if len(people) < PEOPLE:
+        people: dict[str | None, list[int]] = {}
+        for place, image in enumerate(self.images):
+            people.setdefault(image.get("identity"), []).append(place)
+        if len(people) < PEOPLE or None in people:
             return np.full_like(crops, heatmap.PAPER)
-        mean = np.rint(crops.mean(axis=0, dtype=np.float64)).astype(np.uint8)
-        return np.broadcast_to(mean, crops.shape)
+        means = [crops[places].mean(axis=0, dtype=np.float64) for places in people.values()]  # someone may be in many pairs
+        return np.broadcast_to(np.rint(np.mean(means, axis=0)).astype(np.uint8), crops.shape)
 
     @property
     def painted(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -11,8 +12,16 @@ from configs.component import Config
 Price = Annotated[float, Field(ge=0)]
 
 
+def is_in_name(part: str, name: str) -> bool:
+    """Whether a GPU's name has this part: A10 and L4 are none of "NVIDIA A100-SXM4-80GB" and "NVIDIA L40S"."""
+    return re.search(rf"(?<![a-z0-9]){re.escape(part.lower())}(?![a-z0-9])", name.lower()) is not None
+
+
 class Prices(Config):
-    """Prices per hour. ``gpu_hour`` maps a part of a GPU's name to its price, such as ``{H100: 2.5}``; ``any``: all others."""
+    """Prices per hour. ``gpu_hour`` maps a part of a GPU's name to its price, such as ``{H100: 2.5}``; ``any``: all others.
+
+    A part consists of whole words: see ``is_in_name``.
+    """
 
     currency: str = "USD"
     cpu_hour: Price = 0.0
@@ -34,6 +43,5 @@ class Prices(Config):
         """The price of a GPU-hour on a device, the highest one of an unknown device; None if the table has none for it."""
         if device is None:
             return max(self.gpu_hour.values(), default=None)
-        name = device.lower()
-        fits = [part for part in self.gpu_hour if part != "any" and part.lower() in name]
+        fits = [part for part in self.gpu_hour if part != "any" and is_in_name(part, device)]
         return self.gpu_hour[max(fits, key=len)] if fits else self.gpu_hour.get("any")

@@ -94,6 +94,10 @@ def test_prices_give_money_for_the_hours_and_for_the_whole_cluster(make: Make) -
     assert found.cost_of_cluster.median == pytest.approx(found.seconds.median / 3600 * (20 * 0.5 + 8 * 2.0))
     assert "EUR 1" in estimate_lines(found, "g.yaml")[0]
     assert found.without_price is None
+    cores = estimate(tenth(make, prices=prices), "1x1:H100")
+    assert cores.cost_of_cluster is None
+    assert "(for all nodes to the end: not known without their number of cores)" in estimate_lines(cores, "g.yaml")[0]
+    assert estimate(tenth(make, prices={"gpu_hour": {"H100": 2.0}}), "1x1:H100").cost_of_cluster is not None
     unpriced = estimate(tenth(make, prices={"gpu_hour": {"A100": 2.0}}), "1x1:H100")
     assert unpriced.cost is None
     line = "no amount of money: launch.prices.gpu_hour has no price for H100; add it, or any"

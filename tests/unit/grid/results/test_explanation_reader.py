@@ -89,3 +89,17 @@ def test_without_faces_every_crop_is_the_mean_of_many_people_or_gray(make_study,
     assert nobody.crops().shape == crops.shape
     assert all(np.array_equal(one, expected) for one in nobody.crops())
     assert "no face of the data is shown" in nobody.words
+
+
+def test_someone_in_many_pairs_counts_once_in_the_mean_and_unknown_people_have_none():
+    count = explanation_reader.PEOPLE
+    crops = np.random.default_rng(0).integers(0, 256, (2 * count, 4, 4, 3), dtype=np.uint8)
+    names = [who for one in range(1, count + 1) for who in ("everywhere", f"s{one}")]
+
+    def mean(images):
+        return explanation_reader.Explained(None, None, "gradcam", {"images": images}, faces=False)._nobody(crops)[0]
+
+    found = mean([{"key": str(place), "identity": who} for place, who in enumerate(names)])
+    each = [crops[::2].mean(axis=0), *crops[1::2].astype(float)]
+    assert np.array_equal(found, np.rint(np.mean(each, axis=0)))
+    assert (mean([{"key": str(place)} for place in range(len(crops))]) == 200).all()

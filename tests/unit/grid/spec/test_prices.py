@@ -12,6 +12,12 @@ def test_the_longest_part_of_a_name_counts_then_any() -> None:
     assert prices.of_gpu("Tesla T4") == 0.5
 
 
+def test_a_part_consists_of_whole_words() -> None:
+    prices = Prices(gpu_hour={"A10": 0.5, "L4": 0.4, "H200": 4.0, "any": 3.0})
+    found = [prices.of_gpu(name) for name in ("NVIDIA A100-SXM4-80GB", "NVIDIA L40S", "NVIDIA GH200 480GB", "NVIDIA A10")]
+    assert found == [3.0, 3.0, 3.0, 0.5]
+
+
 def test_a_gpu_of_unknown_type_has_the_highest_price() -> None:
     assert Prices(gpu_hour={"H100": 2.0, "any": 0.5}).of_gpu(None) == 2.0
     assert Prices().of_gpu(None) is None
