@@ -114,6 +114,7 @@ def crops(
     cache: Path,
     limit_bytes: int,
     progress: Progress | None = None,
+    code: str = "",
 ) -> CropTable:
     """Face crops of ``dataset``: squares of ``size`` pixels, or of that height and width.
 
@@ -123,6 +124,7 @@ def crops(
 
     Args:
         detections: a row for each image of the dataset, in any order
+        code: digest of the code of ``dataset`` and ``detector``; a table that other code has made is not used
 
     Raises:
         ValueError: an image has no row; or a face was not found and the policy is ``fail``: names the first, counts all.
@@ -141,16 +143,15 @@ def crops(
     height, width = sides(size)
     if len(rows) * height * width * 3 > limit_bytes:
         return CropTable(flying, size, kept, len(lost))
-    name = _key(manifest.digest, Detections.of(manifest.keys, rows).digest, detector, size)
+    name = _key(manifest.digest, Detections.of(manifest.keys, rows).digest, detector, size, code)
     shape = (len(rows), height, width, 3)
     return CropTable(ArrayCache(cache, limit_bytes).get(name, shape, lambda: flying.in_order(progress)), size, kept, len(lost))
 
 
-def _key(manifest: str, detections: str, detector: DetectorConfig, size: Size) -> str:
+def _key(manifest: str, detections: str, detector: DetectorConfig, size: Size, code: str) -> str:
     # The policy selects rows and does not affect pixels, so policies share a table. The versions of image libraries affect
     # pixels.
     settings = {key: value for key, value in detector.identity().items() if key != "on_missing_face"}
     libraries = {name: version(name) for name in ("pillow", "opencv-python-headless")}
     parts = {"manifest": manifest, "detections": detections, "detector": settings, "size": size, "libraries": libraries}
-    parts["format"] = FORMAT
-    return digest(parts)[:32]
+    return digest({**parts, "format": FORMAT, "code": code})[:32]

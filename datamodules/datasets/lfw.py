@@ -5,7 +5,6 @@ Huang, Ramesh, Berg, Learned-Miller: Labeled Faces in the Wild. University of Ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +12,6 @@ from configs.component import LOCATION, Missing
 from datamodules.download import Source
 from datamodules.formats.files import FilesConfig, Images, choose, subject_folders
 from datamodules.list_readers.lfw import FILES, ListName, read_list
-from datamodules.list_readers.subject_names import normalized
 
 # A copy kept by the authors of scikit-learn; the dataset's home page no longer exists.
 FUNNELED = (
@@ -44,10 +42,6 @@ class LFWDatasetConfig(FilesConfig):
     root: Annotated[Path, LOCATION]
     exclude: tuple[ListName, ...] = ()  # leave out the subjects named in these lists
     only: ListName | None = None  # use only the images named in this list
-
-    def names(self, identities: Iterable[str]) -> dict[str, str]:
-        """The names are the subjects' folder names."""
-        return {who: normalized(who) for who in identities}
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():

@@ -119,7 +119,7 @@ class SubjectsConfig(ContainerConfig):
         return [row for row, _ in choose(rows, self.min_images, self.subjects, share=self.share)]
 
     def evaluated(self, manifest: Placed, listing: Listing) -> Placed:
-        return enough(manifest, self.min_images)
+        return enough(manifest, self.min_images, self.share)
 
 
 class Contained:

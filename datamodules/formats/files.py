@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -15,6 +15,7 @@ from configs.contract import broken, naming
 from configs.data_interfaces import DatasetConfig, Progress
 from configs.data_interfaces import Manifest as AnyManifest
 from datamodules.image_index import Folder, StoredImages, cached, scan
+from datamodules.list_readers.subject_names import names_in
 from datamodules.manifest import Manifest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
@@ -47,6 +48,9 @@ class FilesConfig(DatasetConfig):
             ValueError: a list or a file name is invalid.
         """
 
+    def names(self, identities: Iterable[str]) -> Mapping[str, str]:
+        return names_in(self.namespace, identities)
+
     def unread(self) -> list[str]:
         """Image files below the folder in formats other than ``SUFFIXES``, sorted; no dataset uses them."""
         return sorted(
@@ -74,10 +78,11 @@ class FilesConfig(DatasetConfig):
 
     def manifest(self, cache: Path) -> Manifest | None:
         found = cached(self.folder(), self._listed(), self.on_bad_image, cache)
-        return None if found is None else enough(found, self.min_images)
+        return None if found is None else enough(found, self.min_images, getattr(self, "share", 1.0))
 
     def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
-        return enough(scan(self.folder(), self._listed(), self.on_bad_image, cache, progress), self.min_images)
+        found = scan(self.folder(), self._listed(), self.on_bad_image, cache, progress)
+        return enough(found, self.min_images, getattr(self, "share", 1.0))
 
     def _listed(self) -> Images:
         """``images()``, after checking it.
@@ -120,8 +125,14 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def enough(manifest: Any, least: int) -> Any:
-    """The manifest without subjects that lost images to the skip policy and now have fewer than ``least``."""
+def enough(manifest: Any, least: int, share: float = 1.0) -> Any:
+    """The manifest without subjects that lost images to the skip policy and now have too few.
+
+    Args:
+        least: minimum number of images of a subject
+        share: fraction of each subject's images that the manifest has
+    """
+    least = max(1, round(share * least))
     counts = Counter(manifest.identities)
     if not manifest.skipped or min(counts.values(), default=0) >= least:
         return manifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from datamodules.list_readers.lines import numbered_lines, shown
@@ -17,6 +17,11 @@ def normalized(name: str) -> str:
     """A name without case, accents, spaces and punctuation: "José_A._Ruiz" and "jose a ruiz" become equal."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold().translate(_PLAIN))
     return "".join(mark for mark in apart if mark.isalnum())
+
+
+def names_in(namespace: str, identities: Iterable[str]) -> dict[str, str]:
+    """Identity -> name, where the identities of a namespace are names: in "lfw", and so in CALFW, CPLFW and XQLFW."""
+    return {who: normalized(who) for who in identities} if namespace == "lfw" else {}
 
 
 def read_identity_meta(file: Path) -> dict[str, str]:

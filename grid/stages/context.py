@@ -19,9 +19,11 @@ from datamodules.geometry.cutting import Size
 from datamodules.split import rows_of
 from grid.ledger.ledger import Attempt, Marker
 from grid.ledger.reader import LedgerReader
+from grid.plan.code_version import source_digest
 from grid.plan.inputs import InputResolver
 from grid.spec.measure import check_values
 from grid.spec.stage_kind import RESULT
+from grid.spec.stage_name import DETECT
 from grid.stages.kinds.detect import lists_faces
 from grid.stages.ranks import Helper, Team, no_helpers
 
@@ -127,7 +129,8 @@ def faces_of(context: Context, data: DatasetConfig, detector: DetectorConfig, si
     dataset = data.build(manifest)
     detections = detections_of(context, data, dataset, detector)
     folder = context.ledger.store.cache_folder("crops")
-    table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes)
+    code = source_digest(DETECT, [data, detector])  # of the dataset, of its transforms, and of what cuts the faces out
+    table = crops(dataset, detections, detector, size, folder, context.crop_cache_bytes, code=code)
     return Faces(manifest, table, tuple(manifest.identities), partial(_family, context, data, manifest))
 
 

@@ -32,6 +32,25 @@ class Scaled(softmax.Softmax):
             raise RuntimeError("no more steps")
         return {scale} * super().forward(embeddings, labels)
 """
+CUTTER = """
+from typing import ClassVar, Literal
+import numpy as np
+from configs.data_interfaces import DetectorConfig
+from datamodules.detectors.none import Center
+from datamodules.geometry.cutting import sides
+
+class Config(DetectorConfig):
+    name: Literal["own_losses.cutter"] = "own_losses.cutter"
+    trivial: ClassVar[bool] = True
+    def detection(self):
+        return {{"name": self.name}}
+    def build(self, device="cpu"):
+        return Cutter(1.0)
+
+class Cutter(Center):
+    def crop(self, image, detection, size):
+        return np.full((*sides(size), 3), {gray}, np.uint8)
+"""
 LAUNCH = """
 import sys
 from pathlib import Path
@@ -58,7 +77,7 @@ STEPS = 4  # of an epoch
 class Place:
     """A folder with a grid of one cell, whose loss can be rewritten."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, detector: str = "none") -> None:
         self.folder, self.store = folder, folder / "study/store"
         (folder / "own_losses").mkdir(parents=True)
         (folder / "own_losses/__init__.py").touch()
@@ -68,6 +87,7 @@ class Place:
                 "data": {"name": "drawn", "subjects": 4, "shots": 9, "size": 64},
                 "split": {"fraction": 0.12},
                 "input": {"size": 64},
+                "detector": detector,
                 "backbone": "alexnet",
                 "loss": "own_losses.scaled",
                 "recipe": {"name": "one_cycle", "lr": 0.01, "epochs": 3, "batch_size": 8},
@@ -79,6 +99,9 @@ class Place:
 
     def loss(self, scale: float, limit: int = 10**9) -> None:
         (self.folder / "own_losses/scaled.py").write_text(LOSS.format(scale=scale, limit=limit))
+
+    def cutter(self, gray: int) -> None:
+        (self.folder / "own_losses/cutter.py").write_text(CUTTER.format(gray=gray))
 
     def launch(self, *retry: str) -> str:
         return forked.run(LAUNCH, self.folder, [str(self.folder / "grid.yaml"), *retry], [str(ROOT), str(self.folder)])
@@ -138,3 +161,18 @@ def test_a_failure_that_the_same_code_outlives_is_resumed(place: Place) -> None:
     assert "train done" in place.launch("failed"), "a resumed process counts its steps from zero"
     assert len(place.resumed()) == 1
     assert [row["epoch"] for row in place.history()] == [0, 1, 2]
+
+
+def test_retry_stale_cuts_the_faces_out_anew(tmp_path: Path) -> None:
+    """Crops are kept beside the results; those that other code has made are not used."""
+    place, fresh = (Place(tmp_path / name, "own_losses.cutter") for name in ("changed", "fresh"))
+    for one in (place, fresh):
+        one.loss(1.0)
+        one.cutter(50)
+    assert "train done" in place.launch()
+    before = place.history()
+    for one in (place, fresh):
+        one.cutter(200)
+    assert "train done" in place.launch("stale")
+    assert "train done" in fresh.launch()
+    assert place.history() == fresh.history() != before

@@ -38,6 +38,13 @@ def test_it_is_a_pure_function_of_image_and_seed(augment):
     assert len({found.tobytes() for found in once}) > 10  # a quarter is at most mirrored
 
 
+def test_the_changes_are_independent_of_each_other(augment):
+    """Of 800 images, an eighth each is not changed at all, and only mirrored: 100, with a standard deviation of 9.4."""
+    found = [augment(IMAGE, seed) for seed in range(800)]
+    counts = [sum(np.array_equal(one, image) for one in found) for image in (IMAGE, IMAGE[:, ::-1])]
+    assert all(abs(count - 100) < 4 * 9.4 for count in counts), counts
+
+
 def test_the_largest_seed_is_a_seed(augment):
     assert augment(IMAGE, 2**32 - 1).shape == IMAGE.shape
 

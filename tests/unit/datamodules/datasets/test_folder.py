@@ -44,3 +44,14 @@ def test_subjects_without_images_are_refused(tmp_path):
     assert FolderDatasetConfig(root=tmp_path / "faces").missing() is None
     with pytest.raises(ValueError, match="no subject has 1 images or more"):
         FolderDatasetConfig(root=tmp_path / "faces").scan(tmp_path / "cache")
+
+
+def test_a_bad_image_removes_nobody_else_where_a_share_is_used(tmp_path):
+    for subject, count in (("few", 4), ("many", 10), ("spoiled", 10)):
+        (tmp_path / "faces" / subject).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (8, 8), (number, 0, count)).save(tmp_path / "faces" / subject / f"{number}.png")
+    (tmp_path / "faces/spoiled/0.png").write_bytes(b"")
+    config = FolderDatasetConfig(root=tmp_path / "faces", min_images=4, share=0.5, on_bad_image="skip")
+    found = config.scan(tmp_path / "cache").identities
+    assert [found.count(who) for who in ("few", "many", "spoiled")] == [2, 5, 4]

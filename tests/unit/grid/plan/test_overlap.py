@@ -145,6 +145,27 @@ def test_a_subject_of_another_dataset_is_known_by_name(make: Make, refused: Refu
     assert "clustering: 1 of its subjects are in the training set" in elsewhere(make, refused, data, protocol)
 
 
+@pytest.mark.parametrize("name", ["folder", "flat"])
+def test_so_is_one_whose_file_or_folder_has_a_name_of_lfw(make: Make, refused: Refused, tmp_path: Path, name: str) -> None:
+    """As in CALFW, CPLFW and XQLFW."""
+    folder(tmp_path / "vgg" / "test", 6)
+    meta = tmp_path / "identity_meta.csv"
+    meta.write_text('Class_ID, Name\na, "Ann Ärt"\nb, "Bea"\nc, "Cleo"\n', encoding="utf-8")
+    other = Path(folder(tmp_path / "other", 100))
+    for place, image in enumerate(sorted(other.glob("*/*"))):
+        who = ("Ann_Art", "Dora", "Eve")["abc".index(image.parent.name)]
+        (other / who).mkdir(exist_ok=True)
+        image.rename(other / who / image.name if name == "folder" else other / f"{who}_{place}{image.suffix}")
+    for old in "abc":
+        (other / old).rmdir()
+    if name == "flat":
+        for who in ("Ann_Art", "Dora", "Eve"):
+            (other / who).rmdir()
+    data = {"name": "vggface2", "root": str(tmp_path / "vgg"), "names_file": str(meta)}
+    protocol = {"name": "clustering", "data": {"name": name, "root": str(other), "space": "lfw"}}
+    assert "clustering: 1 of its subjects are in the training set" in elsewhere(make, refused, data, protocol)
+
+
 def test_a_file_that_was_trained_on_is_known_by_its_bytes(make: Make, refused: Refused, tmp_path: Path) -> None:
     data = {"name": "folder", "root": folder(tmp_path / "one", 6), "space": "one"}
     protocol = {"name": "clustering", "data": {"name": "folder", "root": folder(tmp_path / "two", 6), "space": "two"}}
