@@ -13,6 +13,7 @@ from grid.results.result import Result
 from grid.results.rows import Factor, Row, Table
 from grid.spec.levels import REPLICATE, cell_title, other_levels
 from grid.spec.measure import UNBOUNDED, Range, clipped
+from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import EVALUATE, StageName
 
 SCORES = "scores.parquet"
@@ -85,11 +86,15 @@ def distinct(group: Sequence[Row], protocol: str) -> list[Row]:
 
 
 def content(row: Row, protocol: str) -> Any:
-    """Equal for replicates with equal results under a protocol."""
+    """Equal for replicates that are one computation: equal scores, or equal files from equal inputs.
+
+    Equal numbers alone may be chance, such as a rank 1 of 100 %.
+    """
     marker = row.markers.get(StageName(EVALUATE, protocol))
     if marker is not None and SCORES in marker.outputs:
         return marker.outputs[SCORES]["sha256"]
-    return tuple(sorted((one.metric, one.value) for one in row.results if one.heading == protocol and one.value is not None))
+    headed = [name for name in row.cell.names if name in row.markers and known_kind(name.kind).heading(name) == protocol]
+    return tuple((row.markers[name].content, *sorted(row.markers[name].inputs.values())) for name in headed)
 
 
 def mean_entry(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, float] | None:
