@@ -16,7 +16,7 @@ from grid.report.plots.canvas import COLORS, finish, new, stroke
 from grid.report.plots.critical_differences import critical_differences
 from grid.report.plots.error_curves import det_curves
 from grid.report.plots.interactions import UNBALANCED, interactions
-from grid.report.plots.of_study import distinct, plots
+from grid.report.plots.of_study import ONE, distinct, plots
 from grid.report.plots.parallel import number_axis
 from grid.report.plots.scores import Scored, scored, thinned
 from grid.results.columns import Column
@@ -103,6 +103,7 @@ def test_tied_runs_are_bars(study):
 
 def test_replicates_share_a_color_and_the_first_is_scored(study, drawn):
     cells, more = scored(study, table(study), "lfw view 2")
+    assert {one.kind for one in drawn if ONE in one.words} == {"roc", "det", "rates", "scores", "parallel"}
     assert (len(cells), more) == (4, 0)
     first = table(study).rows[0]
     assert cells[0].title == "alexnet, none"
