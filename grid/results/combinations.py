@@ -58,7 +58,7 @@ class Combination:
 
 
 def combined(table: Table) -> Table:
-    """The rows of each combination of levels as one; the same table if nothing is replicated.
+    """The rows of each combination of levels as one, also those of ensembles; the same table if nothing is replicated.
 
     The level of the replicate is then their number: ``3``, ``2 of 3`` where others are not finished, ``1 (3 equal)`` where
     outputs repeat each other, as those of a stage that replicates share do; such copies count once.
@@ -67,9 +67,15 @@ def combined(table: Table) -> Table:
     if len(groups) == len(table.rows):
         return table
     rows = tuple(_row(group, table.every_column) for group in groups)
+    single = {row.cell.levels[REPLICATE] for row in table.rows}  # unlike "0 + 1", an ensemble over replicates
+    ensembles: list[Row] = []
+    for group in grouped(table.ensembles):
+        own = [row for row in group if row.cell.levels[REPLICATE] in single]
+        ensembles += [_row(own, table.every_column)] if own else []
+        ensembles += [row for row in group if row not in own]
     counts = tuple(sorted({row.cell.levels[REPLICATE] for row in rows}))
     factors = tuple(Factor(REPLICATE, "Replicates", counts, None) if one.axis == REPLICATE else one for one in table.factors)
-    return replace(table, factors=factors, rows=rows)
+    return replace(table, factors=factors, rows=rows, ensembles=tuple(ensembles))
 
 
 def grouped(rows: Iterable[Row]) -> list[list[Row]]:
@@ -90,6 +96,8 @@ def content(row: Row, protocol: str) -> Any:
 
     Equal numbers alone may be chance, such as a rank 1 of 100 %.
     """
+    if row.state == "ensemble":  # of numbers and thresholds alone
+        return repr(row.metrics.get(protocol))
     marker = row.markers.get(StageName(EVALUATE, protocol))
     if marker is not None and SCORES in marker.outputs:
         return marker.outputs[SCORES]["sha256"]
@@ -156,7 +164,7 @@ def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
         values = [value for row in there if (value := row.value(column)) is not None]
         known = [value for value in values if value.value is not None]
         results += [mean_result(known, column.ends)] if known else values[:1]  # without a number, the reason
-    done = sum(row.state == "done" for row in group)
+    done = sum(row.state == "done" or (row.state == "ensemble" and not row.reason) for row in group)
     state = next((one for one in WORST if any(row.state == one for row in group)), group[0].state)
     count = f"{len(group)}" if done == len(group) else f"{done} of {len(group)}"
     copies = max((len(some) for some in different.values()), default=done)
