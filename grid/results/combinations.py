@@ -12,7 +12,7 @@ from grid.results.columns import Column
 from grid.results.result import Result
 from grid.results.rows import Factor, Row, Table
 from grid.spec.levels import REPLICATE, cell_title, other_levels
-from grid.spec.measure import UNBOUNDED, Range, clipped
+from grid.spec.measure import UNBOUNDED, Range, clipped, number_of
 from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import EVALUATE, StageName
 
@@ -110,10 +110,10 @@ def mean_entry(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, float] 
 
     Ends of intervals are left out if one of them has none; why their means are wide enough says ``mean_result``.
     """
-    known = [entry for entry in entries if entry is not None and entry.get("value") is not None]
+    known = [entry for entry in entries if entry is not None and number_of(entry.get("value")) is not None]
     if not known:
         return None
-    ends = [key for key in ("low", "high") if all(entry.get(key) is not None for entry in known)]
+    ends = [key for key in ("low", "high") if all(number_of(entry.get(key)) is not None for entry in known)]
     return {key: fmean(entry[key] for entry in known) for key in ("value", *ends)}
 
 
