@@ -67,7 +67,7 @@ def combined(table: Table) -> Table:
     if len(groups) == len(table.rows):
         return table
     rows = tuple(_row(group, table.every_column) for group in groups)
-    single = {row.cell.levels[REPLICATE] for row in table.rows}  # unlike "0 + 1", an ensemble over replicates
+    single = {row.cell.levels.get(REPLICATE) for row in table.rows}  # unlike "0 + 1", an ensemble over replicates
     ensembles: list[Row] = []
     for group in grouped(table.ensembles):
         own = [row for row in group if row.cell.levels[REPLICATE] in single]
@@ -96,11 +96,11 @@ def content(row: Row, protocol: str) -> Any:
 
     Equal numbers alone may be chance, such as a rank 1 of 100 %.
     """
-    if row.state == "ensemble":  # of numbers and thresholds alone
-        return repr(row.metrics.get(protocol))
     marker = row.markers.get(StageName(EVALUATE, protocol))
     if marker is not None and SCORES in marker.outputs:
         return marker.outputs[SCORES]["sha256"]
+    if not row.cell.names:  # an ensemble has no stage; its thresholds are among its numbers
+        return repr(row.metrics.get(protocol))
     headed = [name for name in row.cell.names if name in row.markers and known_kind(name.kind).heading(name) == protocol]
     return tuple((row.markers[name].content, *sorted(row.markers[name].inputs.values())) for name in headed)
 
