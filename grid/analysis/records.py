@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -39,8 +40,9 @@ def matrix_records(found: Sequence[ProtocolAnalysis]) -> list[dict[str, Any]]:
 
 
 def cell_name(levels: Any) -> str:
-    """``resnet34, mtcnn``: the levels of a cell without the names of the axes."""
-    return ", ".join(levels.values()) or "the only cell"
+    """``resnet34, mtcnn``: the levels of a cell without the names of the axes; those with a comma are quoted."""
+    named = (json.dumps(level, ensure_ascii=False) if "," in level else level for level in levels.values())
+    return ", ".join(named) or "the only cell"
 
 
 def _effects(protocol: ProtocolAnalysis) -> Iterator[dict[str, Any]]:

@@ -34,7 +34,7 @@ def verdict(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
     if not found.terms:
         return "No effect can be estimated from these cells."
     if all(term.adjusted is None for term in found.terms):
-        return "No test is possible: every cell was trained once, and there are no scored pairs to resample."
+        return f"No test is possible: {_no_seeds(protocol, found)}, and there are no scored pairs to resample."
     clear = [term for term in found.terms if term.adjusted is not None and term.adjusted < LEVEL]
     if not clear:
         whose = " for both other test subjects and other seeds" if _both(found.terms) else _whose(found.terms)
@@ -195,6 +195,13 @@ def contributions(metric: MetricAnalysis, levels: Mapping[str, str], value: floa
         f"from the mean of all cells, {column.text(mean)}{column.unit}, to its {column.text(value)}{column.unit}"
         f"{', in' + unit(column) if column.percent else ''}: {', '.join(parts)}."
     )
+
+
+def _no_seeds(protocol: ProtocolAnalysis, found: Effects) -> str:
+    """Why seeds judge no effect."""
+    if not protocol.seeds:
+        return "every cell was trained once"
+    return "cells differ equally in every replicate" if found.seed else "there are too few replicates"
 
 
 def _both(terms: Sequence[TermEffect]) -> bool:

@@ -11,7 +11,7 @@ from grid.ledger.study import finished
 from grid.spec.cell import Cell
 from grid.spec.grid_file import BadInput, Grid
 from grid.spec.levels import other_levels
-from grid.spec.measure import entry_of, is_number, measures_in
+from grid.spec.measure import entry_of, measures_in, number_of
 from grid.spec.replication import Granted, Replication
 from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import EVALUATE, StageName
@@ -87,7 +87,7 @@ def _value(grid: Grid, rule: Replication, id: str, protocol: str, ledger: Ledger
     if entry is None or "value" not in entry:
         keys = [measure.key for measure in measures_in([result])]
         raise _unknown(grid, rule, protocol, keys)
-    return float(entry["value"]) if is_number(entry["value"]) else None
+    return number_of(entry["value"])
 
 
 def _unknown(grid: Grid, rule: Replication, protocol: str, keys: Sequence[str]) -> BadInput:

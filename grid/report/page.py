@@ -13,6 +13,7 @@ import numpy as np
 
 from grid.analysis import words
 from grid.analysis.analysis import ProtocolAnalysis
+from grid.analysis.records import cell_name
 from grid.ledger.environments import environments
 from grid.ledger.study import Study
 from grid.report import (
@@ -69,6 +70,7 @@ def templates() -> jinja2.Environment:
     found = environment(HERE)
     found.filters |= {
         "time": _time,
+        "cell_name": cell_name,
         "heading": _heading,
         "duration": _duration,
         "image": _image,

@@ -179,7 +179,7 @@
   const head = (column, common) => {
     const { one } = column, top = make("div", "", "col"), cell = make("th");
     cell.scope = "col";
-    top.append(make("b", data.methods[column.method]), make("span", Object.values(data.cells[column.cell].levels).join(", ") || "the only cell"));
+    top.append(make("b", data.methods[column.method]), make("span", data.cells[column.cell].name));
     if (one && !one.refused) {
       top.append(make("span", one.words), make("span", "", "grow"));
       const ramp = make("div", "", "ramp"), shades = of(one.signed), high = state.scale === "all" ? common : one.high, span = make("div", "", "ends");
@@ -262,7 +262,7 @@
     draw();
   };
   load();
-  chips("cells", data.cells.map((cell) => Object.values(cell.levels).join(", ") || "the only cell"));
+  chips("cells", data.cells.map((cell) => cell.name));
   chips("methods", data.methods);
   chips("images", rows.map((row) => {
     const parts = row.images.map((image) => {

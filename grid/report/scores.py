@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grid.results.by_cell import grouped_by_cell
-from grid.results.explanation_scores import Scored
+from grid.results.explanation_scores import Scored, lower_is_better
 from grid.results.rows import Row
 
 CENTER = "center"
@@ -27,6 +27,7 @@ class Number:
     low: float | None = None
     high: float | None = None
     beats: bool = False  # the center baseline
+    lower_is_better: bool = False
 
     @property
     def text(self) -> str:
@@ -152,7 +153,7 @@ def _baselines(found: Sequence[Scored]) -> dict[str, dict[tuple[str, int], Numbe
     made: dict[str, dict[tuple[str, int], Number]] = {}
     for one in found:
         for name, entry in (one.result or {}).get("baselines", {}).items():
-            numbers = {key: replace(number, beats=False) for key, number in _numbers(one, entry).items()}
+            numbers = {key: replace(number, beats=False) for key, number in _numbers(one, name, entry).items()}
             made.setdefault(name, {}).update(numbers)
     return made
 
@@ -171,7 +172,7 @@ def _of_method(method: str, found: Sequence[Scored]) -> list[Line]:
                 code = str((one.result or {}).get("refused", {}).get("code", one.state))
                 line.troubles[one.score] = (code, str(one.reason))
                 continue
-            line.numbers.update(_numbers(one, one.result.get("maps", {}).get(name, {})))
+            line.numbers.update(_numbers(one, name, one.result.get("maps", {}).get(name, {})))
             if "flags" in one.result:
                 line.flags = (*(line.flags or ()), *one.result["flags"].get(name, ()))
         counts = [(one.result["count"], one.result.get("missing", 0)) for one in found if one.result and one.state == "done"]
@@ -182,13 +183,14 @@ def _of_method(method: str, found: Sequence[Scored]) -> list[Line]:
     return lines
 
 
-def _numbers(one: Scored, entry: Mapping[str, Any]) -> dict[tuple[str, int], Number]:
+def _numbers(one: Scored, map: str, entry: Mapping[str, Any]) -> dict[tuple[str, int], Number]:
     assert one.result is not None
     made = {}
     for place, name in enumerate(one.result.get("headlines", ())):
         if value := entry.get(name):
-            beats = beats_center(value, name in one.result.get("lower_is_better", ()))
-            made[one.score, place] = Number(name, value["value"], value.get("low"), value.get("high"), beats)
+            lower = lower_is_better(one.result, name, map)
+            beats = beats_center(value, lower)
+            made[one.score, place] = Number(name, value["value"], value.get("low"), value.get("high"), beats, lower)
     return made
 
 
@@ -198,6 +200,13 @@ def beats_center(value: Mapping[str, Any], lower_is_better: bool) -> bool:
     if not above or above.get("low") is None:
         return False
     return bool(above["high"] < 0 if lower_is_better else above["low"] > 0)
+
+
+def remark(number: Number, heading: Heading) -> str:
+    """What an entry adds to its heading: the number's name, and which direction is better; often nothing."""
+    other = number.lower_is_better != heading.lower_is_better
+    words = [number.name if heading.mixed else "", ("less is better" if number.lower_is_better else "more is better") * other]
+    return ", ".join(word for word in words if word)
 
 
 def reasons(lines: Iterable[Line]) -> list[str]:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grid.report.markdown import pipe_table, plain
-from grid.report.scores import CENTER, Line, Table, reasons
+from grid.report.scores import CENTER, Line, Table, reasons, remark
 from grid.report.table_csv import cells_csv
 from grid.results.explanation_scores import Scored
 
 NOTE = (
     "Brackets are 95 % intervals; bold beats the center baseline: the paired 95 % interval of the difference lies on the "
-    "better side of 0. No correction is made for looking at many methods. Seconds are of the method alone, for all its probes."
+    "better side of 0. No correction is made for looking at many methods. A good map of differences, such as S-, has a low "
+    "insertion and a high deletion of the cosine. Seconds are of the method alone, for all its probes."
 )
 FIELDS = ("value", "low", "high")
 
@@ -42,7 +43,7 @@ def _fields(line: Line, table: Table) -> list[str]:
             found.append(plain(line.troubles[heading.score][0]) if heading.score in line.troubles else "–")
             continue
         text = f"**{number.text}**" if number.beats else number.text
-        found.append(" ".join(part for part in (text, number.spread, plain(number.name) if heading.mixed else "") if part))
+        found.append(" ".join(part for part in (text, number.spread, plain(remark(number, heading))) if part))
     flags = "" if line.flags is None else ", ".join(line.flags) or "passed"
     return [name, *found, flags, line.count, "" if line.seconds is None else f"{line.seconds:.2f}"]
 

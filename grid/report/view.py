@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from grid.analysis.records import cell_name
 from grid.ledger.study import Study
 from grid.report.cell_sheets import of_cell
 from grid.results import explanation_reader
@@ -62,7 +63,7 @@ def view(study: Study, rows: Sequence[Row], budget: int = BUDGET) -> View | None
     for entry in entries:
         entry["maps"] = {key: [index[n] for n in pair] for key, pair in entry["maps"].items()}
     data = {
-        "cells": [{"title": row.title, "levels": dict(row.cell.levels)} for row, _ in cells],
+        "cells": [{"title": row.title, "name": cell_name(row.cell.levels)} for row, _ in cells],
         "methods": list(dict.fromkeys(entry["title"] for entry in entries)),
         "images": [_image(keys[key]) for key in columns],
         "entries": entries,

@@ -12,7 +12,8 @@ from grid.results.columns import Column
 from grid.results.result import Result
 from grid.results.rows import Factor, Row, Table
 from grid.spec.levels import REPLICATE, cell_title, other_levels
-from grid.spec.measure import UNBOUNDED, Range, clipped
+from grid.spec.measure import UNBOUNDED, Range, clipped, number_of
+from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import EVALUATE, StageName
 
 SCORES = "scores.parquet"
@@ -57,7 +58,7 @@ class Combination:
 
 
 def combined(table: Table) -> Table:
-    """The rows of each combination of levels as one; the same table if nothing is replicated.
+    """The rows of each combination of levels as one, also those of ensembles; the same table if nothing is replicated.
 
     The level of the replicate is then their number: ``3``, ``2 of 3`` where others are not finished, ``1 (3 equal)`` where
     outputs repeat each other, as those of a stage that replicates share do; such copies count once.
@@ -66,9 +67,15 @@ def combined(table: Table) -> Table:
     if len(groups) == len(table.rows):
         return table
     rows = tuple(_row(group, table.every_column) for group in groups)
+    single = {row.cell.levels.get(REPLICATE) for row in table.rows}  # unlike "0 + 1", an ensemble over replicates
+    ensembles: list[Row] = []
+    for group in grouped(table.ensembles):
+        own = [row for row in group if row.cell.levels[REPLICATE] in single]
+        ensembles += [_row(own, table.every_column)] if own else []
+        ensembles += [row for row in group if row not in own]
     counts = tuple(sorted({row.cell.levels[REPLICATE] for row in rows}))
     factors = tuple(Factor(REPLICATE, "Replicates", counts, None) if one.axis == REPLICATE else one for one in table.factors)
-    return replace(table, factors=factors, rows=rows)
+    return replace(table, factors=factors, rows=rows, ensembles=tuple(ensembles))
 
 
 def grouped(rows: Iterable[Row]) -> list[list[Row]]:
@@ -85,11 +92,17 @@ def distinct(group: Sequence[Row], protocol: str) -> list[Row]:
 
 
 def content(row: Row, protocol: str) -> Any:
-    """Equal for replicates with equal results under a protocol."""
+    """Equal for replicates that are one computation: equal scores, or equal files from equal inputs.
+
+    Equal numbers alone may be chance, such as a rank 1 of 100 %.
+    """
     marker = row.markers.get(StageName(EVALUATE, protocol))
     if marker is not None and SCORES in marker.outputs:
         return marker.outputs[SCORES]["sha256"]
-    return tuple(sorted((one.metric, one.value) for one in row.results if one.heading == protocol and one.value is not None))
+    if not row.cell.names:  # an ensemble has no stage; its thresholds are among its numbers
+        return repr(row.metrics.get(protocol))
+    headed = [name for name in row.cell.names if name in row.markers and known_kind(name.kind).heading(name) == protocol]
+    return tuple((row.markers[name].content, *sorted(row.markers[name].inputs.values())) for name in headed)
 
 
 def mean_entry(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, float] | None:
@@ -97,10 +110,10 @@ def mean_entry(entries: Iterable[Mapping[str, Any] | None]) -> dict[str, float] 
 
     Ends of intervals are left out if one of them has none; why their means are wide enough says ``mean_result``.
     """
-    known = [entry for entry in entries if entry is not None and entry.get("value") is not None]
+    known = [entry for entry in entries if entry is not None and number_of(entry.get("value")) is not None]
     if not known:
         return None
-    ends = [key for key in ("low", "high") if all(entry.get(key) is not None for entry in known)]
+    ends = [key for key in ("low", "high") if all(number_of(entry.get(key)) is not None for entry in known)]
     return {key: fmean(entry[key] for entry in known) for key in ("value", *ends)}
 
 
@@ -151,7 +164,7 @@ def _row(group: Sequence[Row], columns: Sequence[Column]) -> Row:
         values = [value for row in there if (value := row.value(column)) is not None]
         known = [value for value in values if value.value is not None]
         results += [mean_result(known, column.ends)] if known else values[:1]  # without a number, the reason
-    done = sum(row.state == "done" for row in group)
+    done = sum(row.state == "done" or (row.state == "ensemble" and not row.reason) for row in group)
     state = next((one for one in WORST if any(row.state == one for row in group)), group[0].state)
     count = f"{len(group)}" if done == len(group) else f"{done} of {len(group)}"
     copies = max((len(some) for some in different.values()), default=done)

@@ -12,6 +12,7 @@ from grid.results.rows import Row
 from grid.spec.stage_name import EXPLAIN, SCORE, StageName
 
 FILE = "score.json"
+COSINE = "cosine"  # the number of insertion and deletion that every map of a pair method has
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class Scored:
 def explanation_scores(study: Study, rows: Sequence[Row]) -> list[Scored]:
     """Every score stage of the shown cells, finished or not."""
     return [_scored(study, row, label) for row in rows for label in row.cell.names if label.kind == SCORE]
+
+
+def lower_is_better(result: Mapping[str, Any], number: str, map: str) -> bool:
+    """Whether a lower number means a better map.
+
+    Pixels that make two images different lower their cosine: of maps of the difference, a lower cosine is better in
+    insertion, and a higher one in deletion.
+    """
+    reverse = number == COSINE and map in result.get("difference_maps", ())
+    return (number in result.get("lower_is_better", ())) != reverse
 
 
 def explained_images(study: Study, one: Scored) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from grid.ledger.ledger import Damaged, Ledger, Marker
 from grid.ledger.study import CellView, finished
 from grid.results.result import Result
 from grid.spec.levels import REPLICATE, other_levels
-from grid.spec.measure import Measured
+from grid.spec.measure import Measured, number_of
 from grid.spec.stage_kind import StageName, known_kind, measured_in
 
 
@@ -57,21 +57,17 @@ def measured(result: Mapping[str, Any], start: Result) -> Iterator[Result]:
 
 def _filled(start: Result, one: Measured) -> Result:
     entry = one.entry
-    numbers: dict[str, Any] = {key: _number(entry.get(key)) for key in ("value", "low", "high", "se", "sd")}
+    numbers: dict[str, Any] = {key: number_of(entry.get(key)) for key in ("value", "low", "high", "se", "sd")}
     spread = {"standard error": "se", "standard deviation": "sd"}.get(str(entry.get("spread_is")))  # of an accuracy mode
     if spread and spread not in entry:
-        numbers[spread] = _number(entry.get("spread"))
+        numbers[spread] = number_of(entry.get("spread"))
     return dataclasses.replace(
         start,
         metric=one.metric,
         map=one.map,
         split=one.split or start.split,
         interval=entry.get("method"),
-        reason=entry.get("reason"),
+        reason=entry.get("reason") or ("not a finite number" if numbers["value"] is None and entry.get("value") else None),
         n=entry.get("n", one.count),
         **numbers,
     )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or isinstance(value, bool) else float(value)

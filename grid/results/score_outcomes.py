@@ -10,7 +10,7 @@ import numpy as np
 
 from grid.ledger.study import Study
 from grid.results.decisions import Decisions, decisions
-from grid.results.explanation_scores import Scored, explained_images
+from grid.results.explanation_scores import Scored, explained_images, lower_is_better
 from grid.results.rows import Row
 from grid.spec.stage_name import EXPLAIN, StageName
 from modules.metrics.decision_outcomes import OUTCOMES
@@ -38,7 +38,7 @@ class OutcomeScore:
         decided: the decisions on the explained pairs
         means: outcome -> ``value``, ``low``, ``high`` of the mean over such pairs, and ``pairs``, how many were scored; only
             outcomes with scored pairs
-        lower_is_better: of the number
+        lower_is_better: of the number, for this map
     """
 
     row: Row
@@ -80,7 +80,7 @@ def split(one: Scored, decided: Decisions) -> list[OutcomeScore]:
             if key in numbers:
                 values = np.bincount(back, np.asarray(numbers[key], np.float64)) / np.bincount(back)
                 means = {kind: _mean(values[outcome == kind], ranges.get(key)) for kind in OUTCOMES if (outcome == kind).any()}
-                lower = key in one.result.get("lower_is_better", ())
+                lower = lower_is_better(one.result, key, name)
                 found.append(OutcomeScore(one.row, one.of, one.method, name, one.score, key, decided, means, lower))
     return found
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from grid.ledger.study import Study
 from grid.results.by_cell import grouped_by_cell
-from grid.results.explanation_scores import Scored, explained_images
+from grid.results.explanation_scores import COSINE, Scored, explained_images
 from grid.results.rows import Row
 from modules.metrics.score_agreement import score_agreement
 
 TRUTH = "pointing"  # the metric that knows where the images differ
-COSINE, DISTANCE = "cosine", "distance"
+DISTANCE = "distance"
 
 Number = tuple[str, str]  # title of a score and the name of its number
 Pair = tuple[str, str]  # keys of the images

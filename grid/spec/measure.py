@@ -89,6 +89,11 @@ def check_values(result: Mapping[str, Any], what: str, expected: str, page: str)
             raise broken(f"{what} {measure.key!r} is", value, expected, page)
 
 
+def number_of(value: Any) -> float | None:
+    """A number of a result; None if there is none, or it is not finite."""
+    return None if value is None or isinstance(value, bool) or not math.isfinite(value) else float(value)
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

@@ -44,7 +44,7 @@ class Sanity:
         """See ``Scorer``. Recomputes the maps.
 
         Raises:
-            Refused: ``no_swap``: a pair method with a single pair; or any code raised by the method.
+            Refused: ``no_swap``: a single pair; or any code raised by the method.
         """
         pairs = explained.same is not None
         count = len(explained.images)
@@ -72,17 +72,17 @@ class Sanity:
         }
 
     def _some_pairs(self, explained: Explained) -> np.ndarray:
-        """Pairs with maps, alternating genuine and impostor as far as possible."""
+        """Pairs with maps, alternating genuine and impostor as far as possible; two or more, else raises as ``score``."""
         assert explained.same is not None
         pairs = explained.pairs
+        if len(pairs) < 2:
+            raise Refused("no_swap", "a pair's other image can be swapped where there are two pairs, and one alone has maps")
         kinds = [pairs[explained.same[pairs] == kind] for kind in (True, False)]
         order = sorted((place, kind, int(pair)) for kind, some in enumerate(kinds) for place, pair in enumerate(some))
         return np.sort(np.array([pair for _, _, pair in order[: self.config.most // 2]], np.int64))
 
     def _of_pairs(self, explained: Explained, chosen: np.ndarray) -> dict[str, Any]:
         assert explained.same is not None
-        if len(chosen) < 2:
-            raise Refused("no_swap", "a pair's other image can be swapped where there are two pairs, and one alone has maps")
         explainer = explained.explainer.build()
         more = {"same": torch.from_numpy(explained.same[chosen])} if explainer.asks else {}
         left, right = (explained.images[torch.from_numpy(2 * chosen + side)] for side in (0, 1))

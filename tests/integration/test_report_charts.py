@@ -178,7 +178,8 @@ def test_the_filter_of_the_page_acts_on_tables_and_charts(tab: Tab, table: rows.
     assert shown() == [kept, kept, kept, kept]
     assert tab.js("document.querySelector('.filter .shown').textContent") == "8 of 12"
     after = on(tab, "interactions", "return chart.lines.map((line) => [line.points.map((point) => point[0]), line.counts]);")
-    assert [[counts for places, counts in after]] == [[counts[1:] for counts in means]]
+    assert means == [[1, 1, 1]] * 2  # alexnet lacks a combination, so the others are averaged without it, too
+    assert [counts for _, counts in after] == [[2, 2]] * 2
     assert all(places == [1, 2] for places, _ in after)
     tab.js("document.querySelector('.filter .every').click()")
     assert shown() == [done, done, done, list(range(12))]
@@ -193,6 +194,7 @@ def test_means_of_interactions_are_those_of_the_table(tab: Tab, table: rows.Tabl
                 row
                 for row in table.rows
                 if (row.cell.levels["backbone"], row.cell.levels["pretraining"]) == (backbone, line["key"])
+                and row.cell.levels["detection"] == "none"  # a cell with mtcnn is missing
             ]
             values = [result.value for row in cells if (result := row.value(table.columns[0]))]
             assert mean == pytest.approx(100 * np.mean(values), rel=1e-4)

@@ -3,15 +3,23 @@
 {
   const factor = (axis) => cells.data.factors.find((one) => one.axis === axis);
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  // Replicates first: a combination of levels counts once.
-  const means = (metric, wanted) => {
-    const groups = new Map();
+  // Point -> the means of its combinations of the other factors, over replicates. Only combinations that every point has: others
+  // would add their own effect to some points alone. Where there are none, all.
+  const points = (chart) => {
+    const metric = cells.data.metrics[chart.state.metric], own = [chart.state.across, chart.state.lines], found = new Map();
+    const others = cells.data.factors.map((one) => one.axis).filter((axis) => !own.includes(axis));
+    const levels = (cell, axes) => JSON.stringify(axes.map((axis) => cell.levels[axis]));
     cells.data.cells.forEach((cell, n) => {
-      if ((metric.values[n] ?? null) === null || cells.hidden.has(n) || wanted.some(([axis, level]) => cell.levels[axis] !== level)) return;
-      const key = cells.data.factors.map((one) => cell.levels[one.axis]).join("\u0000");
-      groups.set(key, [...(groups.get(key) || []), metric.values[n]]);
+      if ((metric.values[n] ?? null) === null || cells.hidden.has(n)) return;
+      const point = levels(cell, own), other = levels(cell, others), groups = found.get(point) || new Map();
+      found.set(point, groups.set(other, [...(groups.get(other) || []), metric.values[n]]));
     });
-    return groups.size ? [mean([...groups.values()].map(mean)), groups.size] : null;
+    const every = [...found.values()], all = [...new Set(every.flatMap((groups) => [...groups.keys()]))];
+    const common = all.filter((other) => every.every((groups) => groups.has(other)));
+    return (across, line) => {
+      const groups = found.get(JSON.stringify([across, line])) || new Map();
+      return [...groups].filter(([other]) => !common.length || common.includes(other)).map(([, values]) => mean(values));
+    };
   };
   charts.define("interactions", {
     first: 12, listed: ["lines"],
@@ -25,10 +33,10 @@
       ];
     },
     draw: (chart, entries) => {
-      const metric = cells.data.metrics[chart.state.metric], across = factor(chart.state.across);
+      const metric = cells.data.metrics[chart.state.metric], across = factor(chart.state.across), at = points(chart);
       const lines = entries.map((entry) => {
-        const found = across.levels.map((level, n) => [n, means(metric, [[chart.state.across, level], [chart.state.lines, entry.key]])]).filter(([, one]) => one);
-        return { entry, points: found.map(([n, [value]]) => [n, metric.scale * value]), counts: found.map(([, [, count]]) => count), symbol: "circle" };
+        const found = across.levels.map((level, n) => [n, at(level, entry.key)]).filter(([, values]) => values.length);
+        return { entry, points: found.map(([n, values]) => [n, metric.scale * mean(values)]), counts: found.map(([, values]) => values.length), symbol: "circle" };
       }).filter((line) => line.points.length);
       const [low, high] = charts.around(lines.length ? lines.flatMap((line) => line.points.map((point) => point[1])) : [0, 1]);
       return {
@@ -39,8 +47,8 @@
     },
     heading: () => "mean",
     value: (chart, entry) => {
-      const metric = cells.data.metrics[chart.state.metric], found = means(metric, [[chart.state.lines, entry.key]]);
-      return found ? charts.number(metric, found[0]) : "–";
+      const at = points(chart), found = factor(chart.state.across).levels.flatMap((level) => at(level, entry.key));
+      return found.length ? charts.number(cells.data.metrics[chart.state.metric], mean(found)) : "–";
     },
     tip: (chart, line, n) => {
       const metric = cells.data.metrics[chart.state.metric], [place, value] = line.points[n];

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from grid.report.plots.canvas import SOFT, Plot, finish, legend, panel_title, panels, stroke, text
@@ -67,13 +67,25 @@ def _figure(score: str, of: str, games: Sequence[Scored]) -> Plot:
     counts = sorted({game.result["count"] for _, own in shown for game in own if game.result})
     number = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     probes = of.partition(" ")[0]
-    threshold = ", at the threshold without hidden pixels" if probes == "pairs" else ""
+    threshold = f", at {_thresholds(own for _, own in shown)}" if probes == "pairs" else ""
     words = (
         f"Accuracy on {number} {probes}{threshold}. Gray: maps that look at no image. The table has the areas under these "
         "curves, with intervals."
     )
     title = score[:1].upper() + score[1:].replace("_", " ")
     return finish(figure, f"hiding {score} {of}", f"{title}, {of}", words + left_out(len(cells) - len(shown)))
+
+
+def _thresholds(cells: Iterable[Sequence[Scored]]) -> str:
+    """Where the thresholds are from; almost always the same for all cells."""
+    found: dict[str, None] = {}
+    for details in (game.result["details"] for own in cells for game in own if game.result):
+        origin = details["threshold_from"]
+        if origin == "given":
+            found[f"the given threshold {details['threshold']:g}"] = None
+        else:
+            found["the best threshold of " + ("these pairs without hidden pixels" if "clean" in origin else origin)] = None
+    return " or ".join(found)
 
 
 def _lines(games: Sequence[Scored]) -> dict[str, tuple[bool, Curve]]:

@@ -18,8 +18,12 @@ from grid.report.plots.learning_curves import learning_curves
 from grid.report.plots.parallel import parallel
 from grid.report.plots.score_histograms import score_histograms
 from grid.report.plots.scores import scored
+from grid.results.combinations import grouped
 from grid.results.explanation_scores import explanation_scores
 from grid.results.rows import Table
+
+OF_ONE = ("roc", "det", "rates", "scores", "parallel", "hiding")  # kinds that draw one replicate of each cell
+ONE = " Of replicates, the first with results is drawn."
 
 
 def plots(study: Study, table: Table, analyses: Sequence[ProtocolAnalysis]) -> list[Plot]:
@@ -37,7 +41,8 @@ def plots(study: Study, table: Table, analyses: Sequence[ProtocolAnalysis]) -> l
     for protocol in table.protocols:
         found += [accuracy_cost(table, table.under(protocol)[0]), parallel(table, protocol)]
     found += hiding_games(explanation_scores(study, table.rows))
-    return distinct([one for one in found if one])
+    several = len(grouped(table.rows)) < len(table.rows)
+    return distinct([replace(one, words=one.words + ONE * (several and one.kind in OF_ONE)) for one in found if one])
 
 
 def distinct(found: Sequence[Plot]) -> list[Plot]:

@@ -37,6 +37,21 @@ def test_replicates_with_equal_scores_are_one_computation(study):
     assert [one.replicate for one in found if one.levels["backbone"] == "alexnet"] == [0, 2]
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_equal_numbers_of_separate_trainings_are_no_copies(study, shared):
+    """Without scores of pairs, such as a rank 1 of 100 %."""
+    from dataclasses import replace
+
+    def row(one):
+        own = one.markers[f"evaluate:{PROTOCOL}"]
+        made = replace(own, outputs={"metrics.json": {"sha256": "equal"}}, inputs={own.id: "one"} if shared else own.inputs)
+        return replace(one, markers={**one.markers, f"evaluate:{PROTOCOL}": made}, results=())
+
+    shown = table(study)
+    found, copies = observations(replace(shown, rows=tuple(map(row, shown.rows))), PROTOCOL)
+    assert (len(found), copies) == ((2, 4) if shared else (6, 0))
+
+
 def test_scores_are_those_of_the_files_and_unknown_subjects_have_a_reason(study):
     import pyarrow.parquet as pq
 

@@ -25,6 +25,11 @@ def test_an_effect_per_level_and_combination(found):
     assert len(records) == 2 + 2 + 4
 
 
+def test_names_of_cells_are_distinct_where_levels_contain_commas():
+    cells = [{"loss": loss, "batch": batch} for loss in ("a, b", "a") for batch in ("c", "b, c")]
+    assert [*map(cell_name, cells)] == ['"a, b", c', '"a, b", "b, c"', "a, c", 'a, "b, c"']
+
+
 def test_a_comparison_per_metric_and_pair(found):
     records = comparison_records(found)
     assert len(records) == 6 * len(found[0].metrics)

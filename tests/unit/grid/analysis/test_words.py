@@ -10,6 +10,7 @@ import pytest
 from grid.analysis import words
 from grid.analysis.analysis import analyze
 from grid.analysis.effects import Judgment
+from grid.analysis.variance_components import SeedVariance
 from grid.results.rows import table
 
 
@@ -79,6 +80,16 @@ def test_one_replicate_says_that_seeds_cannot_be_judged(found):
     assert seeds.startswith("Seeds cannot be judged: every cell was trained once.")
     assert "their subjects are not known here" in items
     assert "too narrow" in items
+
+
+def test_why_no_test_is_possible_is_said(found):
+    metric = found.metrics[0]
+    terms = tuple(replace(term, items=None, seeds=None) for term in metric.effects.terms)
+    none = replace(metric, effects=replace(metric.effects, terms=terms))
+    assert "every cell was trained once" in words.verdict(found, none)
+    assert "there are too few replicates" in words.verdict(replace(found, replicates=(2, 1)), none)
+    equal = replace(none, effects=replace(none.effects, seed=SeedVariance(None, None, 0.0, 4)))
+    assert "cells differ equally in every replicate" in words.verdict(replace(found, replicates=(5, 5)), equal)
 
 
 def test_missing_cells_copies_and_aliases_are_named(found):

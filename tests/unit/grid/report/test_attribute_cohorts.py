@@ -50,10 +50,9 @@ def table() -> Any:
     rows = [
         SimpleNamespace(
             title=f"w={level}",
-            cell=SimpleNamespace(levels={"w": level}),
+            cell=SimpleNamespace(levels={"w": level}, names=()),
             metrics={"utk": metrics(seed)},
             markers={},
-            results=(),
         )
         for seed, level in enumerate(("none", "balanced"))
     ]
@@ -115,10 +114,9 @@ def test_the_markdown_has_the_tables_and_is_empty_without_cohorts(table: Any) ->
     plain: dict[str, Any] = {"mae": {"value": 1.0}, "images": 3, "unknown": 0}
     bare: Any = SimpleNamespace(
         title="w",
-        cell=SimpleNamespace(levels={}),
+        cell=SimpleNamespace(levels={}, names=()),
         metrics={"utk": {"task": "attributes", "targets": {"years": plain}}},
         markers={},
-        results=(),
     )
     assert cohorts_markdown(boards(SimpleNamespace(rows=[bare]))) == ""  # type: ignore[arg-type]
 

@@ -10,6 +10,7 @@ import pytest
 
 from grid.report.attributes import PLOT, attributes_markdown, boards, printed
 from grid.report.page import HERE, TABLES, cells_of, templates
+from grid.spec.stage_name import StageName
 from modules.metrics.absolute_error import absolute_error
 from modules.metrics.calibration import calibration
 from modules.metrics.classification import classification
@@ -32,8 +33,9 @@ def metrics(seed: int) -> dict[str, Any]:
 
 
 def cell(title: str, levels: dict[str, str], metrics: dict[str, Any]) -> Any:
-    numbers = [SimpleNamespace(heading="utk", metric="age", value=repr(metrics))]
-    return SimpleNamespace(title=title, cell=SimpleNamespace(levels=levels), metrics=metrics, markers={}, results=numbers)
+    name = StageName("evaluate", "utk")
+    markers = {name: SimpleNamespace(outputs={}, inputs={}, content=repr(metrics))}
+    return SimpleNamespace(title=title, cell=SimpleNamespace(levels=levels, names=(name,)), metrics=metrics, markers=markers)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from grid.report.ensembles import with_ensembles
 from grid.report.markdown import markdown
 from grid.report.table_csv import table_csv
 from grid.results import rows
+from grid.results.combinations import combined as replicates_combined
 from modules.metrics.ensemble import combined, fitted
 from modules.metrics.verification import verification
 
@@ -248,3 +249,22 @@ def test_printed_tables_have_the_ensembles_after_the_cells(make_study, tmp_path)
 )
 def test_ensembles_of_what_is_not_there_are_refused(refused, ensemble, told):
     assert told in refused(ensembles=[ensemble])
+
+
+def test_ensembles_of_several_replicates_are_one_row_of_means(make_study):
+    axes = {"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1", "2"]}
+    ensembles = [{"over": "backbone"}, {"over": "replicate"}]
+    failed = [{"backbone": "alexnet", "replicate": "2"}]
+    study = make_study(axes=axes, pairs=120, explainers=(), ensembles=ensembles, failed=failed)
+    every = with_ensembles(study, rows.table(study))
+    found = replicates_combined(every).ensembles
+    assert [row.cell.levels for row in found] == [
+        {"backbone": "alexnet + resnet34", "replicate": "2 of 3"},
+        {"backbone": "alexnet", "replicate": "0 + 1 + 2"},
+        {"backbone": "resnet34", "replicate": "0 + 1 + 2"},
+    ]
+    column = every.columns[0]
+    both = [row.number(column) for row in every.ensembles[:2]]
+    assert found[0].number(column) == pytest.approx(sum(both) / 2)
+    assert found[0].value(column).replicates == 2
+    assert (found[0].state, found[0].reason) == ("ensemble", "replicate 2: waits for backbone alexnet")

@@ -117,6 +117,22 @@ def test_what_beats_the_center_is_marked_and_what_is_within_noise_is_not(study):
     assert not beats_center({"above": {"center": {"value": 3.0, "low": None, "high": None}}}, lower_is_better=False)
 
 
+def test_maps_of_differences_beat_the_center_where_the_cosine_is_lowered(make_study):
+    maps = {"S+": {"cosine": number(0.2, -0.1)}, "S-": {"cosine": number(0.8, 0.3)}}
+    falls = {**deletion(0.3, -0.1), "of": "pairs", "headlines": ["cosine"], "maps": maps, "baselines": {}}
+    falls |= {"lower_is_better": ["cosine"], "difference_maps": ["S-"]}
+    rises = {**falls, "score": "insertion", "lower_is_better": []}
+    other = {**falls, "headlines": ["distance"], "maps": {"S-": {"distance": number(0.8, 0.3)}}, "lower_is_better": []}
+    found = {("corr_rise", "deletion"): falls, ("corr_rise", "insertion"): rises, ("corr_rise", "other"): other}
+    _, table = board(scored(make_study(axes=AXES, pairs=60, images=2), {"resnet34": found}, pairs=True))
+    common, difference = table.groups[0].lines
+    assert [common.numbers[score, 0].beats for score in ("insertion", "deletion")] == [False, True]
+    assert [difference.numbers[score, 0].beats for score in ("insertion", "deletion", "other")] == [False, True, True]
+    text = scores_markdown([table], "x")
+    assert "| corr\\_rise S+ | 0.200 [0.100, 0.300] | **0.200** [0.100, 0.300] |" in text
+    assert "0.800 [0.700, 0.900] less is better | **0.800** [0.700, 0.900] more is better | **0.800** [0.700, 0.900] |" in text
+
+
 def test_refusals_flags_and_failures_are_said(study):
     found, table = board(study)
     gradcam = table.groups[0].lines[2]

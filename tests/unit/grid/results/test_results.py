@@ -1,11 +1,14 @@
 """The long table says what the files of the stages say, each number once."""
 
 import json
+import math
 
 import pytest
 
 from grid.ledger.study import Study
-from grid.results.result import COLUMNS
+from grid.results.combinations import mean_entry
+from grid.results.measured import measured
+from grid.results.result import COLUMNS, Result
 from grid.results.results import results
 from grid.spec.grid_file import BadInput
 
@@ -139,3 +142,10 @@ def test_a_training_on_several_targets_has_a_line_for_each_number_of_classes(stu
     lines = {line.metric: line.value for line in results_of(study.ledger, cell, {"train": marker})}
     assert (lines["classes_identity"], lines["classes_gender"]) == (6, 2)
     assert "classes" not in lines
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_absent(value):
+    (one,) = measured({"rank": {"1": {"value": value, "low": 0.5, "high": value}}}, Result("c", {}, 0, "evaluate", "", None))
+    assert (one.metric, one.value, one.low, one.high, one.reason) == ("rank:1", None, 0.5, None, "not a finite number")
+    assert mean_entry([{"value": value}, {"value": 1.0}, {"value": 2.0}]) == {"value": 1.5}

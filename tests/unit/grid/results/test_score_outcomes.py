@@ -28,6 +28,13 @@ def test_pairs_are_split_by_their_outcome():
     assert all(entry["low"] < entry["value"] < entry["high"] for entry in one.means.values())
 
 
+def test_a_map_of_the_difference_should_lower_the_cosine():
+    each = {"of": "pairs", "rows": [0, 1], "maps": {name: {"cosine": [0.1, 0.2]} for name in ("S+", "S-")}}
+    result = {"score": "insertion", "headlines": ["cosine"], "each": each, "difference_maps": ["S-"]}
+    found = split(Scored(SimpleNamespace(), "corr_rise", "insertion", result, "done", None, "pairs"), DECIDED)
+    assert [(one.map, one.lower_is_better) for one in found] == [("S+", False), ("S-", True)]
+
+
 def test_the_value_of_a_pair_is_the_mean_of_its_scored_images():
     values = np.arange(9.0) / 10
     rows = [0, 1, 2, 3, 5, 6, 7, 8, 9]  # one image of pair 2 alone

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -91,8 +92,9 @@ def test_a_method_of_genuine_pairs_is_checked_on_those_that_have_maps():
     assert SAME[:3].all()
 
 
-def test_one_pair_alone_cannot_be_swapped():
-    explained = together("stylianou", missing=frozenset(range(1, 6)))
+@pytest.mark.parametrize("make", [partial(together, "stylianou"), partial(paired, explainer=Deaf())])
+def test_one_pair_alone_cannot_be_swapped(make):
+    explained = make(missing=frozenset(range(1, 6)))
     with pytest.raises(Refused) as caught:
         SanityConfig().build().score(explained)
     assert caught.value.code == "no_swap"

@@ -73,6 +73,19 @@ def test_cells_are_panels_with_equal_colors_and_of_replicates_the_first_is_drawn
     assert "1 more cells are not shown" in plot.words
 
 
+@pytest.mark.parametrize(
+    ("threshold", "words"),
+    [
+        ("pairs", "on 6 pairs, at the best threshold of these pairs without hidden pixels."),
+        (0.05, "on 6 pairs, at the given threshold 0.05."),
+    ],
+)
+def test_the_caption_says_where_the_threshold_is_from(threshold, words):
+    game = {"score": "hiding_game", **SETTINGS.model_copy(update={"threshold": threshold}).build().score(paired())}
+    (plot,) = hiding_games([Scored(row(backbone="a"), "gradcam", "hiding_game", game, "done", None, "pairs")])
+    assert words in plot.words
+
+
 def test_no_hiding_game_is_no_figure(games):
     other = Scored(games[0].row, "gradcam", "deletion", {"score": "deletion", "details": {}}, "done", None, "images")
     assert hiding_games([other]) == []

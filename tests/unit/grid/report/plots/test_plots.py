@@ -1,5 +1,6 @@
 """Figures of a study: what they show, valid files, equal bytes, and colors that follow the page's theme."""
 
+import itertools
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
@@ -7,14 +8,18 @@ import numpy as np
 import pytest
 from invented_study import build_study
 
-from grid.analysis.analysis import analyze
+from grid.analysis.analysis import MetricAnalysis, ProtocolAnalysis, analyze
+from grid.analysis.cell_contrasts import CellContrasts
+from grid.analysis.effects import effects
 from grid.report.build import build
 from grid.report.plots.canvas import COLORS, finish, new, stroke
 from grid.report.plots.critical_differences import critical_differences
 from grid.report.plots.error_curves import det_curves
-from grid.report.plots.of_study import distinct, plots
+from grid.report.plots.interactions import UNBALANCED, interactions
+from grid.report.plots.of_study import ONE, distinct, plots
 from grid.report.plots.parallel import number_axis
 from grid.report.plots.scores import Scored, scored, thinned
+from grid.results.columns import Column
 from grid.results.rows import table
 
 AXES = {"backbone": ["alexnet", "resnet34"], "detection": ["none", "mtcnn"], "replicate": ["0", "1"]}
@@ -66,6 +71,27 @@ def test_cells_stand_with_their_values_and_tied_runs_in_words(study, drawn):
     assert "do not differ" in drawn[0].words or "differ significantly" in drawn[0].words
 
 
+def test_a_missing_cell_makes_no_interaction():
+    axes = {axis: (f"{axis}0", f"{axis}1") for axis in "abc"}
+    cells = [dict(zip(axes, one, strict=True)) for one in itertools.product(*axes.values())]
+    sums = [[0.05, 0.05, 0.2] @ np.array([level.endswith("1") for level in cell.values()]) for cell in cells]
+
+    def drawn(kept):
+        values = np.array([0.6 + sums[n] for n in kept])
+        contrasts = CellContrasts("acc", [[n] for n in range(len(kept))], values, None)
+        found = effects([cells[n] for n in kept], [0] * len(kept), values, axes)
+        metric = MetricAnalysis(Column("p", "acc", "Accuracy", True, 2), found, None, contrasts)
+        protocol = ProtocolAnalysis("p", axes, tuple(cells[n] for n in kept), (1,), 0, (), (metric,), None, None, 0, "")
+        plot = interactions(protocol, metric)
+        assert (UNBALANCED in plot.words) == (len(kept) < 8)
+        return [[line.get_ydata() for line in one.lines] for one in plot.figure.axes if one.lines]
+
+    assert [line.tolist() for line in drawn(range(8))[0]] == [pytest.approx([70, 75]), pytest.approx([75, 80])]
+    for one, other in drawn(range(7)):
+        assert one[1] - one[0] == pytest.approx(other[1] - other[0])
+    assert all(np.isfinite(line).all() for panel in drawn([0, 3, 5, 6]) for line in panel)  # a fraction: nothing in common
+
+
 def test_tied_runs_are_bars(study):
     (found,) = analyze(study, table(study))
     metric = found.metrics[0]
@@ -77,6 +103,7 @@ def test_tied_runs_are_bars(study):
 
 def test_replicates_share_a_color_and_the_first_is_scored(study, drawn):
     cells, more = scored(study, table(study), "lfw view 2")
+    assert {one.kind for one in drawn if ONE in one.words} == {"roc", "det", "rates", "scores", "parallel"}
     assert (len(cells), more) == (4, 0)
     first = table(study).rows[0]
     assert cells[0].title == "alexnet, none"
