@@ -6,7 +6,8 @@ Two kinds of repetition are kept apart, because no single number covers both:
 * **test items**: the same networks, other test subjects. Needs the scores of a protocol with pairs of images.
 
 Seeds are tested against the variance within cells and replicates (in a balanced grid, the exact F test of the mixed model with
-the replicate as random effect); test items by Hotelling's T^2 with the covariance of the paired subject bootstrap.
+the replicate as random effect); test items by Hotelling's T^2 with the covariance of the paired subject bootstrap, or by the
+sum of squares for terms with more than ``FEW`` parameters.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import numpy as np
 
 from grid.analysis.design import Design, Term, coding, design
 from grid.analysis.variance_components import SeedVariance, seed_variance
-from modules.metrics.paired_tests import Estimate, holm, student, wald
+from modules.metrics.paired_tests import Estimate, anova_type, holm, student, wald
+
+FEW = 2  # parameters up to which Hotelling's T^2 about keeps its level, see docs/interval_coverage.md
 
 
 @dataclass(frozen=True)
@@ -201,9 +204,12 @@ def _term(
         value = squares / len(own) / error.error
         p = float(fdtrc(len(own), error.degrees, value))
         seeds = Judgment(value, (len(own), error.degrees), p, p)
-    if covariance:
+    if covariance and len(own) <= FEW:
         value, p = wald(estimates, covariance(block), units - 1)
         items = Judgment(value, (len(own), units - len(own)), p, p)
+    elif covariance:
+        value, degrees, p = anova_type(estimates, spread, covariance(block), units - 1)
+        items = Judgment(value, degrees, p, p)
     combinations, contrasts = model.contrasts(term)
     found = []
     for chosen, row in zip(combinations, contrasts, strict=True):

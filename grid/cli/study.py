@@ -161,7 +161,8 @@ def simulate(
     from grid.human_study.rehearsal import rehearse
 
     facts = rehearse(bundle, url, participants, benefit, people, seed)
-    line = f"{facts['participants']} simulated participants gave {facts['answers']} answers in {facts['seconds']:.1f} s"
+    line = f"{facts['participants']} simulated participants gave {facts['answers']} answers in {facts['seconds']:.1f} s; "
+    line += f"the true benefit is {100 * facts['true_benefit']:.1f} points"
     answer(facts, as_json, [line])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from grid.human_study.benefit import benefit
 from grid.human_study.choices import judged_same
-from grid.human_study.raters import Raters
+from grid.human_study.raters import RANGE, Raters
 
 BENEFITS = (0.0, 0.02, 0.04, 0.06, 0.08)
 SIZES = (10, 20, 30, 50)  # participants per group
@@ -46,10 +46,13 @@ def power_table(
     benefits: Sequence[float] = BENEFITS,
     sizes: Sequence[int] = SIZES,
 ) -> dict[str, Any]:
-    """The power for several benefits and sizes of groups, as JSON values; a benefit of 0 gives the false positives."""
+    """The power for several benefits and sizes of groups, as JSON values; a benefit of 0 gives the false positives.
+
+    ``true_benefit`` is what was simulated: less than ``benefit`` where people are nearly perfect, see ``Raters.benefit``.
+    """
     rows = []
     for number, gain in enumerate(benefits):
-        row: dict[str, Any] = {"benefit": gain}
+        row: dict[str, Any] = {"benefit": gain, "true_benefit": people.benefit(gain)}
         for size in sizes:
             generator = np.random.default_rng([seed, number, size])
             row[str(size)] = found_share(people, pairs, groups, size, gain, simulations, generator)
@@ -67,5 +70,9 @@ def power_lines(table: dict[str, Any]) -> list[str]:
         "benefit [points]  " + "".join(f"{f'{size} per group':>15}" for size in sizes),
     ]
     for row in table["power"]:
-        lines.append(f"{100 * row['benefit']:>16g}  " + "".join(f"{f'{100 * row[str(size)]:.1f} %':>15}" for size in sizes))
+        asked, true = f"{100 * row['benefit']:g}", f"{100 * row['true_benefit']:.1f}"
+        label = asked if float(asked) == float(true) else f"{true}, not {asked}"
+        lines.append(f"{label:>16}  " + "".join(f"{f'{100 * row[str(size)]:.1f} %':>15}" for size in sizes))
+    if any("not" in line for line in lines[2:]):
+        lines.append(f"nobody's true accuracy is above {100 * RANGE[1]:g} %, so people who are nearly perfect gain less")
     return lines

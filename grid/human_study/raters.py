@@ -32,12 +32,20 @@ class Raters:
     difficulty: float = 1.0
     gain_spread: float = 0.02
 
+    def benefit(self, gain: float) -> float:
+        """How much better a group with this gain is than one without, in the second pass: at most that, see ``RANGE``."""
+        from scipy.special import ndtri
+
+        normal = ndtri((np.arange(10_000) + 0.5) / 10_000)
+        second = self.accuracy + np.hypot(self.spread, self.gain_spread) * normal
+        return float(np.mean(np.clip(second + gain, *RANGE) - np.clip(second, *RANGE)))
+
     def choices(self, same: np.ndarray, gains: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """int64 (P, 2, N): choices from 1 to 5 of P participants in both passes.
 
         Args:
             same: bool (N,), the truth
-            gains: (P,), mean gain of accuracy of each participant's group, as a share
+            gains: (P,), mean gain of accuracy of each participant's group, as a share; nobody leaves ``RANGE``, see ``benefit``
         """
         from scipy.special import ndtri
 

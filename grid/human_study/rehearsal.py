@@ -70,7 +70,8 @@ def rehearse(bundle: Path, url: str, participants: int, gain: float, people: Rat
     choices = people.choices(design.same, gains, np.random.default_rng(seed))
     with ThreadPoolExecutor(min(AT_ONCE, max(participants, 1))) as pool:
         counts = list(pool.map(_answer_all, clients, sessions, choices, [design] * participants))
-    return {"participants": participants, "answers": sum(counts), "seconds": time.perf_counter() - started}
+    facts = {"participants": participants, "answers": sum(counts), "seconds": time.perf_counter() - started}
+    return {**facts, "benefit": gain, "true_benefit": people.benefit(gain)}
 
 
 def _answer_all(client: Client, session: dict[str, Any], choices: np.ndarray, design: Design) -> int:

@@ -39,10 +39,16 @@ def constant_in_subjects(values: np.ndarray, subjects: np.ndarray) -> bool:
 def permuted(values: np.ndarray, subjects: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """A random permutation of the values (N,), for a null distribution: no association with the images remains.
 
-    If all images of a subject have the same value, subjects exchange their values, so that images of one subject still agree.
-    Otherwise images exchange theirs.
+    Subjects exchange their values, in random order, so that those of one subject stay together: its images are alike, and if
+    single images exchanged values, associations by chance would look rare. A subject with fewer images than the other gets
+    some of the values, one with more gets them repeatedly.
     """
-    if not constant_in_subjects(values, subjects):
-        return generator.permutation(values)
-    _, first, number = np.unique(subjects, return_index=True, return_inverse=True)
-    return generator.permutation(values[first])[number]
+    _, first, number, counts = np.unique(subjects, return_index=True, return_inverse=True, return_counts=True)
+    donors = generator.permutation(len(counts))
+    if constant_in_subjects(values, subjects):
+        return values[first][donors][number]
+    rows = np.split(np.argsort(number, kind="stable"), np.cumsum(counts)[:-1])
+    found = np.empty_like(values)
+    for own, donor in zip(rows, donors, strict=True):
+        found[own] = np.resize(generator.permutation(values[rows[donor]]), len(own))
+    return found

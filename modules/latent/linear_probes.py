@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from modules.latent.attribute_labels import Attribute, constant_in_subjects
+from modules.latent.attribute_labels import Attribute
 from modules.metrics import cluster_bootstrap
+
+DRAWS = 100  # of permuted values, until every class has enough subjects
 
 
 def probe(
@@ -38,13 +40,12 @@ def probe(
         resamples, seed: of the bootstrap over subjects
 
     Returns:
-        ``measure``, ``value``, ``low``, ``high``; ``null``: its mean and 95 % quantile, and ``p``; ``permuted``: what exchanged
-        values, ``subjects`` or ``images``; numbers of ``images`` and ``subjects``; for classes also ``chance`` and the names of
-        those ``left_out``
+        ``measure``, ``value``, ``low``, ``high``; ``null``: its mean and 95 % quantile, and ``p``; numbers of ``images`` and
+        ``subjects``; for classes also ``chance`` and the names of those ``left_out``
 
     Raises:
-        ValueError: fewer than two classes have enough subjects, there are fewer subjects than folds, or all images have one
-            value.
+        ValueError: fewer than two classes have enough subjects, also if subjects exchange values; there are fewer subjects than
+            folds; or all images have one value.
     """
     rows, left_out = _enough(attribute, subjects, folds)
     vectors, attribute, subjects = vectors[rows], attribute.take(rows), subjects[rows]
@@ -54,18 +55,30 @@ def probe(
     generator = np.random.default_rng(seed)
     null = []
     for _ in range(permutations):
-        other = attribute.permuted(subjects, generator)
+        other = _permuted(attribute, subjects, folds, generator)
         terms, statistic = _terms(other, _predicted(vectors, other, subjects, folds, strength, seed))
         null.append(float(statistic(terms.sum(0)[None])[0]))
     about: dict[str, Any] = {"measure": "r2" if attribute.classes is None else "balanced_accuracy", **found}
     if null:
         p = (1 + sum(value >= found["value"] for value in null)) / (1 + len(null))
         about["null"] = {"mean": float(np.mean(null)), "high": float(np.quantile(null, 0.95)), "p": p}
-        about["permuted"] = "subjects" if constant_in_subjects(attribute.values, subjects) else "images"
     if attribute.classes is not None:
         about["chance"] = 1 / len(np.unique(attribute.values))
         about["left_out"] = left_out
     return {**about, "images": len(vectors), "subjects": len(np.unique(subjects))}
+
+
+def _permuted(attribute: Attribute, subjects: np.ndarray, folds: int, generator: np.random.Generator) -> Attribute:
+    """Permuted values in which every class has at least ``folds`` subjects, as in those that are probed."""
+    present = np.unique(attribute.values if attribute.classes else [])
+    for _ in range(DRAWS):
+        found = attribute.permuted(subjects, generator)
+        if all(len(np.unique(subjects[found.values == one])) >= folds for one in present):
+            return found
+    raise ValueError(
+        f"attribute {attribute.name}: if subjects exchange values, a class rarely keeps {folds} subjects, because few of their "
+        "images have it; with permutations: 0 there is a probe without a null distribution"
+    )
 
 
 def _enough(attribute: Attribute, subjects: np.ndarray, folds: int) -> tuple[np.ndarray, list[str]]:

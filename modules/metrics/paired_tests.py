@@ -79,6 +79,31 @@ def wald(values: np.ndarray, covariance: np.ndarray, degrees: float) -> tuple[fl
     return value, float(fdtrc(rank, free, value))
 
 
+def anova_type(
+    values: np.ndarray, spread: np.ndarray, covariance: np.ndarray, degrees: float
+) -> tuple[float, tuple[float, float], float]:
+    """(F, degrees of freedom, p) of "all K effects are 0" by their sum of squares (Brunner, Dette and Munk, JASA 92, 1997).
+
+    Its expectation is the trace of the covariance, which the errors of a covariance from resamples leave unbiased; Hotelling's
+    T^2 needs the inverse, which they inflate more, the larger K is. The numerator's degrees of freedom are those of Box.
+
+    Args:
+        values: (K,).
+        spread: (K, K), the covariance that the effects have if all cells are independent and have variance 1.
+        covariance: (K, K).
+        degrees: of freedom of the covariance.
+    """
+    from scipy.special import fdtrc
+
+    parts = np.linalg.solve(spread, covariance)
+    total = float(np.trace(parts))
+    if total <= TINY**2:
+        return 0.0, (len(values), degrees), 1.0
+    value = float(values @ np.linalg.solve(spread, values)) / total
+    free = total**2 / float(np.trace(parts @ parts))
+    return value, (free, degrees), float(fdtrc(free, degrees, value))
+
+
 def delong(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> Estimate:
     """Difference of two correlated AUCs, ``one`` minus ``other`` (DeLong et al., Biometrics 44, 1988); independent pairs.
 

@@ -1,5 +1,6 @@
 """How often the tests find a difference where there is none: grids of equally good networks on the same pairs."""
 
+import itertools
 import os
 from functools import partial
 
@@ -21,18 +22,18 @@ LEVELS = [{"a": a, "b": b} for a in "xy" for b in "pq"]
 AXES = {"a": ("x", "y"), "b": ("p", "q")}
 
 
-def null_grid(rng, cells=4):
+def null_grid(rng, cells=4, people=PEOPLE, n=N):
     """Scores of equally good networks: a pair or subject is equally hard for all, and each network has subjects of its own."""
-    same = np.arange(N) % 2 == 0
-    left = rng.integers(0, PEOPLE, N)
-    right = np.where(same, left, (left + 1 + rng.integers(0, PEOPLE - 1, N)) % PEOPLE)
-    ease = rng.normal(size=PEOPLE) * 0.5
+    same = np.arange(n) % 2 == 0
+    left = rng.integers(0, people, n)
+    right = np.where(same, left, (left + 1 + rng.integers(0, people - 1, n)) % people)
+    ease = rng.normal(size=people) * 0.5
     scores = []
     for _ in range(cells):
-        mine = ease + rng.normal(size=PEOPLE) * 0.5
+        mine = ease + rng.normal(size=people) * 0.5
         scores.append(1.5 * same + mine[left] * np.where(same, 1, 0.7) + mine[right] * np.where(same, 0, 0.7))
-        scores[-1] = scores[-1] + rng.normal(size=N) * 0.6
-    return np.stack(scores) + rng.normal(size=N) * 0.6, same, left, right, np.arange(N) // 2 % 10
+        scores[-1] = scores[-1] + rng.normal(size=n) * 0.6
+    return np.stack(scores) + rng.normal(size=n) * 0.6, same, left, right, np.arange(n) // 2 % 10
 
 
 @pytest.mark.bench
@@ -68,6 +69,34 @@ def test_the_size_of_the_tests_over_subjects():
         assert np.mean(pairs[key]) < 0.065
     print(f"DeLong over subjects: {np.mean(delong):.1%}; McNemar: {np.mean(mcnemar):.1%}")
     assert np.mean(delong) < 0.065
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("shape", [(2, 2), (3,), (4,), (5,), (20,), (5, 5), (8, 8)])
+@pytest.mark.parametrize(("people", "n"), [(60, 600), (400, 2000)])
+@pytest.mark.parametrize("resamples", [200, 1000])
+def test_the_size_and_power_of_terms_with_many_parameters(shape, people, n, resamples):
+    """The AUC, without an effect, and with separations that differ between cells by a standard deviation of 0.08."""
+    rng = np.random.default_rng(6)
+    axes = {axis: tuple(map(str, range(count))) for axis, count in zip("ab", shape, strict=False)}
+    levels = [dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())]
+    gaps = 0.08 * np.random.default_rng(7).normal(size=(len(levels), 1))
+    hits = {}
+    for number in range(GRIDS // 10):
+        scores, same, left, right, _ = null_grid(rng, len(levels), people, n)
+        for effect in (0, gaps):
+            shown = scores + effect * same
+            drawn = paired_bootstrap(shown, same, (left, right), resamples=resamples, seed=number)
+            values = [Curve.of(row, same).auc() for row in shown]
+            judged = effects(levels, [0] * len(levels), values, axes, partial(drawn.covariance, "auc"), drawn.units)
+            for term in judged.terms:
+                of_kind = hits.setdefault((term.parameters, len(term.term)), ([], []))
+                of_kind[effect is gaps].append(term.items.p < 0.05)
+    for (parameters, _), (null, power) in hits.items():
+        design = f"{people} subjects, {resamples} resamples, {' x '.join(map(str, shape))} cells, {parameters} parameters"
+        print(f"{design}: {np.mean(null):.1%} without effect, {np.mean(power):.1%} with one")
+        assert np.mean(null) < 0.05 + 3 * (0.05 / len(null)) ** 0.5 + 0.03 * (parameters == 2)
 
 
 @pytest.mark.bench

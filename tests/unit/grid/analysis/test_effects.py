@@ -1,6 +1,7 @@
 """Effects against a two-way ANOVA by hand, statsmodels on balanced and unbalanced data, and simulated null grids."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import statsmodels.formula.api as smf
 from statsmodels.stats.anova import anova_lm
 
 from grid.analysis.effects import effects
+from modules.metrics.paired_bootstrap import SUBJECTS, PairedBootstrap
 
 AXES = {"a": ("x", "y", "z"), "b": ("p", "q")}
 
@@ -147,3 +149,17 @@ def test_fully_aliased_main_effects_have_no_estimate_and_the_others_are_what_the
     assert whole == pytest.approx(np.sqrt(sum(one.deviation**2 for one in assumed.terms[:2] + assumed.terms[3:4])))
     assert whole == pytest.approx(2.0, abs=0.1), "the effect of a, or of b x d"
     assert not {"a", "b", "d"} & set(refused.components)
+
+
+def test_a_term_with_many_parameters_keeps_its_level_over_few_resamples():
+    """5 x 5 equal cells: covariances from 100 resamples each, of which one is subtracted from the other."""
+    rng = np.random.default_rng(4)
+    axes = {"a": tuple("vwxyz"), "b": tuple("pqrst")}
+    levels = [dict(zip(axes, cell, strict=True)) for cell in itertools.product(*axes.values())]
+    hits = []
+    for _ in range(200):
+        total, single = (np.cov(rng.normal(size=(100, 25)) * size**0.5, rowvar=False) for size in (2, 0.6))
+        drawn = PairedBootstrap({}, {}, 200, SUBJECTS, {"auc": [total, single]})
+        found = effects(levels, [0] * 25, 1.4**0.5 * rng.normal(size=25), axes, partial(drawn.covariance, "auc"), 200)
+        hits.append([term.items.p < 0.05 for term in found.terms])
+    assert max(np.mean(hits, axis=0)) < 0.08

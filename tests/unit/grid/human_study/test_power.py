@@ -28,10 +28,19 @@ def test_the_power_is_that_of_the_noncentral_f_distribution() -> None:
 
 
 def test_the_table_has_a_row_per_benefit_and_a_column_per_size() -> None:
-    table = power_table(Raters(), 20, 2, 10, 0, benefits=(0.0, 0.3), sizes=(3, 8))
-    assert [row["benefit"] for row in table["power"]] == [0.0, 0.3]
+    table = power_table(Raters(accuracy=0.65), 20, 2, 10, 0, benefits=(0.0, 0.25), sizes=(3, 8))
+    assert [row["benefit"] for row in table["power"]] == [0.0, 0.25]
     assert table["power"][1]["8"] > table["power"][0]["8"]
     lines = power_lines(table)
     assert len(lines) == 4
     assert "3 per group" in lines[1]
     assert f"{100 * table['power'][1]['8']:.1f} %" in lines[3]
+
+
+def test_the_table_says_what_people_can_gain_at_most() -> None:
+    lines = power_lines(power_table(Raters(accuracy=0.95), 20, 2, 1, 0, benefits=(0.0, 0.08), sizes=(3,)))
+    true = 100 * Raters(accuracy=0.95).benefit(0.08)
+    assert true < 6
+    assert lines[2].split()[0] == "0"
+    assert lines[3].startswith(f"  {true:.1f}, not 8".rjust(16))
+    assert lines[4] == "nobody's true accuracy is above 99.5 %, so people who are nearly perfect gain less"

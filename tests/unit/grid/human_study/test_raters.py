@@ -36,3 +36,12 @@ def test_a_hard_pair_is_hard_for_everyone_and_in_both_passes() -> None:
     assert np.corrcoef(first, second)[0, 1] > 0.7
     easy = judged_same(Raters(difficulty=0.0).choices(SAME, np.zeros(60), np.random.default_rng(2))) == SAME
     assert abs(np.corrcoef(easy[:30, 0].mean(axis=0), easy[30:, 1].mean(axis=0))[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("accuracy", [0.55, 0.76, 0.95])
+def test_the_true_benefit_is_what_people_show(accuracy: float) -> None:
+    people = Raters(accuracy=accuracy)
+    choices = people.choices(SAME, np.repeat([0.0, 0.08], 1500), np.random.default_rng(3))
+    second = (judged_same(choices[:, 1]) == SAME).mean(axis=1)
+    assert second[1500:].mean() - second[:1500].mean() == pytest.approx(people.benefit(0.08), abs=0.005)
+    assert people.benefit(0.0) == 0

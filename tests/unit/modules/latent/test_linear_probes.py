@@ -32,7 +32,7 @@ def test_a_planted_class_is_found() -> None:
     assert about["chance"] == pytest.approx(1 / 3)
     assert about["null"]["p"] == pytest.approx(0.1)
     assert about["null"]["high"] < 0.6
-    assert (about["images"], about["subjects"], about["permuted"]) == (120, 30, "subjects")
+    assert (about["images"], about["subjects"]) == (120, 30)
 
 
 def test_a_planted_number_is_found() -> None:
@@ -79,6 +79,17 @@ def test_rare_classes_are_left_out_and_named() -> None:
     assert about["left_out"] == ["rare"]
     assert about["images"] == 116
     assert about["chance"] == pytest.approx(1 / 3)
+
+
+def test_a_class_keeps_enough_subjects_if_values_are_exchanged_or_there_is_no_probe() -> None:
+    """Three subjects with 40 images each, one of which has glasses, and 30 with one image: these rarely get the one."""
+    subjects = np.concatenate([np.repeat(np.arange(3), 40), np.arange(3, 33)])
+    glasses = np.zeros(150, np.int64)
+    glasses[[0, 40, 80]] = 1
+    asked = np.random.default_rng(1).normal(size=(150, 4)), Attribute("glasses", glasses, ("no", "yes")), subjects
+    with pytest.raises(ValueError, match="attribute glasses: if subjects exchange values, a class rarely keeps 3 subjects"):
+        probe(*asked, **QUICK)
+    assert "null" not in probe(*asked, **{**QUICK, "permutations": 0})
 
 
 def test_too_few_subjects_are_refused() -> None:

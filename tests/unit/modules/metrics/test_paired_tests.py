@@ -8,7 +8,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from modules.metrics.intervals import placements
-from modules.metrics.paired_tests import delong, equivalence, holm, mcnemar, student, wald
+from modules.metrics.paired_tests import anova_type, delong, equivalence, holm, mcnemar, student, wald
 
 
 def naive_delong(scores, others, same):
@@ -78,12 +78,28 @@ def test_hotelling_is_the_f_test_of_the_mean_vector():
     assert wald(mean[:1], covariance[:1, :1], 19)[1] == pytest.approx(stats.ttest_1samp(rows[:, 0], 0).pvalue)
 
 
+def test_the_sum_of_squares_is_judged_by_the_moments_of_its_quadratic_form():
+    """Simulated values of known covariance: the statistic has mean 1 and the variance of an F with Box's degrees of freedom."""
+    rng = np.random.default_rng(5)
+    spread = np.array([[2 / 3, -1 / 3, 0], [-1 / 3, 2 / 3, 0], [0, 0, 1.0]])
+    root = rng.normal(size=(3, 3))
+    found = [anova_type(root @ row, spread, root @ root.T, 1e9) for row in rng.normal(size=(20_000, 3))]
+    values, (free, degrees) = np.array([one[0] for one in found]), found[0][1]
+    assert values.mean() == pytest.approx(1, abs=0.03)
+    assert values.var() == pytest.approx(2 / free, rel=0.06)
+    assert (1 < free < 3, degrees) == (True, 1e9)
+    assert found[0][2] == pytest.approx(stats.chi2.sf(values[0] * free, free), rel=1e-6)
+    alone = anova_type(np.array([2.0]), np.array([[0.5]]), np.array([[1.0]]), 19)
+    assert (alone[0], alone[2]) == pytest.approx(wald(np.array([2.0]), np.array([[1.0]]), 19))
+
+
 def test_no_variance_is_no_information_and_no_interval_has_width_0():
     found = student(0.0, 0.0, 59, 60)
     assert found.p == 1
     assert found.high == -found.low == pytest.approx(0.06, abs=0.005)  # about 3 / 60
     assert equivalence(0.0, 0.0, 59, 0.01) == 1
     assert wald(np.zeros(2), np.zeros((2, 2)), 59) == (0.0, 1.0)
+    assert anova_type(np.zeros(3), np.eye(3), np.zeros((3, 3)), 59) == (0.0, (3, 59), 1.0)
     same = np.arange(10) < 5
     assert delong(placements(np.arange(10.0), same), placements(np.arange(10.0), same)).p == 1
 
