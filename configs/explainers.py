@@ -69,8 +69,13 @@ class ExplainerConfig(Labeled, ABC):
         """Names of the maps that are large where the two images of a pair differ; "" is a method's only map."""
         return frozenset({""}) if self.pair_target == "distance" else frozenset()
 
-    def passes(self, dimension: int) -> float:
-        """How the work for one image grows with the ``dimension`` of the embedding, for estimates of time; 1: not at all."""
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        """Forward passes for one image, for estimates of time; 1 where their number depends on the network alone.
+
+        Args:
+            dimension: of the embedding
+            size: height and width of the image
+        """
         return 1.0
 
     @abstractmethod

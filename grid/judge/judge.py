@@ -215,7 +215,7 @@ def _tried(one: Judged, start: Preprocessing, stated: frozenset[str], sample: Sa
         return cosines
 
     try:
-        return survey(start, sample.subjects, score, known, [part for part in PARTS if part not in fixed])[1]
+        return survey(start, sample.subjects, score, known, [part for part in PARTS if part not in fixed], stated)[1]
     except ValueError as error:
         raise BadInput(f"{one.path}: {error}" if str(one.path) not in str(error) else str(error)) from error
 

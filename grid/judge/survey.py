@@ -1,12 +1,13 @@
 """Tries the usual preprocessing on a few images and says which choices look wrong.
 
 Parts are tried one after the other: the faces, the size of the images, the range of the pixels, the order of the colors. A
-choice is replaced if another one separates genuine from impostor pairs better beyond chance, see ``separation``.
+choice is replaced if another one separates genuine from impostor pairs better beyond chance, see ``separation``; a stated one
+stays, also while later parts are tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,9 +72,14 @@ class Finding:
 
 
 def survey(
-    start: Preprocessing, subjects: np.ndarray, score: Scorer, known: Mapping[str, Sequence[Any]], parts: Sequence[str] = PARTS
+    start: Preprocessing,
+    subjects: np.ndarray,
+    score: Scorer,
+    known: Mapping[str, Sequence[Any]],
+    parts: Sequence[str] = PARTS,
+    stated: Collection[str] = (),
 ) -> tuple[Preprocessing, list[Finding]]:
-    """The preprocessing with every clearly better choice taken, and what was tried.
+    """The preprocessing with every clearly better choice taken that was not stated, and what was tried.
 
     Args:
         start: what is assumed or was stated
@@ -81,6 +87,7 @@ def survey(
         score: embeds the sampled images
         known: the faces and sizes that can be tried
         parts: that are tried
+        stated: those of them whose choice stays
     """
     weights = resampled(int(subjects.max()) + 1, RESAMPLES)
     found, best = [], start
@@ -93,10 +100,11 @@ def survey(
             for (one, theirs), (distance, d_prime) in zip(tried, statistics, strict=True)
         )
         winner = max(range(len(tried)), key=lambda place: numbers[place].distance)
-        before = best.choice(part)
-        if winner and _clearly(statistics[winner], statistics[0]):
+        if not _clearly(statistics[winner], statistics[0]):
+            winner = 0
+        found.append(Finding(part, numbers[0].choice, numbers[winner].choice, numbers))
+        if part not in stated:
             best, scores = tried[winner]
-        found.append(Finding(part, before, best.choice(part), numbers))
     return best, found
 
 

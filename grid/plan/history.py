@@ -49,7 +49,7 @@ def duration_of(ledger: Ledger, kind: str, id: str, known: Workload | None) -> D
     """How long a stage took; None without a result, or if its attempt went on from a checkpoint or had other devices.
 
     Args:
-        known: its workload, for claims that recorded none
+        known: its workload, for claims that recorded none, or an amount on a scale that is no longer used
     """
     try:
         marker = ledger.marker(kind, id)
@@ -59,7 +59,10 @@ def duration_of(ledger: Ledger, kind: str, id: str, known: Workload | None) -> D
         return None  # a trial that was not promoted trained nothing
     claim = next((one for one in ledger.claims(kind, id) if one["folder"] == marker.attempt), {})
     said = claim.get("workload")  # versions before 0.1.1 recorded none
-    workload = Workload(said["group"], said["network"], said["amount"]) if isinstance(said, Mapping) else known
+    workload = known
+    if isinstance(said, Mapping):
+        recorded = Workload(said["group"], said["network"], said["amount"], said.get("scale", 1))
+        workload = recorded if recorded.comparable else known
     others = claim.get("devices") != claim.get("cell_devices")
     if workload is None or others or ledger.resumed_from(f"{kind}/{id}/{marker.attempt}"):
         return None

@@ -15,6 +15,8 @@ from grid.spec.stage_kind import stage_kind
 from grid.spec.stage_name import DETECT_SHARD
 
 BACKWARD = 3  # a step of a training costs three forward passes
+SCALE = 2  # of amounts; in scale 1, those of these kinds did not count masks, samples, patches and crops
+RESCALED = ("explain", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,18 @@ class Workload:
         group: its kind and components, such as ``explain gradcam``
         network: backbone, input size, precision and number of devices; empty if it computes with no network
         amount: floating-point operations per device, or images of a detection; None if unknown
+        scale: of ``amount``
     """
 
     group: str
     network: str = ""
     amount: float | None = None
+    scale: int = SCALE
+
+    @property
+    def comparable(self) -> bool:
+        """Whether ``amount`` compares with those of this version."""
+        return self.scale == SCALE or self.group.partition(" ")[0] not in RESCALED
 
     def record(self) -> dict[str, Any]:
         """As JSON, for the claim of an attempt."""
@@ -86,14 +95,17 @@ def _epochs(config: Mapping[str, Any], search: Any) -> int:
 
 def _passes(config: Mapping[str, Any], resolver: InputResolver) -> float:
     """Forward passes of a stage after the training, as far as they are known before; what else it does is in its group."""
+    training: Any = config["training"]
     if (explainer := config.get("explainer")) is not None:
-        each = 1.0 if "score" in config else explainer.passes(config["training"].head.dimension)
+        size = (training.input.size, training.input.width or training.input.size)
+        each = 1.0 if "score" in config else explainer.passes(training.head.dimension, size)
         return float(each * (2 * explainer.pairs or explainer.images or 1))
     protocol: Any = config.get("protocol")
     if protocol is None:
         return 1.0
     images = _images(resolver, lambda: resolver.dataset(protocol))
-    return (images or 0.0) * (2 if getattr(protocol, "flip_test", False) else 1)
+    views = (2 if protocol.flip_test else 1) * (1 if protocol.multi_crop is None else 5)
+    return (images or 0.0) * views
 
 
 def _images(resolver: InputResolver, data: Callable[[], DatasetConfig]) -> float | None:

@@ -178,10 +178,8 @@ class BackgroundStudy:
 
     def _chosen(self, inside: np.ndarray) -> Selection:
         full, alone = (self.features[view][inside].mean(dim=(2, 3)).double().numpy() for view in ("whole", "background"))
-        settings = self.settings
-        return background_features(
-            full, alone, tau=settings.tau, quantile=settings.quantile, permutations=settings.permutations, seed=settings.seed
-        )
+        numbers = {key: getattr(self.settings, key) for key in ("tau", "quantile", "permutations", "seed")}
+        return background_features(full, alone, self.subjects[inside], **numbers)
 
     def _mean(self, values: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
         return cluster_bootstrap.mean(values, self.subjects[rows], self.settings.resamples, self.settings.seed)
@@ -199,7 +197,7 @@ def _strata(
     """(bool (N,), names): the stratum for choosing features, and the names of it and of the other one.
 
     Raises:
-        ValueError: the column has no such class, or a stratum has fewer than three images.
+        ValueError: the column has no such class, or a stratum has fewer than three subjects.
     """
     if settings.stratum is None:
         order = sorted(set(subjects.tolist()), key=lambda who: hashed(who))
@@ -211,9 +209,10 @@ def _strata(
             raise ValueError(f"stage {settings.title}: {settings.stratum} has no class {settings.choose!r}{known}")
         choosing = column.values[rows] == column.classes.index(settings.choose)
         names = (settings.choose, f"not {settings.choose}")
-    if min(choosing.sum(), (~choosing).sum()) < 3:
+    counts = [len(set(subjects[inside].tolist())) for inside in (choosing, ~choosing)]
+    if min(counts) < 3:
         raise ValueError(
-            f"stage {settings.title}: stratum {names[0]} has {choosing.sum()} of {len(rows)} images; three on either side are "
-            "needed; choose another stratum, or hold out more images (split.fraction)"
+            f"stage {settings.title}: stratum {names[0]} has {counts[0]} subjects, and {counts[1]} are in the other; each "
+            "needs three; choose another stratum, or hold out more images (split.fraction)"
         )
     return choosing, names

@@ -7,6 +7,12 @@ import numpy as np
 from modules.attribution.explainer import Refused
 
 
+def count(size: tuple[int, int], patch: int, stride: int) -> int:
+    """Number of patches on an image of that height and width, see ``places``; 1 if the patch is larger."""
+    down, across = (-(-max(0, side - patch) // stride) + 1 for side in size)
+    return down * across
+
+
 def places(side: int, patch: int, stride: int) -> list[int]:
     """First pixels of the patches along one side: 0, stride, ..., and the last position at which a patch fits.
 

@@ -52,6 +52,9 @@ class ActivationMaximizationConfig(ExplainerConfig):
     rate: float = Field(default=0.02, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        return 2 * self.steps
+
     def build(self) -> ActivationMaximization:
         return ActivationMaximization(self)
 

@@ -53,6 +53,9 @@ class CorrRISEConfig(PairExplainerConfig):
     def difference_maps(self) -> frozenset[str]:
         return frozenset({"S-"})
 
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        return self.masks + 1
+
     def build(self) -> CorrRise:
         return CorrRise(self)
 

@@ -45,6 +45,9 @@ class FAMEConfig(ExplainerConfig):
     step: float = Field(default=1.0, gt=0)
     blur: float = Field(default=7.7, ge=0)
 
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        return self.steps + 1
+
     def build(self) -> FAME:
         return FAME(self)
 

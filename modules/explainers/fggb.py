@@ -36,7 +36,7 @@ class FGGBConfig(ThresholdConfig):
     name: Literal["fggb"] = "fggb"
     norm: Norm = "l2"
 
-    def passes(self, dimension: int) -> float:
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
         return float(dimension)
 
     def build(self) -> FGGB:

@@ -47,6 +47,9 @@ class IntegratedGradientsConfig(ExplainerConfig):
             raise ValueError(f"explainer integrated_gradients: steps ({self.steps}) must be a multiple of batch ({self.batch})")
         return self
 
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        return self.steps + 2
+
     def build(self) -> IntegratedGradients:
         return IntegratedGradients(self)
 

@@ -53,6 +53,9 @@ class LIMEConfig(ExplainerConfig):
     seed: int = Field(default=0, ge=0)
     batch: int = Field(default=32, ge=1)
 
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        return self.samples
+
     def build(self) -> Lime:
         return Lime(self)
 

@@ -22,7 +22,7 @@ from configs.explainers import PairExplainerConfig
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference, Refused
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, decision_threshold, embed_many, embed_rows
-from modules.attribution.patches import places
+from modules.attribution.patches import count, places
 from modules.attribution.progress import announced
 from modules.shape_inference import Size
 
@@ -52,6 +52,9 @@ class MinPlusConfig(PairExplainerConfig):
                 f"stride {self.stride} is more than twice width {self.width:g}: pixels between patches would be missed"
             )
         return self
+
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        return 2 * count(size, 1, self.stride) * (1 + self.rounds) + 2  # fewer if greedy rounds end early
 
     def build(self) -> MinPlus:
         return MinPlus(self)

@@ -21,7 +21,7 @@ from modules.attribution import theta
 from modules.attribution.explainer import PairAttribution, PairExplainer, Reference
 from modules.attribution.hooks import evaluating
 from modules.attribution.pair_utilities import Fill, check_pairs, color, cosine, embed_many, kinds
-from modules.attribution.patches import places, spread
+from modules.attribution.patches import count, places, spread
 from modules.attribution.progress import announced
 from modules.shape_inference import Size
 
@@ -51,6 +51,9 @@ class PairOcclusionConfig(PairExplainerConfig):
     @property
     def difference_maps(self) -> frozenset[str]:
         return frozenset({"delta", "normalized"}) if self.sign == "difference" else frozenset()
+
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        return count(size, self.patch, self.stride) + 1
 
     def build(self) -> PairOcclusion:
         return PairOcclusion(self)

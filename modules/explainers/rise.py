@@ -50,6 +50,9 @@ class RISEConfig(ExplainerConfig):
     seed: int = Field(default=0, ge=0)
     batch: int = Field(default=32, ge=1)
 
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        return self.masks
+
     def build(self) -> Rise:
         return Rise(self)
 

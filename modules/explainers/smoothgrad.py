@@ -46,6 +46,9 @@ class SmoothGradConfig(ExplainerConfig):
             raise ValueError(f"explainer smoothgrad: samples ({self.samples}) must be a multiple of batch ({self.batch})")
         return self
 
+    def passes(self, dimension: int, size: tuple[int, int]) -> float:
+        return self.samples
+
     def build(self) -> SmoothGrad:
         return SmoothGrad(self)
 

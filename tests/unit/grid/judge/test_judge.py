@@ -121,7 +121,7 @@ def test_a_wrong_guess_is_replaced_and_a_stated_one_is_kept(tmp_path: Path, monk
 
     path = save(tmp_path / "a.onnx", network(dimension=8))
 
-    def findings(start: Preprocessing, subjects: np.ndarray, score: Any, known: Any, parts: Any) -> Any:
+    def findings(start: Preprocessing, subjects: np.ndarray, score: Any, known: Any, parts: Any, stated: Any) -> Any:
         better = start.others("order")[0]
         tried = Tried("BGR", 0.9, 0.9, 1.0, 1.0)
         return better, [module.Finding("order", "RGB", "BGR", (tried,))]

@@ -1,5 +1,7 @@
 """Which preprocessing looks wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from grid.judge.survey import survey
 SUBJECTS = np.repeat(np.arange(80), 2)
 SAME = SUBJECTS[:, None] == SUBJECTS
 TRUE = Preprocessing(order="bgr", mean=(0.0,) * 3, std=(255.0,) * 3, faces="box", size=(160, 160))
+TRIED = "(x - 127.5) / 127.5"
 KNOWN = {"faces": ("similarity", "box", "none"), "size": SIZES}
 
 
@@ -42,6 +45,24 @@ def test_what_is_right_stays() -> None:
     assert best == TRUE
     assert not any(one.wrong for one in findings)
     assert "no other is clearly better than BGR" in findings[3].words
+
+
+def test_later_parts_are_chosen_under_what_was_stated() -> None:
+    """The better order depends on the range: it is RGB under the stated one, BGR under the better one."""
+    distance = {("x / 255", "RGB"): 3.0, ("x / 255", "BGR"): 2.0, (TRIED, "RGB"): 4.0, (TRIED, "BGR"): 6.0}
+
+    def dependent(one: Preprocessing) -> np.ndarray:
+        found: np.ndarray = distance.get((one.choice("range"), one.choice("order")), 1.0) * SAME + noise(0)
+        return found
+
+    for stated, best in ((["range"], ("x / 255", "RGB")), ([], (TRIED, "BGR"))):
+        start = replace(TRUE, order="rgb")
+        chosen, findings = survey(start, SUBJECTS, dependent, KNOWN, ["range", "order"], stated)
+        assert (chosen.choice("range"), chosen.choice("order")) == best
+        assert [(one.before, one.best) for one in findings] == [("x / 255", TRIED), ("RGB", best[1])]
+        assert [tried.distance for tried in findings[1].tried] == pytest.approx(
+            [distance[best[0], order] / noise(0)[~SAME].std() for order in ("RGB", "BGR")], rel=0.1
+        )
 
 
 def test_what_was_tried_is_described_by_all_pairs_of_the_images() -> None:

@@ -11,7 +11,7 @@ from small import stages
 from grid.execution.job import Job, RunOptions, begin
 from grid.ledger.ledger import Ledger
 from grid.plan import history
-from grid.plan.history import measured
+from grid.plan.history import duration_of, measured
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.plan.workload import Workload, workloads
 from grid.spec.grid_file import Grid
@@ -75,6 +75,21 @@ def test_of_many_stages_those_of_the_plan_are_read_first(make: Callable[..., Gri
     end(plan)
     plan = make_plan(plan.grid)
     assert [one.workload for one in measured(plan, works)] == [works[stages(plan, "train")[0].id]]
+
+
+def test_amounts_on_an_earlier_scale_are_not_compared(make: Callable[..., Grid]) -> None:
+    """A stage of the plan has its amount of today, and one of another study tells nothing; trainings count as before."""
+    plan = make_plan(make(axes={}))
+    old = {"explain:gradcam": "explain gradcam", "train": "train"}
+    for label, group in old.items():
+        record = Workload(group, "alexnet", 7.0).record()
+        end(plan, label, workload={key: value for key, value in record.items() if key != "scale"})
+    work = Workload("explain gradcam", "alexnet", 9.0)
+    found = duration_of(Ledger(store_of(plan.grid)), "explain", stages(plan, "explain:gradcam")[0].id, work)
+    assert found is not None
+    assert found.workload == work
+    other = make_plan(make("recipe.epochs=5"))
+    assert [one.workload.group for one in measured(other, workloads(other))] == ["train"]
 
 
 def test_stages_of_other_studies_have_the_workload_of_their_claim(make: Callable[..., Grid]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import save_file
@@ -60,6 +61,44 @@ def test_fggb_passes_the_network_once_for_each_component_of_the_embedding(make: 
     assert works["explain:xssab"] == 6 * flops
     assert works["explain:fggb"] == 96 * 6 * flops
     assert works["score:fggb:pointing"] == works["score:xssab:pointing"] == 6 * flops
+
+
+@pytest.mark.parametrize(
+    ("explainer", "times"),
+    [
+        ({"name": "rise", "masks": 50}, 2 * 50),
+        ({"name": "lime", "samples": 30}, 2 * 30),
+        ({"name": "smoothgrad", "samples": 20}, 2 * 20),
+        ({"name": "integrated_gradients", "steps": 20}, 2 * 22),
+        ({"name": "fame", "steps": 20}, 2 * 21),
+        ({"name": "activation_maximization", "steps": 20}, 2 * 40),
+        ({"name": "corr_rise", "masks": 40, "pairs": 3}, 6 * 41),
+        ({"name": "pair_occlusion", "patch": 16, "stride": 10, "pairs": 3}, 6 * (6 * 6 + 1)),
+        ({"name": "minplus", "stride": 10, "pairs": 3}, 6 * (2 * 8 * 8 + 2)),
+        ({"name": "gradcam"}, 2),
+    ],
+    ids=lambda one: one["name"] if isinstance(one, dict) else "",
+)
+def test_masks_samples_steps_and_patches_are_counted(
+    make: Callable[..., Grid], explainer: dict[str, Any], times: float
+) -> None:
+    """Of two images or three pairs of 64 x 64 pixels; the patches of these are at 0, 10, ..., 48 or 0, 10, ..., 63."""
+    plan = make_plan(make(axes={}, explainers=[{"images": 2, **explainer} if "pairs" not in explainer else explainer]))
+    flops = cost(plan, plan.resolver)["cells"][plan.cells[0].id]["flops"]
+    (stage,) = (stage for stage in plan.stages if stage.stage == "explain")
+    assert workloads(plan)[stage.id].amount == times * flops
+
+
+def test_mirror_images_and_corner_crops_are_passes(make: Callable[..., Grid]) -> None:
+    views = {
+        "plain": {},
+        "flip": {"flip_test": True},
+        "crops": {"multi_crop": 0.875},
+        "both": {"flip_test": True, "multi_crop": 0.875},
+    }
+    plan = make_plan(make(axes={}, protocols=[{"name": "drawn", "label": label, **more} for label, more in views.items()]))
+    works = {stage.label: float(workloads(plan)[stage.id].amount or 0) for stage in plan.stages}
+    assert [works[f"evaluate:{label}"] / works["evaluate:plain"] for label in views] == [1, 2, 5, 10]
 
 
 def test_a_network_that_is_not_trained_is_no_training(make: Callable[..., Grid], tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_the_halves_are_of_different_subjects(study: BackgroundStudy) -> None:
     ("choose", "said"),
     [
         ("z", r"stage background: kind has no class 'z'.* \(known: x, y\)"),
-        ("y", "stratum y has 0 of 60 images; three on either side"),
+        ("y", "stratum y has 0 subjects, and 30 are in the other; each needs three"),
     ],
 )
 def test_a_stratum_must_exist_and_have_images(study: BackgroundStudy, choose: str, said: str) -> None:
@@ -221,5 +221,5 @@ def test_exchanged_textures_show_no_feature(trained: BackgroundStudy) -> None:
     order = np.random.default_rng(1).permutation(len(trained.rows))
     full, alone = (trained.features[view].mean((2, 3)).double().numpy() for view in ("whole", "background"))
     settings = {"tau": SETTINGS.tau, "quantile": SETTINGS.quantile, "permutations": SETTINGS.permutations, "seed": 0}
-    assert np.flatnonzero(background_features(full, alone, **settings).chosen).tolist() == [0, 2, 4, 6]
-    assert not background_features(full, alone[order], **settings).chosen.any()
+    assert np.flatnonzero(background_features(full, alone, trained.subjects, **settings).chosen).tolist() == [0, 2, 4, 6]
+    assert not background_features(full, alone[order], trained.subjects, **settings).chosen.any()

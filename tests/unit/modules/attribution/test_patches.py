@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from modules.attribution.explainer import Refused
-from modules.attribution.patches import places, spread
+from modules.attribution.patches import count, places, spread
 
 
 def test_the_last_patch_is_flush_with_the_border():
@@ -10,6 +10,7 @@ def test_the_last_patch_is_flush_with_the_border():
     assert places(17, 4, 4) == [0, 4, 8, 12, 13]
     assert places(16, 5, 3) == [0, 3, 6, 9, 11]
     assert places(5, 5, 2) == [0]
+    assert [count((17, 16), 4, 4), count((16, 5), 5, 3), count((5, 5), 6, 2)] == [5 * 4, 5, 1]
 
 
 def test_a_patch_larger_than_the_image_is_refused():
