@@ -5,7 +5,7 @@ A wrong order, a wrong range and missing alignment are named; what is right is n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -50,7 +50,7 @@ class Trials:
             lambda faces: torch.from_numpy(self.sample.crops(faces, SIZE)).permute(0, 3, 1, 2).float() / 127.5 - 1
         )
 
-    def findings(self, start: Preprocessing, expected: Preprocessing) -> list[Finding]:
+    def findings(self, start: Preprocessing, expected: Preprocessing, stated: Collection[str] = ()) -> list[Finding]:
         """What is tried for a network that expects ``expected``."""
 
         def score(how: Preprocessing) -> np.ndarray:
@@ -61,7 +61,7 @@ class Trials:
                 self.known[how, expected] = vectors @ vectors.T
             return self.known[how, expected]
 
-        return survey(start, self.sample.subjects, score, {"faces": FACES}, ["faces", "range", "order"])[1]
+        return survey(start, self.sample.subjects, score, {"faces": FACES}, ["faces", "range", "order"], stated)[1]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def trials(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Trials:
 
 @pytest.mark.parametrize("part", WRONG)
 def test_one_wrong_part_is_named_and_no_other(trials: Trials, part: str) -> None:
-    found = trials.findings(WRONG[part], RIGHT)
+    found = trials.findings(WRONG[part], RIGHT, [part])
     assert [one.part for one in found if one.wrong] == [part], [one.words for one in found]
     (wrong,) = (one for one in found if one.wrong)
     assert wrong.best in {RIGHT.choice(part), "(x - 127.5) / 128"}
