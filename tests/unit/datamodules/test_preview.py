@@ -17,8 +17,15 @@ FACES = Drawn(subjects=5, shots=3, size=64)
 ONE = Drawn(subjects=1, shots=1, size=64)
 
 
-@pytest.mark.parametrize("config", [basic.BasicConfig(), batch.BatchConfig(gray=0.5, erase=1.0)], ids=lambda one: one.name)
-def test_a_row_is_the_crop_and_what_training_sees_in_its_epochs(config):
+@pytest.mark.parametrize(
+    ("config", "changed"),
+    [
+        (basic.BasicConfig(flip=1.0, move=0.0, light=1.0), "flip, light"),
+        (batch.BatchConfig(gray=0.5, erase=1.0), "batch"),
+    ],
+    ids=["basic", "batch"],
+)
+def test_a_row_is_the_crop_and_what_training_sees_in_its_epochs(config, changed):
     augment = config.build()
     crop = (
         whole.NoDetectorConfig()
@@ -27,7 +34,7 @@ def test_a_row_is_the_crop_and_what_training_sees_in_its_epochs(config):
     )
     images = [crop, *(augment(crop, augmentation_seed(9, epoch, 0)) for epoch in range(3))]
     large = [image.repeat(2, axis=0).repeat(2, axis=1) for image in images]
-    labels = ["person-00000/shot-000", *(f"{epoch}: {config.name}" for epoch in range(3))]
+    labels = ["person-00000/shot-000", *(f"{epoch}: {changed}" for epoch in range(3))]
     expected = contact_sheet(large, columns=4, labels=labels)
     assert np.array_equal(show(ONE, None, config, count=1, size=100, seed=9, epochs=3), expected)
 
