@@ -80,7 +80,7 @@ def merged(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[st
     Earlier stages stay as well, and the times of pruned ones: what was spent on them counts.
     """
     if not earlier:
-        return {**record, "hidden": []}
+        return {**record, "hidden": [], "pruned": []}
     here = {cell["id"] for cell in record["cells"]}
     known = {stage["id"] for stage in record["stages"]}
     left = [cell for cell in [*earlier["cells"], *earlier["hidden"]] if cell["id"] and cell["id"] not in here]
