@@ -14,13 +14,11 @@ def reasons(one: Judged) -> str:
     """The numbers behind a verdict: how many differences go the claimed way, and the one that decides."""
     if not one.steps:
         return f"Cannot be judged: {one.why}."
-    count = len(one.steps) + one.unknown
     noun = "difference goes" if len(one.steps) == 1 else "differences go"
     kind = f"{noun} this way" if one.claim.order else ("cell is" if len(one.steps) == 1 else "cells are") + " on this side"
-    wanted = (
-        "" if one.needed == len(one.steps) else f", {'of which ' if one.needed < len(one.steps) else ''}{one.needed} are needed"
-    )
-    lacking = f" {one.unknown} of {count} lack results." if one.unknown else ""
+    of = "of which " if one.needed < len(one.steps) else ""
+    wanted = "" if one.needed == len(one.steps) else f", {of}{one.needed} are needed"
+    lacking = f" {one.unknown} of {len(one.steps) + one.unknown} lack results." if one.unknown else ""
     text = f"{one.agreeing} of {len(one.steps)} {kind} by the numbers alone{wanted}.{lacking}"
     if one.adjusted is None:
         return f"{text} Cannot be judged: {one.why}."

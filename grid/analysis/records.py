@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grid.analysis.analysis import ProtocolAnalysis
 from grid.analysis.comparisons import Comparisons
 from grid.analysis.effects import Judgment, named
+from grid.results.columns import listed
 from modules.metrics.paired_tests import Estimate
 
 
@@ -41,8 +41,7 @@ def matrix_records(found: Sequence[ProtocolAnalysis]) -> list[dict[str, Any]]:
 
 def cell_name(levels: Any) -> str:
     """``resnet34, mtcnn``: the levels of a cell without the names of the axes; those with a comma are quoted."""
-    named = (json.dumps(level, ensure_ascii=False) if "," in level else level for level in levels.values())
-    return ", ".join(named) or "the only cell"
+    return listed(levels.values()) or "the only cell"
 
 
 def _effects(protocol: ProtocolAnalysis) -> Iterator[dict[str, Any]]:

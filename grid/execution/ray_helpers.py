@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from grid.execution.ray_losses import NODE_LOST, loss_of, one_is_gone
+from grid.execution.ray_losses import NODE_DIED, loss_of, one_is_gone
 from grid.stages.ranks import Helpers, RankLost, Report, Team
 
 LOOK = 2.0  # seconds between two looks at the nodes
@@ -80,7 +80,7 @@ class _Actors(Team):
         if time.monotonic() - self._looked > LOOK:  # Ray says nothing of an actor that a lost node should have started
             self._looked = time.monotonic()
             gone = [rank for rank in waiting if rank not in self._ended and one_is_gone([self._nodes[rank]])]
-            self._ended |= {rank: Report(NODE_LOST, lost=True) for rank in gone}
+            self._ended |= {rank: Report(NODE_DIED, lost=True) for rank in gone}
         return self._ended
 
     def stop(self) -> None:

@@ -15,8 +15,8 @@ LONGEST = 300  # characters of a reason
 TRACE = "Traceback (most recent call last)"
 LOW_MEMORY = ("killed due to the node running low on memory", "NODE_OUT_OF_MEMORY")  # of Ray's memory monitor
 ASKED = ("The process receives a SIGTERM",)
-NODE_LOST = "its node has died"
 LOST_NODE = ("node has died", "node it was running on is dead or unavailable")
+NODE_DIED = f"its {LOST_NODE[0]}"  # of a rank
 
 
 def error_of(trial: Any) -> BaseException | None:
@@ -53,7 +53,7 @@ def loss_of(error: BaseException) -> str:
         return LOW_MEMORY[0]
     if was_asked_to_end(error):
         return ASKED[0]
-    return NODE_LOST if node_was_lost(error) else reason_of(error) or type(error).__name__
+    return NODE_DIED if node_was_lost(error) else reason_of(error) or type(error).__name__
 
 
 def killed_for_memory(error: BaseException | None) -> bool:

@@ -58,7 +58,7 @@ def check_executor(plan: Plan) -> None:
     trainings = [training for training in found if isinstance(training, Training)]
     most = max((training.compute.devices for training in (*trainings, *pending)), default=1)
     usable = most if most == 1 else launch.ranks or most
-    kinds = {TRAIN, *(stage.stage for stage in plan.open)} if pending else {stage.stage for stage in plan.open}
+    kinds = {*(stage.stage for stage in plan.open), *([TRAIN] if pending else [])}
     executor.check_work(open_store(store_of(plan.grid)), min(usable, launch.fewest_devices or usable), usable, kinds)
 
 

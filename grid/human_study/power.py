@@ -74,5 +74,5 @@ def power_lines(table: dict[str, Any]) -> list[str]:
         label = asked if float(asked) == float(true) else f"{true}, not {asked}"
         lines.append(f"{label:>16}  " + "".join(f"{f'{100 * row[str(size)]:.1f} %':>15}" for size in sizes))
     if any("not" in line for line in lines[2:]):
-        lines.append(f"nobody's true accuracy is above {100 * RANGE[1]:g} %, so people who are nearly perfect gain less")
+        lines.append(f"no participant's true accuracy is above {100 * RANGE[1]:g} %; people who are nearly perfect gain less")
     return lines

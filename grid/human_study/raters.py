@@ -45,7 +45,7 @@ class Raters:
 
         Args:
             same: bool (N,), the truth
-            gains: (P,), mean gain of accuracy of each participant's group, as a share; nobody leaves ``RANGE``, see ``benefit``
+            gains: (P,), mean gain of accuracy of each participant's group, as a share; none leaves ``RANGE``, see ``benefit``
         """
         from scipy.special import ndtri
 

@@ -19,6 +19,7 @@ from datamodules.inference import batch_size, infer
 from datamodules.tensors import tensors
 from grid.results.model_loader import Trained
 from grid.stages.train import new_network
+from modules.attribution.hooks import evaluating
 
 PNG = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")  # PIL's modes that a PNG keeps
 PHOTOGRAPHS = "photographs are RGB arrays uint8 (height, width, 3), paths of image files, or PIL images"
@@ -90,17 +91,13 @@ class TrainedNetwork(nn.Module):
             ValueError: as ``crop``, or the tensor has another type or shape.
         """
         whole = isinstance(images, Tensor)
-        mode = self.network.training
-        self.network.eval()
-        try:
+        with evaluating(self.network):
             if whole:
                 parts = torch.split(self._float(images), batch_size(images.device, *self.size))
                 found = torch.cat([self.network.embed(part) for part in parts])
             else:
                 crops = self.crop(images)
                 found = infer(self._embedding, crops.__getitem__, range(len(crops)), self._device())["embedding"]
-        finally:
-            self.network.train(mode)
         if normalize:
             found = nn.functional.normalize(found.double(), dim=1).float()
         return found if whole else found.float().numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -79,8 +80,8 @@ def intervals_note(replicated: bool) -> str:
 
 
 def listed(titles: Iterable[str]) -> str:
-    """Titles in a sentence; those that contain a comma are in quotes."""
-    return ", ".join(f'"{title}"' if "," in title else title for title in titles)
+    """Titles or levels in a sentence; those that contain a comma are in quotes."""
+    return ", ".join(json.dumps(title, ensure_ascii=False) if "," in title else title for title in titles)
 
 
 def units_note(columns: Iterable[Column]) -> str:

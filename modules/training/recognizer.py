@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from configs.network_interfaces import ExpectingLoss
+from modules.attribution.hooks import evaluating
 from modules.layers.gathering import batch_of, gathered, mean_of_batch
 from modules.layers.margin_softmax import keep_unsampled
 from modules.layers.normalize import without_float16
@@ -237,7 +237,8 @@ class Recognizer(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         train = self._train.read()
         train_loss, train_images = self._over_ranks([train.total, train.images])
-        with torch.no_grad(), _evaluation(self.evaluated):  # Lightning has restored the mode for training
+        # Lightning has restored training mode, in which losses remember what they see
+        with torch.no_grad(), evaluating(self.evaluated):
             validation_loss, accuracy, images, more = self._validated()
         if validation_loss is not None:
             finite(validation_loss, "validation loss", self.epoch, self.global_step)
@@ -367,18 +368,6 @@ def _moves(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """The state of the recipe's optimizer in a checkpoint; of two optimizers it is the first."""
     (found,) = checkpoint["optimizer_states"]
     return dict(found["optimizers"][0]) if "optimizers" in found else found
-
-
-@contextlib.contextmanager
-def _evaluation(network: nn.Module) -> Iterator[None]:
-    """Context manager: the network is in evaluation mode, in which no loss remembers what it sees."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def step_seed(seed: int, epoch: int, batch: int, rank: int) -> int:

@@ -91,7 +91,9 @@ def test_embeddings_are_those_of_the_evaluation(place: Path) -> None:
     scores = pq.read_table(study.record.ledger.path(marker, "scores.parquet")).to_pydict()
     faces = opened(resolve("protocol", cell.config["protocols"][0]).dataset(), place / "cache")  # type: ignore[attr-defined]
     rows = {key: row for row, key in enumerate(faces.keys)}
+    network.network.train().backbone.eval()
     embeddings = network.embed(list(faces))
+    assert (network.network.head.training, network.network.backbone.training) == (True, False), "as they were"
     found = [
         float(embeddings[rows[left]] @ embeddings[rows[right]])
         for left, right in zip(scores["left"], scores["right"], strict=True)

@@ -46,7 +46,7 @@ def test_subjects_without_images_are_refused(tmp_path):
         FolderDatasetConfig(root=tmp_path / "faces").scan(tmp_path / "cache")
 
 
-def test_a_bad_image_removes_nobody_else_where_a_share_is_used(tmp_path):
+def test_a_bad_image_removes_no_other_subject_where_a_share_is_used(tmp_path):
     for subject, count in (("few", 4), ("many", 10), ("spoiled", 10)):
         (tmp_path / "faces" / subject).mkdir(parents=True)
         for number in range(count):

@@ -230,11 +230,8 @@ def test_it_is_said_how_many_processes_stages_on_several_devices_take(
     assert lines == said
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_stage_out_of_gpu_memory_is_tried_once_more_and_then_left_open(
-    make: Make, monkeypatch: pytest.MonkeyPatch, times: int
-) -> None:
-    errors = [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")] * times
+def fails_first(monkeypatch: pytest.MonkeyPatch, errors: list[Exception]) -> None:
+    """Each training raises one of the errors, as long as there are any."""
     train_run = train.run
 
     def run(config: Any, context: Any) -> Any:
@@ -243,6 +240,13 @@ def test_a_stage_out_of_gpu_memory_is_tried_once_more_and_then_left_open(
         return train_run(config, context)
 
     monkeypatch.setattr(train, "run", run)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_stage_out_of_gpu_memory_is_tried_once_more_and_then_left_open(
+    make: Make, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    fails_first(monkeypatch, [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")] * times)
     grid = make(axes={}, protocols=[], explainers=[])
 
     def launched() -> tuple[WorkQueue, list[str]]:
@@ -271,15 +275,8 @@ def test_a_stage_out_of_gpu_memory_is_tried_once_more_and_then_left_open(
 def test_a_stage_whose_loader_process_is_killed_is_tried_again_as_often_as_is_said(
     make: Make, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    errors = [RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ...")] * times
-    train_run = train.run
-
-    def run(config: Any, context: Any) -> Any:
-        if errors:
-            raise errors.pop()
-        return train_run(config, context)
-
-    monkeypatch.setattr(train, "run", run)
+    killed = RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ...")
+    fails_first(monkeypatch, [killed] * times)
     grid = make("launch.retries=1", axes={}, protocols=[], explainers=[])
     queue, said = whole_queue(make_plan(grid)), list[str]()
     (work,) = queue.waiting.values()

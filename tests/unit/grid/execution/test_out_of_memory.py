@@ -55,7 +55,7 @@ class Killed(torch.utils.data.Dataset[int]):
         return row
 
 
-def test_a_loader_process_that_is_killed_is_told_from_one_that_raises() -> None:
+def test_a_loader_process_that_is_killed_is_distinguished_from_one_that_raises() -> None:
     def load() -> None:
         list(torch.utils.data.DataLoader(Killed(), num_workers=1))
 

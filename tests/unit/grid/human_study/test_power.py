@@ -43,4 +43,4 @@ def test_the_table_says_what_people_can_gain_at_most() -> None:
     assert true < 6
     assert lines[2].split()[0] == "0"
     assert lines[3].startswith(f"  {true:.1f}, not 8".rjust(16))
-    assert lines[4] == "nobody's true accuracy is above 99.5 %, so people who are nearly perfect gain less"
+    assert lines[4] == "no participant's true accuracy is above 99.5 %; people who are nearly perfect gain less"

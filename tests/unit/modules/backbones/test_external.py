@@ -81,7 +81,7 @@ def test_torchscript_runs_only_if_it_is_trusted(tmp_path: Path) -> None:
         built(path, trusted=True)(IMAGES)
 
 
-def test_weights_without_a_network_are_told_from_a_damaged_file(tmp_path: Path) -> None:
+def test_weights_without_a_network_are_distinguished_from_a_damaged_file(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(3, 4).state_dict(), tmp_path / "a.pth")
     with pytest.raises(ValueError, match=r"a\.pth: holds weights or a pickled module, and no TorchScript program"):
         built(tmp_path / "a.pth", trusted=True)(IMAGES)
