@@ -6,8 +6,7 @@ Two kinds of repetition are kept apart, because no single number covers both:
 * **test items**: the same networks, other test subjects. Needs the scores of a protocol with pairs of images.
 
 Seeds are tested against the variance within cells and replicates (in a balanced grid, the exact F test of the mixed model with
-the replicate as random effect); test items by Hotelling's T^2 with the covariance of the paired subject bootstrap, or by the
-sum of squares for terms with more than ``FEW`` parameters.
+the replicate as random effect); test items by their sum of squares, with the covariance of the paired subject bootstrap.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ import numpy as np
 
 from grid.analysis.design import Design, Term, coding, design
 from grid.analysis.variance_components import SeedVariance, seed_variance
-from modules.metrics.paired_tests import Estimate, anova_type, holm, student, wald
-
-FEW = 2  # parameters up to which Hotelling's T^2 about keeps its level, see docs/interval_coverage.md
+from modules.metrics.paired_tests import Estimate, anova_type, holm, student
 
 
 @dataclass(frozen=True)
@@ -204,10 +201,7 @@ def _term(
         value = squares / len(own) / error.error
         p = float(fdtrc(len(own), error.degrees, value))
         seeds = Judgment(value, (len(own), error.degrees), p, p)
-    if covariance and len(own) <= FEW:
-        value, p = wald(estimates, covariance(block), units - 1)
-        items = Judgment(value, (len(own), units - len(own)), p, p)
-    elif covariance:
+    if covariance:
         value, degrees, p = anova_type(estimates, spread, covariance(block), units - 1)
         items = Judgment(value, degrees, p, p)
     combinations, contrasts = model.contrasts(term)

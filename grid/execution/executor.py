@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grid.execution.job import Outcome
+from grid.execution.job import Job, Outcome
 from grid.execution.perform import devices_of, finished, usable_devices_of
 from grid.execution.scheduler import Work, WorkQueue
 from grid.execution.slots import UNLIMITED
@@ -62,13 +62,6 @@ class Session:
     def kinds(self) -> set[str]:
         """The kinds of the stages to run."""
         return {job.kind for work in self.queue.waiting.values() for job in work.jobs if job.id in self.queue.missing}
-
-    @property
-    def together(self) -> dict[tuple[tuple[str, ...], int], None]:
-        """The kinds of stages to run that are one unit of work, and the devices that it needs at once; each pair once."""
-        units = [[job for job in work.jobs if job.id in self.queue.missing] for work in self.queue.waiting.values()]
-        found = [(dict.fromkeys(job.kind for job in jobs), max(job.devices for job in jobs)) for jobs in units if jobs]
-        return dict.fromkeys((tuple(kinds), devices) for kinds, devices in found)
 
     @property
     def devices(self) -> int:
@@ -138,13 +131,18 @@ class Session:
 
     def lose(self, work: Work, error: str = LOST) -> None:
         """Records that the process running the work was lost and that this launch will not retry it."""
-        for job in work.jobs:
-            if not finished(self.ledger, job):
-                self.ledger.lost(job.kind, job.id, job.identity, error, job.launch)
-                break
+        left = [job for job in work.jobs if not finished(self.ledger, job) and not self.ledger.failure(job.kind, job.id)]
+        if left:
+            job = next((one for one in reversed(left) if self._begun(one)), left[0])
+            self.ledger.lost(job.kind, job.id, job.identity, error, job.launch)
         self.queue.fail(work, error)
         self._stopped(work)
         self.ended(work)
+
+    def _begun(self, job: Job) -> bool:
+        """Whether this launch has begun the stage."""
+        claims = self.ledger.claims(job.kind, job.id)
+        return bool(claims) and claims[-1].get("launch", "") == job.launch
 
     def _stopped(self, work: Work) -> None:
         if self.limit is not None:

@@ -38,7 +38,9 @@ from grid.tracebacks import error_line
 
 POLL = 1.0  # seconds between two looks at a stage that another process computes
 WAIT = 5.0  # seconds for it until other work is tried first
-Ended = Literal["done", "failed", "stopped", "damaged", "fenced", "busy", "rescaled", "no_gpu_memory", "no_host_memory"]
+Ended = Literal[
+    "done", "failed", "stopped", "damaged", "fenced", "busy", "rescaled", "released", "no_gpu_memory", "no_host_memory"
+]
 NO_MEMORY: dict[Memory, Ended] = {"gpu": "no_gpu_memory", "host": "no_host_memory"}
 
 

@@ -11,7 +11,8 @@ from itertools import islice
 from grid.execution.job import Job
 from grid.execution.memory_peak import Peak, gpu_types
 from grid.execution.peaks import Peaks, first_training, key_of
-from grid.execution.perform import devices_of, finished, kinds_of
+from grid.execution.perform import devices_of, finished, unfinished
+from grid.execution.phases import phases
 from grid.execution.scheduler import Work
 from grid.execution.slots import Slots, room, slot_words
 from grid.ledger.attempt_times import CPU, GPU
@@ -44,7 +45,7 @@ class Measurements:
     def __init__(self, peaks: Peaks, slots: Slots, ledger: Ledger, say: Callable[[str], None]) -> None:
         self.peaks, self.slots, self.ledger, self.say = peaks, slots, ledger, say
         self._trainings: dict[str, tuple[str, Job] | None] = {}  # work id -> key and training that is to run
-        self._kinds: dict[str, list[str]] = {}  # work id -> kinds of its stages; a limit may ask about all work again and again
+        self._kinds: dict[str, list[str]] = {}  # work id -> kinds of its first phase; a limit asks again and again
         self._running: dict[str, Work] = {}  # by key
         self._times: dict[str, str] = {}  # key -> id of the record of its time
         self._failed: set[str] = set()
@@ -135,5 +136,6 @@ class Measurements:
 
     def _kinds_of(self, work: Work) -> list[str]:
         if work.id not in self._kinds:
-            self._kinds[work.id] = kinds_of(work.jobs, self.ledger)
+            phase = phases(unfinished(work.jobs, self.ledger), self.slots)[0]
+            self._kinds[work.id] = [job.kind for job in phase]
         return self._kinds[work.id]

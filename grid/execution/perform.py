@@ -89,9 +89,9 @@ def usable_devices_of(jobs: Sequence[Job], ledger: Ledger, room: int) -> int:
     return max(devices_of(jobs, ledger), min(usable, room))
 
 
-def kinds_of(jobs: Sequence[Job], ledger: Ledger) -> list[str]:
-    """The kinds of the unfinished jobs of a unit of work; of all of them if none is left."""
-    return [job.kind for job in jobs if not finished(ledger, job)] or [job.kind for job in jobs]
+def unfinished(jobs: Sequence[Job], ledger: Ledger) -> list[Job]:
+    """The unfinished jobs of a unit of work; all of them if none is left."""
+    return [job for job in jobs if not finished(ledger, job)] or list(jobs)
 
 
 def packed_jobs(jobs: Sequence[Job]) -> str:

@@ -21,8 +21,6 @@ from grid.execution.measurements import Measurements, Probe
 from grid.execution.memory_peak import Peak
 from grid.execution.peaks import Peaks
 from grid.execution.perform import (
-    devices_of,
-    kinds_of,
     packed_outcomes,
     packed_units,
     perform,
@@ -30,6 +28,7 @@ from grid.execution.perform import (
     unpacked_units,
     usable_devices_of,
 )
+from grid.execution.phases import Phases, units_of
 from grid.execution.price_check import check_cluster_prices
 from grid.execution.ray_address import check_address
 from grid.execution.ray_health import RayHealth, RayLost
@@ -67,7 +66,7 @@ class RayExecutor(Executor):
         self.check_work(session.ledger.store, session.devices, session.usable_devices, session.kinds)
         aborter = Aborter(patience=RAY_PATIENCE)
         with aborter.armed(), scratch_folder() as scratch, connected(self.launch, scratch, session.say) as slots:
-            check_room(slots, session.together, self.launch)
+            check_room(slots, units_of(session, slots), self.launch)
             if session.limit is not None:
                 session.limit.capacity = cluster_resources  # Tune takes work long before it can start
                 if self.launch.address is not None:
@@ -234,19 +233,12 @@ def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[
     from ray.tune.search import Searcher
 
     measurements = Measurements(Peaks(session.study if launch.measures else None), slots, session.ledger, session.say)
-    sized: set[str] = set()
+    phases = Phases(slots, session.ledger, measurements.peak)
+    piece = phases.piece
     taken: dict[str, Piece] = {}
 
-    def piece(work: Work) -> Piece:
-        if work.id not in sized:  # a limit may ask again and again
-            needed = devices_of(work.jobs, session.ledger)
-            slots.prepare(work.id, kinds_of(work.jobs, session.ledger), measurements.peak(work), needed)
-            sized.add(work.id)
-        devices = usable_devices_of(work.jobs, session.ledger, slots.room(work.id))
-        return Piece(work.id, work.needs, slots.of(work.id), devices)
-
     def reserved(work: Work) -> dict[str, float]:
-        if work.id not in sized and not measurements.ready(work):
+        if not phases.known(work) and not measurements.ready(work):
             return measurements.least(work)  # it may fit, which its measurement will show
         found = piece(work)
         return held(found.slot, found.devices)
@@ -333,13 +325,13 @@ def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[
                 return None
             taken[work.id] = piece(work)
             works = self.trials[trial_id] = [work, *also(work)]
-            needed, devices = devices_of(work.jobs, session.ledger), taken[work.id].devices
-            if launch.fewest_devices and devices < (wanted := usable_devices_of(work.jobs, session.ledger, UNLIMITED)):
+            needed, devices = phases.devices(work), taken[work.id].devices
+            if launch.fewest_devices and devices < (wanted := usable_devices_of(phases.jobs(work), session.ledger, UNLIMITED)):
                 session.say(f"{work.title}: on {devices} of {counted(wanted, 'device')}: the nodes have room for no more")
             self.say_what_waits(work)
             return {  # as text, since Tune flattens mappings
                 "ids": json.dumps([one.id for one in works]),
-                "units": packed_units(one.jobs for one in works),
+                "units": packed_units(phases.jobs(one) for one in works),
                 "devices": devices,  # each has a bundle of its own, all of them reserved at once
                 "slot": json.dumps(slots.of(work.id)),
                 "larger": json.dumps([kind for kind in KINDS if slots.larger(work.id, kind, needed)]),
@@ -379,7 +371,7 @@ def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[
             for memory, ended in NO_MEMORY.items():
                 if any(outcome.ended == ended for outcome in outcomes.values()):
                     enlarged(session, slots, work, memory)
-            session.end(work, outcomes)
+            session.end(work, phases.end(work, outcomes))
 
         def __reduce__(self) -> Any:
             return object, ()  # Tune pickles itself for a restore that never happens

@@ -106,7 +106,7 @@ class WorkQueue:
             self.waiting[work.id] = work
             self.placed.add(work.id)
             return
-        again = {"rescaled", *NO_MEMORY.values()}  # there is room for more devices, or a larger slot is left
+        again = {"rescaled", "released", *NO_MEMORY.values()}  # it goes on with more devices, fewer GPUs, or a larger slot
         if any(outcome.ended in again for outcome in outcomes.values()):
             self._first(work)
             return

@@ -11,6 +11,7 @@ from grid.ledger.attempt_times import CPU, GPU
 Memory = Literal["gpu", "host"]
 KINDS: tuple[Memory, ...] = ("gpu", "host")
 UNLIMITED = 1 << 20  # slots on a node whose resources have no limit
+ROUNDING = 1e-9  # 0.3 / 0.1 is a little less than 3
 FIRST_SHARE = 4  # of a node's memory, where nothing was reserved before: one fourth
 
 
@@ -85,6 +86,10 @@ class Slots:
         """Gives the unit of work the slot suited to its kinds of stages, unless it was given one before; see ``suited``."""
         self._slots.setdefault(work, self.suited(kinds, peak, devices))
 
+    def forget(self, work: str) -> None:
+        """The unit of work is given a slot anew by ``prepare``."""
+        self._slots.pop(work, None)
+
     def measured(self, kind: str, slot: Mapping[str, float]) -> bool:
         """Whether something of a kind of stage is measured, where its unit of work has this slot: no GPU if it has none."""
         return any(name == "memory" or slot.get(name) for name in self.measures(kind))
@@ -127,7 +132,8 @@ class Slots:
 def room(slot: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> int:
     """How many of these slots the nodes have room for at once."""
     wanted = {name: amount for name, amount in slot.items() if amount}
-    return sum(int(min(UNLIMITED, *(node.get(name, 0) / amount for name, amount in wanted.items()))) for node in nodes)
+    counts = (min(UNLIMITED, *(node.get(name, 0) / amount for name, amount in wanted.items())) for node in nodes)
+    return sum(int(count + ROUNDING) for count in counts)
 
 
 def held(slot: Mapping[str, float], devices: int) -> dict[str, float]:

@@ -13,6 +13,7 @@ from grid.execution.job import jobs_of, settings_of
 from grid.execution.makespan import NoRoom, Piece, makespan
 from grid.execution.measured_order import ordering
 from grid.execution.peaks import Peaks
+from grid.execution.phases import phases
 from grid.execution.ray_start import of_kinds, reserved
 from grid.execution.scheduler import Work, queue_of
 from grid.execution.slots import Slots, room
@@ -123,18 +124,18 @@ def estimate(plan: Plan, cluster: str) -> Estimate:
     first = reserved(launch.resources, nodes)
     slots = Slots(first, nodes, of_kinds(launch, first, nodes), launch.measured)
     peaks = Peaks(plan.study if launch.measures else None)
-    pieces, parts = _pieces(queue.waiting.values(), open_ids, works, slots, peaks, launch)
+    pieces, stages_of, parts = _pieces(queue.waiting.values(), open_ids, works, slots, peaks, launch)
     unmeasured = [id for ids in open_ids.values() for id in ids if fits[id] is None]
     random = np.random.default_rng(0)
     rows = []
     for _ in range(min(DRAWS, max(FEWEST, PIECES // max(1, len(pieces))))):
-        seconds = _drawn(pieces, parts, open_ids, fits, works, random)
+        seconds = _drawn(pieces, parts, stages_of, fits, works, random)
         hours = {name: sum(_held(piece, name) * seconds[piece.id] for piece in pieces) / 3600 for name in (CPU, GPU)}
         try:
             rows.append((makespan(pieces, seconds, nodes, launch.concurrency), *hours.values()))
         except NoRoom as error:
-            work = queue.waiting[str(error)]
-            raise BadInput(f"launch.cluster {cluster!r} has no room for {work.title}; use larger or more nodes") from error
+            title = next(work.title for id, work in queue.waiting.items() if str(error).startswith(id))
+            raise BadInput(f"launch.cluster {cluster!r} has no room for {title}; use larger or more nodes") from error
     wall, cpu, gpus = np.array(rows).T
     prices = launch.prices
     of_gpu = prices.of_gpu(gpu) if gpu else 0.0
@@ -190,35 +191,44 @@ def _pieces(
     slots: Slots,
     peaks: Peaks,
     launch: Launch,
-) -> tuple[list[Piece], dict[str, tuple[str, int]]]:
-    """The pieces in the order of the queue, and of those that are parts of a detection: the stage, and the number of parts."""
+) -> tuple[list[Piece], dict[str, list[str]], dict[str, tuple[str, int]]]:
+    """The pieces in the order of the queue, one for each phase of a unit of work; the ids of all begin with that of the unit.
+
+    Also the stages of each piece, and of those that are parts of a detection: the stage, and the number of parts.
+    """
     makers = {id: work for work, ids in open_ids.items() for id in ids}
     found: list[Piece] = []
+    stages_of: dict[str, list[str]] = {}
     parts: dict[str, tuple[str, int]] = {}
     for work in waiting:
         ids = open_ids[work.id]
         todo = [job for job in work.jobs if job.id in ids]
-        kinds = [job.kind for job in todo or work.jobs]
-        needed = max((job.devices for job in todo), default=1)
-        slot = slots.suited(kinds, peaks.of(todo, slots.suited(kinds), slots.nodes), needed)
         needs = frozenset(makers[need] for need in work.needs if need in makers and makers[need] != work.id)
-        usable = min(room(slot, slots.nodes), max((job.usable_devices for job in todo), default=1))
-        devices = max(usable, needed)
         amount = works[work.jobs[0].id].amount
         number = -(-int(amount) // launch.detect_images) if amount and stage_kind(work.jobs[0].kind).parts else 1
         if number > 1:
             names = [f"{work.id}-{part}" for part in range(number)]
-            found += [Piece(name, needs, slot) for name in names]
+            found += [Piece(name, needs, slots.suited([work.jobs[0].kind])) for name in names]
             parts |= dict.fromkeys(names, (work.jobs[0].id, number))
             needs = frozenset(names)
-        found.append(Piece(work.id, needs, slot, devices))
-    return found, parts
+        rest, peak = phases(todo or work.jobs, slots), None
+        while rest:
+            phase = rest.pop(0)
+            kinds, needed = [job.kind for job in phase], max(job.devices for job in phase)
+            peak = peak or peaks.of(phase, slots.suited(kinds), slots.nodes)
+            slot = slots.suited(kinds, peak, needed)
+            devices = max(needed, min(room(slot, slots.nodes), max(job.usable_devices for job in phase)))
+            name = f"{work.id}+{len(rest)}" if rest else work.id  # the last one has the name that other work needs
+            found.append(Piece(name, needs, slot, devices))
+            stages_of[name] = [job.id for job in phase if job.id in ids]
+            needs = frozenset([name])
+    return found, stages_of, parts
 
 
 def _drawn(
     pieces: Sequence[Piece],
     parts: Mapping[str, tuple[str, int]],
-    open_ids: Mapping[str, Sequence[str]],
+    stages_of: Mapping[str, Sequence[str]],
     fits: Mapping[str, Fit | None],
     works: Mapping[str, Workload],
     random: np.random.Generator,
@@ -240,7 +250,7 @@ def _drawn(
             stage, number = parts[piece.id]
             found[piece.id] = seconds(stage) / number
         else:
-            found[piece.id] = sum(seconds(one) for one in open_ids[piece.id] if one not in split)
+            found[piece.id] = sum(seconds(one) for one in stages_of[piece.id] if one not in split)
     return found
 
 

@@ -58,34 +58,14 @@ def equivalence(value: float, variance: float, degrees: float, margin: float) ->
     return float(max(stdtr(degrees, -(value + margin) / error), stdtr(degrees, (value - margin) / error)))
 
 
-def wald(values: np.ndarray, covariance: np.ndarray, degrees: float) -> tuple[float, float]:
-    """(F, p) of "all K effects are 0": Hotelling's T^2 for a covariance with that many degrees of freedom.
-
-    Args:
-        values: (K,).
-        covariance: (K, K); directions without variance are left out.
-        degrees: of freedom of the covariance.
-    """
-    from scipy.special import fdtrc
-
-    spreads, vectors = np.linalg.eigh(covariance)
-    kept = spreads > max(TINY * float(spreads.max(initial=0.0)), TINY**2)
-    rank = int(kept.sum())
-    free = degrees - rank + 1
-    if not rank or free <= 0:
-        return 0.0, 1.0
-    square = float((((vectors[:, kept].T @ values) ** 2) / spreads[kept]).sum())
-    value = square / rank * free / degrees
-    return value, float(fdtrc(rank, free, value))
-
-
 def anova_type(
     values: np.ndarray, spread: np.ndarray, covariance: np.ndarray, degrees: float
 ) -> tuple[float, tuple[float, float], float]:
     """(F, degrees of freedom, p) of "all K effects are 0" by their sum of squares (Brunner, Dette and Munk, JASA 92, 1997).
 
     Its expectation is the trace of the covariance, which the errors of a covariance from resamples leave unbiased; Hotelling's
-    T^2 needs the inverse, which they inflate more, the larger K is. The numerator's degrees of freedom are those of Box.
+    T^2 needs the inverse, which they inflate more, the larger K is. For one effect, both are the square of Student's t. The
+    numerator's degrees of freedom are those of Box.
 
     Args:
         values: (K,).

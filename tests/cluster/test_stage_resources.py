@@ -10,6 +10,9 @@ import pytest
 from launching import facegrid, grid
 from ray_nodes import Nodes
 
+from grid.ledger.attempt_times import attempt_times
+from grid.ledger.study import Study
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -17,8 +20,9 @@ def one_cell(tree: dict[str, Any]) -> None:
     del tree["skip"], tree["explainers"]
     tree["base"]["recipe"]["epochs"] = 1
     tree["base"]["augmentation"] = {"name": "components.hungry", "needs": 0.5}
+    tree["stages"] = [{"name": "worst_pairs"}]
     tree["axes"] = {"detection": {"mtcnn": {"detector.name": "components.placed"}}}
-    stage_resources = {"detect": {"gpus": 0, "custom": {"rack": 1}}, "train": {"gpus": 0.5}}
+    stage_resources = {"detect": {"gpus": 0, "custom": {"rack": 1}}, "train": {"gpus": 0.5}, "evaluate": {"gpus": 0.5}}
     tree["launch"] = {"resources": {"cpus": 1, "gpus": 0.25}, "stage_resources": stage_resources, "retries": 0}
 
 
@@ -38,6 +42,16 @@ def test_a_detection_holds_no_gpu_and_a_training_more_of_one(tmp_path: Path, mon
         unpriced = facegrid(tmp_path, "launch", file, *where, *prices, code=2)
     finally:
         nodes.close()
+    study = Study(tmp_path / "studies" / "tiny")
+    (cell,) = (one for one in study.cells if one.state == "done")
+    held = {
+        name: [one.reserved for one in attempt_times(study.ledger, name.partition(":")[0], id)]
+        for name, id in cell.stages.items()
+    }
+    assert held["train"] == held["evaluate:drawn"] == [{"CPU": 1.0, "GPU": 0.5}]
+    assert next(held[name] for name in held if name.startswith("worst_pairs")) == [{"CPU": 1.0, "GPU": 0.0}], (
+        "it runs no network, and begins when the GPU was given back"
+    )
     built = [json.loads(line) for line in (shares / "detect").read_text().splitlines()]
     assert built[:2] == [[{"CPU": 1.0, "rack": 1.0}]] * 2, "the detections of the training's and of the protocol's images"
     assert all(bundles == [{"CPU": 1.0, "GPU": 0.5}] for bundles in built[2:]), "the cell cuts its crops"

@@ -52,15 +52,6 @@ def test_the_local_executor_leaves_the_grid_done(make: Callable[..., Grid]) -> N
     assert [stage.state for stage in make_plan(grid).stages] == ["done"]
 
 
-def test_what_must_fit_a_node_together_is_known_without_what_is_done(make: Callable[..., Grid]) -> None:
-    grid = make(axes={"count": {"one": {}, "two": {"compute.devices": 2}}}, explainers=[])
-    board = queue(grid)
-    session = Session(board, Ledger(store_of(grid)))
-    assert list(session.together) == [(("train", "evaluate"), 1), (("train", "evaluate"), 2)]
-    board.missing -= {job.id for work in board.waiting.values() for job in work.jobs if job.kind == "train"}
-    assert list(session.together) == [(("evaluate",), 1)]
-
-
 def test_an_executor_asks_whether_it_may_start_anything(make: Callable[..., Grid]) -> None:
     grid = one(make)
 

@@ -58,6 +58,7 @@ def test_the_slots_of_all_devices_fit_on_the_nodes_at_once() -> None:
     assert ladder({"CPU": 5, "memory": 30.0 * GIB}, "host", one, devices=2) == [30 * GIB], "two have not enough processors"
     assert room({"CPU": 3, "GPU": 0, "memory": 40.0 * GIB}, NODES) == 3
     assert room({"GPU": 1, "memory": 40.0 * GIB}, [{"GPU": 2, "memory": float("inf")}]) == 2
+    assert room({"GPU": 0.1}, [{"GPU": 0.3}]) == 3, "although 0.3 / 0.1 is less"
     assert room({"CPU": 1}, [{"CPU": float("inf")}]) > 1000, "a node of an estimate may have no limit"
     slots = Slots({"CPU": 1}, NODES, {"train": {"CPU": 2.0, "GPU": 1.0}})
     slots.prepare("a", ["train"])
