@@ -85,6 +85,21 @@ def test_a_part_of_a_gpu_lets_several_share_it(make: Make) -> None:
     assert few.seconds.median == pytest.approx(5 * 3600, rel=0.15), "three cores are enough for one at a time"
 
 
+def test_stages_that_need_no_gpu_hold_none(make: Make) -> None:
+    launch = {"study": str(make().spec.launch.study), "stage_resources": {"evaluate": {"gpus": 0}}}
+    grid = make(**{name: part for name, part in ONE.items() if name != "protocols"}, launch=launch)
+    plan = make_plan(grid)
+    for stage in stages(plan, "train")[:5]:
+        took(plan, stage, 3600)
+    for stage in [stage for stage in plan.stages if stage.stage == "evaluate"][:5]:
+        took(plan, stage, 7200, "cpu")
+    found = estimate(make_plan(grid), "1x1:H100/4")
+    assert (found.stages, found.unknown) == (10, {})
+    assert found.hours["GPU"].median == pytest.approx(5, rel=0.15)
+    assert found.hours["CPU"].median == pytest.approx(15, rel=0.15)
+    assert found.seconds.median < 9 * 3600, "the next training begins when the one before has given its GPU back"
+
+
 def test_prices_give_money_for_the_hours_and_for_the_whole_cluster(make: Make) -> None:
     prices = {"currency": "EUR", "cpu_hour": 0.5, "gpu_hour": {"H100": 2.0}}
     found = estimate(tenth(make, prices=prices), "2x4:H100/10")
