@@ -95,6 +95,22 @@ def test_cells_without_a_result_count_as_unknown():
     assert record["without_result"] == 4
 
 
+@pytest.mark.parametrize(
+    ("values", "without", "cells", "decides"),
+    [
+        ([0.98, 0.97, 0.7], CELLS[3:4], "all", "What decides: net=b, detection=none, −0.200 above the limit ["),
+        ([0.98, 0.97, 0.7], CELLS[3:], "all", "What decides: net=b, detection=none, −0.200 above the limit ["),
+        ([0.98, 0.97, 0.7], CELLS[3:5], 2, "What decides: net=a, detection=mtcnn, +0.070 above the limit ["),
+        ([0.98, 0.97], CELLS[2:], "all", "The missing results decide. p 1.000."),
+        ([0.98, 0.97], CELLS[2:], "most", "The missing results decide. p 1.000."),
+    ],
+)
+def test_the_number_that_decides_is_the_one_of_the_verdict(values, without, cells, decides):
+    found = verdict(evidence(values, cells=CELLS[: len(values)], without=without), above=0.9, cells=cells)
+    assert decides in reasons(found)
+    assert (decisive(found) is None) == (found.p == 1)
+
+
 def test_a_level_without_results_is_one_at_which_the_order_is_unknown():
     order = [{"detection": "mtcnn"}, {"detection": "none"}]
     found = verdict(evidence([0.7, 0.9], cells=REST, without=FAILED), order=order, for_each=["net"])
