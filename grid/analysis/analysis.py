@@ -93,9 +93,7 @@ def _protocol(
     study: Study, table: Table, protocol: str, margin: float, asked: Mapping[str, Collection[str]]
 ) -> ProtocolAnalysis | None:
     seen, copies = observations(table, protocol)
-    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
-    for number, one in enumerate(seen):
-        groups.setdefault(tuple(one.levels.items()), []).append(number)
+    groups = by_cell(seen)
     columns = [column for column in table.under(protocol) if has_everywhere(column, seen)]
     if len(groups) < 2 or not columns:
         return None
@@ -142,14 +140,13 @@ def _metric(
     asked: Collection[int],
     negligible: bool,
 ) -> MetricAnalysis:
-    values = values_of(column, seen, scored, drawn)
-    known = drawn if drawn and column.key in drawn.drawn else None
-    contrasts = CellContrasts(column.key, groups, np.asarray(values, np.float64), known)
+    contrasts = contrasts_of(column, seen, groups, scored, drawn)
+    known = contrasts.drawn
     covariance = partial(known.covariance, column.key) if known else None
     found = effects(
         [one.levels for one in seen],
         [one.replicate for one in seen],
-        values,
+        contrasts.values.tolist(),
         axes,
         covariance,
         drawn.units if drawn else 0,
@@ -175,7 +172,27 @@ def drawn_metrics(scored: Items, columns: Sequence[Column]) -> PairedBootstrap |
         return None
 
 
-def values_of(column: Column, seen: Sequence[Observation], scored: Items | None, drawn: PairedBootstrap | None) -> list[float]:
+def by_cell(seen: Sequence[Observation]) -> dict[tuple[tuple[str, str], ...], list[int]]:
+    """The levels of each cell -> the numbers of its observations."""
+    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for number, one in enumerate(seen):
+        groups.setdefault(tuple(one.levels.items()), []).append(number)
+    return groups
+
+
+def contrasts_of(
+    column: Column,
+    seen: Sequence[Observation],
+    groups: Sequence[Sequence[int]],
+    scored: Items | None,
+    drawn: PairedBootstrap | None,
+) -> CellContrasts:
+    """The metric of the cells, whose observations ``groups`` has; each observation has the number."""
+    known = drawn if drawn and column.key in drawn.drawn else None
+    return CellContrasts(column.key, groups, np.asarray(_values(column, seen, scored, drawn), np.float64), known)
+
+
+def _values(column: Column, seen: Sequence[Observation], scored: Items | None, drawn: PairedBootstrap | None) -> list[float]:
     """The metric of each observation; on the pairs that all of them have, where some dropped others."""
     if scored and scored.left_out and drawn and column.key in drawn.drawn:
         return [pair_value(column.key, scores, scored.same, scored.folds) for scores in scored.scores]

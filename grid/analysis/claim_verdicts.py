@@ -25,7 +25,7 @@ from grid.spec.levels import cell_title, selects
 from modules.metrics.paired_tests import Estimate, holm
 
 Verdict = Literal["supported", "contradicted", "not resolved"]
-NOTHING = "there are no results to compare: at least two cells are needed"
+NOTHING = "there are no results"
 
 
 class Contrasts(Protocol):
@@ -43,7 +43,7 @@ class Evidence:
 
     Attributes:
         cells: levels of each cell.
-        without: levels of each cell that was asked for and has no result.
+        without: levels of each cell that was asked for and lacks the number.
         basis: what the uncertainty is of, such as "other test subjects"; empty if there is none.
     """
 
@@ -114,6 +114,8 @@ def judge(claims: Claims, evidence: Sequence[Evidence]) -> list[Judged]:
 
 
 def _about(claim: Claim, evidence: Sequence[Evidence]) -> list[Evidence]:
+    if not any(one.cells for one in evidence):
+        return []
     protocols = list(dict.fromkeys(one.column.protocol for one in evidence))
     if claim.protocol is not None and claim.protocol not in protocols:
         raise BadInput(f"claim {claim.claim!r}: no protocol {claim.protocol!r}; there are {', '.join(protocols) or 'none'}")
@@ -124,7 +126,7 @@ def _about(claim: Claim, evidence: Sequence[Evidence]) -> list[Evidence]:
         for one in chosen:
             first.setdefault(one.column.protocol, one)
         return list(first.values())
-    if claim.metric not in metrics:
+    if claim.metric not in metrics and any(one.cells for one in chosen):
         raise BadInput(f"claim {claim.claim!r}: no metric {claim.metric!r}; there are {', '.join(metrics) or 'none'}")
     return [one for one in chosen if one.column.key == claim.metric]
 

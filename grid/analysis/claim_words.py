@@ -27,6 +27,8 @@ def reasons(one: Judged) -> str:
 
 def _deciding(one: Judged) -> str:
     step = decisive(one)
+    if step is None:
+        return "The missing results decide."
     assert one.evidence is not None
     assert step.estimate is not None
     column = one.evidence.column
@@ -44,11 +46,15 @@ def _side(one: Judged) -> str:
     return " below the limit" if one.claim.below is not None else " above the limit"
 
 
-def decisive(one: Judged) -> Step:
-    """The step whose p decides: the ``needed``-th most certain in the direction of the smaller p."""
-    rank = one.needed if one.for_it else len(one.steps) - one.needed + 1
+def decisive(one: Judged) -> Step | None:
+    """The step whose p decides: the ``needed``-th most certain in the direction of the smaller p; None if none does, since too
+    many lack results.
+    """
+    ranks = {1: one.needed, -1: len(one.steps) + one.unknown - one.needed + 1}
+    if one.p == 1 and max(ranks.values()) > len(one.steps):
+        return None
     sign = 1 if one.for_it else -1
-    return sorted(one.steps, key=lambda step: one_sided(step, sign))[rank - 1]
+    return sorted(one.steps, key=lambda step: one_sided(step, sign))[ranks[sign] - 1]
 
 
 def bases(found: Sequence[Judged]) -> str:

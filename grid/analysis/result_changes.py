@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid.analysis.analysis import drawn_metrics, has_everywhere, values_of
+from grid.analysis.analysis import contrasts_of, drawn_metrics, has_everywhere
 from grid.analysis.cell_contrasts import CellContrasts
 from grid.analysis.comparisons import LEVEL
 from grid.analysis.observations import Observation, items, observations
@@ -102,9 +102,7 @@ def _of_protocol(
     drawn = drawn_metrics(scored, columns) if scored and enough else None
     found: list[ResultChange] = []
     for column in columns:
-        values = np.array(values_of(column, seen, scored, drawn))
-        known = drawn if drawn and column.key in drawn.drawn else None
-        cells = CellContrasts(column.key, places, values, known)
+        cells = contrasts_of(column, seen, places, scored, drawn)
         changes = [_change(column, levels, n, len(shared), cells, seen) for n, levels in enumerate(shared)]
         tested = [n for n, change in enumerate(changes) if change.estimate]
         for n, p in zip(tested, holm([change.estimate.p for change in changes if change.estimate]), strict=True):

@@ -20,6 +20,7 @@ from modules.metrics.intervals import normal_variance
 from modules.metrics.paired_tests import Estimate, student
 
 PAIRS = ("genuine", "impostor")  # columns with numbers of pairs
+OF_ONE_KIND = {"val": ("genuine",), "fnmr": ("genuine",), "fmr": ("impostor",)}  # metrics of one of them
 ERRORS = ("eer", "fmr", "fnmr", "fte")  # lower is better
 TITLES = {"best_threshold": "Accuracy, best threshold", "ten_fold": CROSS_VALIDATED_TITLE, "eer": "EER", "auc": "AUC"}
 _HEAD = re.compile(r"(?P<key>[a-z0-9_:.\-]+)(?P<percent> \[%\])?(?P<end> low| high)?")
@@ -58,9 +59,9 @@ def read_table(path: Path) -> list[Evidence]:
     """The metrics of a CSV file, one cell a line.
 
     Columns named like a metric (``auc``, ``eer``, ``ten_fold``, ``best_threshold``, ``accuracy``, ``val:0.01``, ...) are
-    numbers; in percent if `` [%]`` follows. ``<metric> low`` and ``<metric> high`` are 95 % intervals. ``genuine`` and
-    ``impostor`` are numbers of pairs: without intervals, the variances are those of independent pairs. All other columns are
-    factors. Lines that begin with # are comments.
+    numbers; in percent if `` [%]`` follows. ``<metric> low`` and ``<metric> high``, in the same unit, are 95 % intervals.
+    ``genuine`` and ``impostor`` are numbers of pairs: without intervals, the variances are those of independent pairs. All
+    other columns are factors. Lines that begin with # are comments.
 
     Raises:
         BadInput: names file, line, column, what was found and what is known.
@@ -90,6 +91,7 @@ def read_table(path: Path) -> list[Evidence]:
             )
     if not numbers or not factors:
         raise BadInput(f"{path}: a table has columns of factors and of metrics; found {', '.join(head)}")
+    _check_head(f"{path}:{rows[0][0]}", head, numbers)
     cells = [{axis: row[places[axis]].strip() for axis in factors} for _, row in rows[1:]]
     seen: dict[tuple[str, ...], int] = {}
     for (number, _), cell in zip(rows[1:], cells, strict=True):
@@ -120,16 +122,21 @@ def _evidence(
     if f"{name} low" in columns and f"{name} high" in columns:
         _check_bounds(path, name, values, columns[f"{name} low"], columns[f"{name} high"], cells)
         variances, basis = normal_variance(columns[f"{name} low"], columns[f"{name} high"]), INDEPENDENT
-    elif all(kind in counts for kind in PAIRS):
-        genuine, impostor = (np.array(counts[kind], np.float64) for kind in PAIRS)
-        variances, basis = independent_variance(key, values, genuine, impostor), INDEPENDENT
-        units = int((genuine + impostor).min())
+    elif counts:
+        pairs = {kind: np.array(some, np.float64) for kind, some in counts.items()}
+        variances, basis = independent_variance(key, values, pairs), INDEPENDENT
+        units = int(np.sum([pairs[kind] for kind in counted_pairs(key)], axis=0).min())
     title = TITLES.get(key, key)
     column = Column(path.stem, key, title, percent, 2 if percent else 3, key.split(":")[0] in ERRORS)
     return Evidence(column, axes, cells, TypedNumbers(values, variances, units), basis)
 
 
-def independent_variance(key: str, values: np.ndarray, genuine: np.ndarray, impostor: np.ndarray) -> np.ndarray:
+def counted_pairs(key: str) -> tuple[str, ...]:
+    """The ``PAIRS`` that a metric is computed from."""
+    return OF_ONE_KIND.get(key.split(":")[0], PAIRS)
+
+
+def independent_variance(key: str, values: np.ndarray, pairs: Mapping[str, np.ndarray]) -> np.ndarray:
     """Variance of a metric of independent pairs (cells,).
 
     That of the AUC is Hanley and McNeil's (Radiology 143, 1982) for exponentially distributed scores; rates of one kind of
@@ -137,19 +144,39 @@ def independent_variance(key: str, values: np.ndarray, genuine: np.ndarray, impo
 
     Args:
         key: of the metric.
-        values, genuine, impostor: (cells,).
+        values: (cells,).
+        pairs: (cells,) for each of ``counted_pairs``, the numbers of pairs.
     """
     spread = values * (1 - values)
     kind = key.split(":")[0]
     if kind == "auc":
+        genuine, impostor = (pairs[one] for one in PAIRS)
         one, two = values / (2 - values), 2 * values**2 / (1 + values)
         top = spread + (genuine - 1) * (one - values**2) + (impostor - 1) * (two - values**2)
         return np.asarray(top / (genuine * impostor))
     if kind == "eer":
-        return np.asarray(spread * (1 / genuine + 1 / impostor) / 4)
-    if kind in ("val", "fnmr"):
-        return np.asarray(spread / genuine)
-    return np.asarray(spread / (impostor if kind == "fmr" else genuine + impostor))
+        return np.asarray(spread * np.sum([1 / pairs[one] for one in PAIRS], axis=0) / 4)
+    return np.asarray(spread / np.sum([pairs[one] for one in counted_pairs(key)], axis=0))
+
+
+def _check_head(where: str, head: Sequence[str], numbers: Mapping[str, re.Match[str]]) -> None:
+    """Raises BadInput for bounds and numbers of pairs that no metric could use."""
+    known = ", ".join(head)
+    bounded = set()
+    for name, match in numbers.items():
+        if match["end"]:
+            metric = name.removesuffix(match["end"])
+            bounded.add(metric)
+            if lacking := [f"{one!r}" for one in (metric, f"{metric} low", f"{metric} high") if one not in numbers]:
+                raise BadInput(f"{where}: column {name!r} needs {' and '.join(lacking)}, in the same unit; there are {known}")
+    if not any(kind in head for kind in PAIRS):
+        return
+    for name in (name for name in numbers if name not in bounded):
+        if lacking := [f"{kind!r}" for kind in counted_pairs(numbers[name]["key"]) if kind not in head]:
+            raise BadInput(
+                f"{where}: column {name!r}: its variance needs the numbers of pairs {' and '.join(lacking)}; there are "
+                f"{known}. Add them, or the bounds of its interval, or leave out all numbers of pairs"
+            )
 
 
 def _check_bounds(

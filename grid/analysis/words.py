@@ -34,7 +34,8 @@ def verdict(protocol: ProtocolAnalysis, metric: MetricAnalysis) -> str:
     if not found.terms:
         return "No effect can be estimated from these cells."
     if all(term.adjusted is None for term in found.terms):
-        return f"No test is possible: {_no_seeds(protocol, found)}, and there are no scored pairs to resample."
+        items = _no_items(protocol) or "pairs cannot be resampled for this number"
+        return f"No test is possible: {_no_seeds(protocol, found)}, and {items}."
     clear = [term for term in found.terms if term.adjusted is not None and term.adjusted < LEVEL]
     if not clear:
         whose = " for both other test subjects and other seeds" if _both(found.terms) else _whose(found.terms)
@@ -121,8 +122,8 @@ def limits(protocol: ProtocolAnalysis) -> Iterator[str]:
             f"{_counted(protocol.copies, 'replicate')} repeated the output of another one exactly (they share the stage that "
             "replicates vary) and were left out: a copy is no evidence."
         )
-    if protocol.units is None:
-        yield "Test items cannot be judged: there are no scored pairs that all cells share."
+    if reason := _no_items(protocol):
+        yield f"Test items cannot be judged: {reason}."
     elif protocol.unknown:
         yield (
             f"Test items: {protocol.pairs} pairs, resampled as if they were independent, because their subjects are not known "
@@ -202,6 +203,13 @@ def _no_seeds(protocol: ProtocolAnalysis, found: Effects) -> str:
     if not protocol.seeds:
         return "every cell was trained once"
     return "cells differ equally in every replicate" if found.seed else "there are too few replicates"
+
+
+def _no_items(protocol: ProtocolAnalysis) -> str:
+    """Why test items judge no metric; empty if they judge some."""
+    if protocol.pairs is None:
+        return "there are no scored pairs that all cells share"
+    return "there are too few subjects or pairs to resample" if protocol.units is None else ""
 
 
 def _both(terms: Sequence[TermEffect]) -> bool:

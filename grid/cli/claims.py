@@ -32,7 +32,8 @@ def claims(
         from grid.results.rows import table
 
         study = Study(data)
-        name, evidence = study.name, study_evidence(analyze(study, table(study)))
+        rows = table(study)
+        name, evidence = study.name, study_evidence(study, rows, analyze(study, rows))
     else:
         from grid.analysis.typed_table import read_table
 

@@ -95,7 +95,7 @@ def _sample(title: str, design: Design, judgments: Judgments) -> Sample:
     ]
     found, trouble = None, None
     try:
-        found = benefit(judgments.accuracy, judgments.letters)
+        found = benefit(judgments.accuracy, judgments.letters, design.letters)
     except ValueError as error:
         trouble = str(error)
     complement = complementarity(judgments.correct, design.network_correct) if len(judgments.letters) else None

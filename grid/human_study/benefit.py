@@ -11,6 +11,7 @@ participants.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,12 +48,13 @@ class Benefit:
     contrasts: tuple[Contrast, ...]
 
 
-def benefit(accuracy: np.ndarray, letters: np.ndarray) -> Benefit:
+def benefit(accuracy: np.ndarray, letters: np.ndarray, asked: Sequence[str]) -> Benefit:
     """The interaction of group and pass.
 
     Args:
         accuracy: (P, 2), of each participant in the first and in the second pass
         letters: (P,), the participants' groups
+        asked: the letters of all groups of the study
 
     Raises:
         ValueError: there are no participants, or a group has fewer than two.
@@ -60,11 +62,11 @@ def benefit(accuracy: np.ndarray, letters: np.ndarray) -> Benefit:
     from scipy.special import fdtrc
 
     gains = accuracy[:, 1] - accuracy[:, 0]
-    groups = {str(letter): gains[letters == letter] for letter in np.unique(letters)}
-    if few := [f"{letter} has {len(values)}" for letter, values in groups.items() if len(values) < 2]:
-        raise ValueError(f"each group needs at least two participants who finished; group {few[0]}")
-    if not groups:
-        raise ValueError("no participant has finished")
+    groups = {str(letter): gains[letters == letter] for letter in asked}
+    if not len(letters):
+        raise ValueError("there are no participants")
+    if few := [f"group {letter} has {len(values)}" for letter, values in groups.items() if len(values) < 2]:
+        raise ValueError(f"each group needs at least two participants; {', '.join(few)}")
     degrees = (len(groups) - 1, len(gains) - len(groups))
     pooled = sum(float(((values - values.mean()) ** 2).sum()) for values in groups.values()) / degrees[1]
     means = {letter: float(values.mean()) for letter, values in groups.items()}

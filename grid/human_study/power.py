@@ -27,12 +27,13 @@ def found_share(
         gain: of accuracy, as a share
     """
     same = np.arange(pairs) % 2 == 0
-    letters = np.repeat([chr(ord("A") + number) for number in range(groups)], size)
+    asked = [chr(ord("A") + number) for number in range(groups)]
+    letters = np.repeat(asked, size)
     gains = np.where(letters == "A", gain, 0.0)
     found = 0
     for _ in range(simulations):
         correct = judged_same(people.choices(same, gains, generator)) == same
-        p = benefit(correct.mean(axis=2), letters).p
+        p = benefit(correct.mean(axis=2), letters, asked).p
         found += p is not None and p < LEVEL
     return found / simulations
 

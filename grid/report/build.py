@@ -122,7 +122,7 @@ def _write(study: Study, folder: Path, margin: float, claims: Path | None, asked
     name, axes = study.name, list(study.axes)
     table = with_ensembles(study, rows.table(study))
     analyses = analyze(study, table, margin, asked)
-    verdicts = judged_claims(study, analyses, claims)
+    verdicts = judged_claims(study, table, analyses, claims)
     shown, printed = pictured(table, asked), combined(table)
     found = sheets(study, table.rows, shown)
     pictures: dict[str, bytes] = {}

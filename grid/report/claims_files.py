@@ -14,6 +14,7 @@ from grid.analysis.claims import read_claims
 from grid.analysis.study_evidence import study_evidence
 from grid.ledger.study import Study
 from grid.report.markdown import pipe_table, plain
+from grid.results.rows import Table
 from grid.spec.grid_file import BadInput
 
 HEAD = ["Claim", "Metric", "Verdict", "Numbers"]
@@ -32,10 +33,11 @@ class Verdicts:
     judged: Sequence[Judged] = ()
 
 
-def judged_claims(study: Study, analyses: Sequence[ProtocolAnalysis], file: Path | None) -> Verdicts:
+def judged_claims(study: Study, table: Table, analyses: Sequence[ProtocolAnalysis], file: Path | None) -> Verdicts:
     """The verdicts on the claims about a study; none without a file of claims.
 
     Args:
+        table, analyses: of the study.
         file: of claims; None: ``launch.claims`` of the grid file, of which mistakes are logged, since they must not end a
         launch.
 
@@ -47,7 +49,7 @@ def judged_claims(study: Study, analyses: Sequence[ProtocolAnalysis], file: Path
         if file is None and known is None:
             return Verdicts()
         claims = read_claims(Path(file or known))
-        return Verdicts(claims.source, judge(claims, study_evidence(analyses)))
+        return Verdicts(claims.source, judge(claims, study_evidence(study, table, analyses)))
     except BadInput as error:
         if file is not None:
             raise

@@ -77,10 +77,14 @@ def _row(
         if fit and (why := _unfit(members[0].metrics[protocol], markers, formed)):
             unfit.append(f"{protocol}: {why}")
             continue
-        pairs = _common(study, markers, SCORES)
-        more = _common(study, markers, FORMED) if formed else None
-        who, unknown = subjects(protocol, members[0], pairs.keys, pairs.same)
-        found = _evaluated(pairs, more, fit, ensemble.get("c", 1.0), who)
+        try:
+            pairs = _common(study, markers, SCORES)
+            more = _common(study, markers, FORMED) if formed else None
+            who, unknown = subjects(protocol, members[0], pairs.keys, pairs.same)
+            found = _evaluated(pairs, more, fit, ensemble.get("c", 1.0), who)
+        except ValueError as error:
+            unfit.append(f"{protocol}: {error}")
+            continue
         metrics[protocol] = {**found, "subjects": {"reason": unknown}} if unknown else found
     reason = f"waits for {over} {', '.join(absent or levels)}" if absent or not (metrics or unfit) else "; ".join(unfit) or None
     title = " + ".join(levels) + (f", {fit}" if fit else "") + (", formed pairs" if formed else "")
@@ -124,6 +128,9 @@ def _evaluated(
 
     Of a fitted ensemble, all numbers come from the scores of the folds' classifiers, and the accuracy over folds is that of
     their own threshold, 0.
+
+    Raises:
+        ValueError: a score is no cosine, or these pairs cannot be evaluated or fitted.
     """
     if fit is None:
         return verification(combined(pairs.scores), pairs.same, pairs.fold, subjects=subjects)
@@ -134,9 +141,12 @@ def _evaluated(
 
 
 def _common(study: Study, markers: Sequence[Marker], file: str) -> _Pairs:
+    """Raises ValueError if the members have no pair in common."""
     tables = [pq.read_table(study.ledger.path(marker, file)) for marker in markers]
     pairs = [list(zip(table["left"].to_pylist(), table["right"].to_pylist(), strict=True)) for table in tables]
     common = set(pairs[0]).intersection(*pairs[1:])
+    if not common:
+        raise ValueError("no pair was scored by all members")
     kept = [place for place, pair in enumerate(pairs[0]) if pair in common]
     places = [{pair: place for place, pair in enumerate(one)} for one in pairs]
     order = [pairs[0][place] for place in kept]

@@ -12,6 +12,7 @@ import numpy as np
 from grid.ledger.study import Study
 from grid.report.curves import has_scores, score_table
 from grid.report.text import records_csv
+from grid.results.combinations import distinct, grouped
 from grid.results.rows import Row, Table
 from modules.metrics.roc import Curve
 
@@ -58,10 +59,11 @@ class Board:
 
 
 def boards(study: Study, table: Table) -> list[Board]:
-    """One per protocol with two cells or more whose lists are not too long."""
+    """One per protocol with two cells or more whose lists are not too long. Replicates with equal scores count once."""
     found = []
     for protocol in table.compared:
-        rows = [row for row in table.rows if has_scores(row, protocol)]
+        groups = grouped(row for row in table.rows if has_scores(row, protocol))
+        rows = [row for group in groups for row in distinct(group, protocol)]
         if len(rows) > 1 and (board := _board(study, rows, protocol)):
             found.append(board)
     return found

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from grid.analysis import words
 from grid.analysis.analysis import ProtocolAnalysis
 from grid.results.columns import BEST_THRESHOLD, CROSS_VALIDATED, Column
-from grid.results.combinations import grouped
+from grid.results.combinations import distinct, grouped
 from grid.results.rows import Row, Table
 from grid.spec.levels import other_levels
 
 
 @dataclass(frozen=True)
 class Number:
-    """One measurement of the best cell; ``spread`` is its interval, or the number of replicates it is averaged over."""
+    """One measurement of the best cell; ``spread`` is its interval, or how many replicates it is the mean of."""
 
     title: str
     text: str
@@ -43,7 +43,8 @@ class Headline:
 
 
 def headlines(table: Table) -> list[Headline]:
-    """One per protocol. The best cell has the highest cross-validated accuracy, averaged over its replicates.
+    """One per protocol. The best cell has the highest cross-validated accuracy, averaged over its replicates; equal ones count
+    once.
 
     If a protocol has no cross-validated accuracy, the accuracy at the best threshold is used.
     """
@@ -73,23 +74,24 @@ def _headline(table: Table, protocol: str) -> Headline | None:
     return Headline(protocol, deciding.title, other_levels(best[0].cell.levels), numbers, len(means), deciding.key, mean)
 
 
-def _values(rows: list[Row], column: Column) -> list[float]:
-    return [value for row in rows if (value := row.number(column)) is not None]
-
-
 def _mean(rows: list[Row], column: Column) -> float | None:
-    values = _values(rows, column)
+    values = [value for row in distinct(rows, column.protocol) if (value := row.number(column)) is not None]
     return sum(values) / len(values) if values else None
 
 
 def _number(rows: list[Row], column: Column) -> Number:
-    values, mean = _values(rows, column), _mean(rows, column)
+    mean = _mean(rows, column)
     assert mean is not None
-    if len(rows) > 1:
-        spread = (
-            f"mean of {len(values)} of {len(rows)} replicates" if len(values) < len(rows) else f"mean of {len(rows)} replicates"
-        )
-    else:
-        value = rows[0].value(column)
-        spread = column.spread(value) if value else ""
-    return Number(column.title, column.text(mean) + column.unit, spread)
+    return Number(column.title, column.text(mean) + column.unit, _spread(rows, column))
+
+
+def _spread(rows: list[Row], column: Column) -> str:
+    there = [row for row in rows if row.number(column) is not None]
+    different = len(distinct(there, column.protocol))
+    if len(rows) == 1:
+        value = there[0].value(column)
+        return column.spread(value) if value else ""
+    done = f"{len(there)} of {len(rows)}" if len(there) < len(rows) else f"{len(rows)}"
+    if different == len(there):
+        return f"mean of {done} replicates"
+    return f"{done} replicates, all equal" if different == 1 else f"mean of {different} replicates ({done}, some equal)"

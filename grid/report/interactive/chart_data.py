@@ -17,8 +17,9 @@ from grid.report.curves import pair_scores
 from grid.report.interactive.costs import costs
 from grid.report.interactive.curve_points import curve_points, rounded
 from grid.report.plots.score_histograms import common_edges
+from grid.results.combinations import content
 from grid.results.rows import Row, Table
-from grid.spec.levels import REPLICATE
+from grid.spec.levels import REPLICATE, other_levels
 from modules.metrics.roc import Curve
 
 MOST_POINTS = 400_000  # of all curves of the page together: about 8 MB
@@ -81,13 +82,16 @@ def _cell(row: Row, stroke: Stroke) -> dict[str, Any]:
 
 
 def _metrics(table: Table) -> list[dict[str, Any]]:
-    """Every column with a number, by row: value and ends of the 95 % interval. ``main`` orders the cells of a protocol."""
+    """Every column with a number, by row: value and ends of the 95 % interval. ``main`` orders the cells of a protocol.
+    ``copies``: row -> the earlier replicate whose results it repeats.
+    """
     found = []
     for protocol in table.protocols:
         columns = [one for one in table.under(protocol) if any(row.number(one) is not None for row in table.rows)]
         if not columns:
             continue
         main = next((one for one in columns if one.headline), columns[0])
+        copies = _copies(table, protocol)
         for column in columns:
             results = [row.value(column) for row in table.rows]
             found.append(
@@ -98,11 +102,23 @@ def _metrics(table: Table) -> list[dict[str, Any]]:
                     "digits": column.digits,
                     "lower": column.lower_is_better,
                     "main": column is main,
+                    "copies": copies,
                     "values": _numbers([getattr(one, "value", None) for one in results]),
                     "low": _numbers([getattr(one, "low", None) for one in results]),
                     "high": _numbers([getattr(one, "high", None) for one in results]),
                 }
             )
+    return found
+
+
+def _copies(table: Table, protocol: str) -> dict[int, int]:
+    firsts: dict[tuple[Any, ...], int] = {}
+    found = {}
+    for n, row in enumerate(table.rows):
+        if protocol in row.metrics:
+            first = firsts.setdefault((*other_levels(row.cell.levels).items(), content(row, protocol)), n)
+            if first != n:
+                found[n] = first
     return found
 
 

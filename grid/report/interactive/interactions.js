@@ -3,14 +3,17 @@
 {
   const factor = (axis) => cells.data.factors.find((one) => one.axis === axis);
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  // Point -> the means of its combinations of the other factors, over replicates. Only combinations that every point has: others
-  // would add their own effect to some points alone. Where there are none, all.
+  // Point -> the means of its combinations of the other factors, over replicates; equal replicates count once. Only combinations
+  // that every point has: others would add their own effect to some points alone. Where there are none, all.
   const points = (chart) => {
-    const metric = cells.data.metrics[chart.state.metric], own = [chart.state.across, chart.state.lines], found = new Map();
+    const metric = cells.data.metrics[chart.state.metric], own = [chart.state.across, chart.state.lines], found = new Map(), seen = new Set();
     const others = cells.data.factors.map((one) => one.axis).filter((axis) => !own.includes(axis));
     const levels = (cell, axes) => JSON.stringify(axes.map((axis) => cell.levels[axis]));
     cells.data.cells.forEach((cell, n) => {
       if ((metric.values[n] ?? null) === null || cells.hidden.has(n)) return;
+      const first = metric.copies[n] ?? n;
+      if (seen.has(first)) return;
+      seen.add(first);
       const point = levels(cell, own), other = levels(cell, others), groups = found.get(point) || new Map();
       found.set(point, groups.set(other, [...(groups.get(other) || []), metric.values[n]]));
     });

@@ -1,6 +1,7 @@
 """Claims judged: supported, contradicted or not resolved; checked against naive forms, simulation and Ito's Table I."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,22 @@ def test_cells_without_a_result_count_as_unknown():
     assert record["without_result"] == 4
 
 
+@pytest.mark.parametrize(
+    ("values", "without", "cells", "decides"),
+    [
+        ([0.98, 0.97, 0.7], CELLS[3:4], "all", "What decides: net=b, detection=none, −0.200 above the limit ["),
+        ([0.98, 0.97, 0.7], CELLS[3:], "all", "What decides: net=b, detection=none, −0.200 above the limit ["),
+        ([0.98, 0.97, 0.7], CELLS[3:5], 2, "What decides: net=a, detection=mtcnn, +0.070 above the limit ["),
+        ([0.98, 0.97], CELLS[2:], "all", "The missing results decide. p 1.000."),
+        ([0.98, 0.97], CELLS[2:], "most", "The missing results decide. p 1.000."),
+    ],
+)
+def test_the_number_that_decides_is_the_one_of_the_verdict(values, without, cells, decides):
+    found = verdict(evidence(values, cells=CELLS[: len(values)], without=without), above=0.9, cells=cells)
+    assert decides in reasons(found)
+    assert (decisive(found) is None) == (found.p == 1)
+
+
 def test_a_level_without_results_is_one_at_which_the_order_is_unknown():
     order = [{"detection": "mtcnn"}, {"detection": "none"}]
     found = verdict(evidence([0.7, 0.9], cells=REST, without=FAILED), order=order, for_each=["net"])
@@ -160,7 +177,7 @@ def test_the_steps_of_a_study_are_its_comparisons(make_study):
     (pair,) = next(one for one in analyses[0].metrics if one.column.key == "auc").comparisons.pairs
     names = [analyses[0].cells[number]["backbone"] for number in (pair.first, pair.second)]
     claim = Claim(claim="c", metric="auc", order=[{"backbone": name} for name in names])
-    (found,) = judge(Claims(claims=(claim,)), study_evidence(analyses))
+    (found,) = judge(Claims(claims=(claim,)), study_evidence(study, table(study), analyses))
     assert found.steps[0].estimate == pair.difference
     assert found.p == pytest.approx(pair.difference.p)
     assert bases([found]).endswith("and other seeds")
@@ -171,8 +188,52 @@ def test_the_steps_of_a_study_are_its_comparisons(make_study):
 def test_failed_cells_of_a_study_count_as_unknown(make_study):
     axes = {"backbone": ["alexnet", "resnet34", "mobilefacenet"], "detection": ["none", "mtcnn"]}
     study = make_study(axes=axes, pairs=100, explainers=(), failed=[{"backbone": "alexnet"}])
-    (found,) = judge(Claims(claims=(Claim(claim="c", metric="auc", above=0.1),)), study_evidence(analyze(study, table(study))))
+    (found,) = judge(
+        Claims(claims=(Claim(claim="c", metric="auc", above=0.1),)),
+        study_evidence(study, table(study), analyze(study, table(study))),
+    )
     assert (len(found.steps), found.unknown, found.verdict) == (4, 2, "not resolved")
+
+
+def without_number(found, metric, backbone):
+    """The table where the cells of a network lack a number."""
+    own = [
+        replace(
+            row, results=tuple(one for one in row.results if one.metric != metric or row.cell.levels["backbone"] != backbone)
+        )
+        for row in found.rows
+    ]
+    return replace(found, rows=tuple(own))
+
+
+def test_cells_that_lack_one_number_count_as_unknown_for_it_alone(make_study):
+    axes = {"backbone": ["alexnet", "resnet34", "mobilefacenet"], "detection": ["none", "mtcnn"]}
+    study = make_study(axes=axes, pairs=200, explainers=())
+    shown = without_number(table(study), "val:0.01", "alexnet")
+    order = [{"backbone": "resnet34"}, {"backbone": "mobilefacenet"}]
+    claims = (
+        Claim(claim="all", metric="val:0.01", above=0.9),
+        Claim(claim="others", metric="val:0.01", order=order),
+        Claim(claim="auc", metric="auc", above=0.1),
+    )
+    found = judge(Claims(claims=claims), study_evidence(study, shown, analyze(study, shown)))
+    assert [(len(one.steps), one.unknown) for one in found] == [(4, 2), (1, 0), (6, 0)]
+    whole = table(study)
+    alone = judge(Claims(claims=claims), study_evidence(study, whole, analyze(study, whole)))[1]
+    assert found[1].steps == alone.steps, "on the same pairs"
+    shown = without_number(shown, "ten_fold", "resnet34")
+    (first,) = judge(Claims(claims=(Claim(claim="c", above=0.1),)), study_evidence(study, shown, analyze(study, shown)))
+    assert first.evidence.column.key == "ten_fold", "the first of the table, which has it for some cells"
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"), [([{"backbone": "alexnet"}], (1, 1, "")), ([{}], (0, 0, "there are no results"))]
+)
+def test_one_finished_cell_can_be_compared_with_a_limit_and_none_is_no_mistake(make_study, lost, expected):
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"]}, pairs=100, explainers=(), unfinished=lost)
+    evidence = study_evidence(study, table(study), analyze(study, table(study)))
+    (found,) = judge(Claims(claims=(Claim(claim="c", metric="auc", above=0.1),)), evidence)
+    assert (len(found.steps), found.unknown, found.why) == expected
 
 
 @pytest.mark.parametrize("counts", [(1, 3), (2, 3)])
@@ -180,7 +241,7 @@ def test_a_verdict_says_which_cells_it_holds_for_other_seeds_of(make_study, coun
     axes = {"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1", "2"]}
     lost = [{"backbone": "alexnet", "replicate": str(number)} for number in range(counts[0], 3)]
     study = make_study(axes=axes, pairs=100, explainers=(), failed=lost)
-    (evidence, *_) = study_evidence(analyze(study, table(study)))
+    (evidence, *_) = study_evidence(study, table(study), analyze(study, table(study)))
     assert evidence.basis.endswith(
         "other seeds" if counts[0] > 1 else "other seeds of those cells that have several replicates"
     )

@@ -36,6 +36,13 @@ def test_without_pairs_or_intervals_nothing_is_known_of_the_uncertainty(tmp_path
     assert found.basis == ""
 
 
+@pytest.mark.parametrize(("key", "kind"), [("fmr", "impostor"), ("fnmr", "genuine"), ("val:0.01", "genuine")])
+def test_a_rate_of_one_kind_of_pairs_needs_their_number_alone(tmp_path, key, kind):
+    (found,) = read(tmp_path, f"a,{key},{kind}", "x,0.2,400", "y,0.1,400")
+    estimate = found.contrasts.estimate(np.array([1.0, 0.0]))
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.959964 * np.sqrt(0.2 * 0.8 / 400), rel=1e-6)
+
+
 @pytest.mark.parametrize(("key", "share"), [("auc", 0.9), ("eer", 0.1), ("val:0.01", 0.7), ("fmr", 0.05)])
 def test_variances_are_those_of_simulated_independent_pairs(key, share):
     """Exponential scores (Hanley and McNeil's model) for the AUC, counts for the rates."""
@@ -49,7 +56,8 @@ def test_variances_are_those_of_simulated_independent_pairs(key, share):
     else:
         count = genuine if key.startswith("val") else impostor
         drawn = rng.binomial(count, share, 4000) / count
-    (found,) = independent_variance(key, np.array([share]), np.array([float(genuine)]), np.array([float(impostor)]))
+    pairs = {"genuine": np.array([float(genuine)]), "impostor": np.array([float(impostor)])}
+    (found,) = independent_variance(key, np.array([share]), pairs)
     assert found == pytest.approx(drawn.var(), rel=0.1)
 
 
@@ -72,6 +80,17 @@ def test_variances_are_those_of_simulated_independent_pairs(key, share):
             ("a,auc [%],auc low [%]", "a,90,80", "b,91,81"),
             ":2: column 'auc low [%]': columns of a metric are called 'auc', 'auc low' and 'auc high', or in percent 'auc",
         ),
+        (
+            ("a,auc [%],auc low,auc high", "a,90,0.8,0.95", "b,91,0.8,0.95"),
+            ":2: column 'auc low' needs 'auc', in the same unit",
+        ),
+        (
+            ("a,auc,auc low", "a,0.9,0.8", "b,0.91,0.8"),
+            ":2: column 'auc low' needs 'auc high', in the same unit; there are a, auc",
+        ),
+        (("a,auc,eer low,eer high", "a,0.9,0,0.1", "b,0.9,0,0.1"), ":2: column 'eer low' needs 'eer', in the same unit"),
+        (("a,auc,genuine", "a,0.9,30", "b,0.91,30"), ":2: column 'auc': its variance needs the numbers of pairs 'impostor'"),
+        (("a,fmr,genuine", "a,0.9,30", "b,0.91,30"), ":2: column 'fmr': its variance needs the numbers of pairs 'impostor'"),
         (
             ("a,auc [%],auc [%] low,auc [%] high", "a,90,80,95", "b,91,95,80"),
             ": a=b: auc [%] is 0.91, which is not between its bounds 0.95 and 0.8 (as fractions)",

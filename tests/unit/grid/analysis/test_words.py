@@ -92,6 +92,23 @@ def test_why_no_test_is_possible_is_said(found):
     assert "cells differ equally in every replicate" in words.verdict(replace(found, replicates=(5, 5)), equal)
 
 
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        ({}, "pairs cannot be resampled for this number"),
+        ({"units": None}, "there are too few subjects or pairs to resample"),
+        ({"units": None, "pairs": None}, "there are no scored pairs that all cells share"),
+    ],
+)
+def test_why_items_judge_nothing_is_said(found, known, reason):
+    metric = found.metrics[0]
+    terms = tuple(replace(term, items=None, seeds=None) for term in metric.effects.terms)
+    none = replace(metric, effects=replace(metric.effects, terms=terms))
+    changed = replace(found, **known)
+    assert words.verdict(changed, none).endswith(f", and {reason}.")
+    assert (f"Test items cannot be judged: {reason}." in words.limits(changed)) == bool(known)
+
+
 def test_missing_cells_copies_and_aliases_are_named(found):
     effects = found.metrics[0].effects
     terms = tuple(replace(one, term=(axis,), aliases=(("a", "b"),)) for one, axis in zip(effects.terms[:2], "ab", strict=True))

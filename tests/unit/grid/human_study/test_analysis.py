@@ -70,7 +70,15 @@ def test_any_number_of_answers_can_be_analyzed(tmp_path: Path) -> None:
         for sample in found.samples:
             assert (sample.benefit is None) == (sample.trouble is not None)
             assert len(sample.lines) == 2 * len(set(sample.judgments.letters))
-    assert analyze(design, given(design, (1, 0, 0)), {}).samples[0].trouble.endswith("group A has 1")
+    assert (
+        analyze(design, given(design, (1, 0, 0)), {}).samples[0].trouble.endswith("group A has 1, group B has 0, group C has 0")
+    )
+
+
+def test_groups_in_which_nobody_finished_are_not_left_out_of_the_test(tmp_path: Path) -> None:
+    (sample,) = analyze(design := bundle(tmp_path, pairs=10), given(design, (3, 0, 3)), {}).samples
+    assert sample.benefit is None
+    assert sample.trouble == "each group needs at least two participants; group B has 0"
 
 
 def test_the_figures_of_the_paper_are_those_of_its_table() -> None:

@@ -22,7 +22,7 @@ def test_it_is_the_interaction_of_the_mixed_model(seed: int, sizes: tuple[int, .
     from statsmodels.formula.api import mixedlm
 
     accuracy, letters = people(seed, sizes)
-    found = benefit(accuracy, letters)
+    found = benefit(accuracy, letters, "ABC"[: len(sizes)])
     rows = [
         {"accuracy": accuracy[person, number], "letter": letters[person], "number": number, "person": person}
         for person in range(len(letters))
@@ -48,7 +48,7 @@ def test_it_is_the_interaction_of_the_mixed_model(seed: int, sizes: tuple[int, .
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_the_analysis_of_variance_of_the_gains(seed: int) -> None:
     accuracy, letters = people(seed, (20, 9, 14))
-    found = benefit(accuracy, letters)
+    found = benefit(accuracy, letters, "ABC")
     groups = [accuracy[letters == letter, 1] - accuracy[letters == letter, 0] for letter in "ABC"]
     f, p = stats.f_oneway(*groups)
     assert (found.f, found.p) == pytest.approx((f, p))
@@ -57,7 +57,7 @@ def test_it_is_the_analysis_of_variance_of_the_gains(seed: int) -> None:
 
 def test_two_groups_give_students_t_test_and_its_interval() -> None:
     accuracy, letters = people(5, (15, 11))
-    found = benefit(accuracy, letters)
+    found = benefit(accuracy, letters, "AB")
     gains = accuracy[:, 1] - accuracy[:, 0]
     test = stats.ttest_ind(gains[letters == "A"], gains[letters == "B"])
     (one,) = found.contrasts
@@ -71,7 +71,7 @@ def test_two_groups_give_students_t_test_and_its_interval() -> None:
 def test_what_helps_every_group_alike_is_no_interaction() -> None:
     accuracy, letters = people(7)
     practiced = accuracy + np.array([0.0, 0.1])
-    before, after = benefit(accuracy, letters), benefit(practiced, letters)
+    before, after = benefit(accuracy, letters, "ABC"), benefit(practiced, letters, "ABC")
     assert after.f == pytest.approx(before.f)
     assert after.gains["B"].value == pytest.approx(before.gains["B"].value + 0.1)
 
@@ -81,14 +81,14 @@ def test_if_within_each_group_all_gain_the_same_there_is_no_test(gain: float) ->
     """Differences of decimal fractions in floats leave 1e-17, which is no variance."""
     first = np.array([0.7, 0.6, 0.2, 0.1, 0.5, 0.7])
     after = np.round(first + np.array([0.1] * 3 + [gain] * 3), 1)
-    found = benefit(np.stack([first, after], axis=1), np.array(list("AAABBB")))
+    found = benefit(np.stack([first, after], axis=1), np.array(list("AAABBB")), "AB")
     assert (found.f, found.p) == (None, None)
 
 
 def test_holm_corrects_for_all_pairs_of_groups() -> None:
     from statsmodels.stats.multitest import multipletests
 
-    found = benefit(*people(3))
+    found = benefit(*people(3), "ABC")
     wanted = multipletests([one.difference.p for one in found.contrasts], method="holm")[1]
     assert [one.adjusted for one in found.contrasts] == pytest.approx(list(wanted))
 
@@ -96,14 +96,16 @@ def test_holm_corrects_for_all_pairs_of_groups() -> None:
 def test_too_few_people_are_named_and_one_group_has_gains_only() -> None:
     accuracy, letters = people(0, (3, 1))
     with pytest.raises(ValueError, match="group B has 1"):
-        benefit(accuracy, letters)
-    with pytest.raises(ValueError, match="no participant has finished"):
-        benefit(np.zeros((0, 2)), np.zeros(0, "<U1"))
-    one = benefit(accuracy[:3], letters[:3])
+        benefit(accuracy, letters, "AB")
+    with pytest.raises(ValueError, match="group B has 1, group C has 0"):
+        benefit(accuracy, letters, "ABC")
+    with pytest.raises(ValueError, match="there are no participants"):
+        benefit(np.zeros((0, 2)), np.zeros(0, "<U1"), "AB")
+    one = benefit(accuracy[:3], letters[:3], "A")
     assert one.f is None
     assert one.contrasts == ()
     gains = accuracy[:3, 1] - accuracy[:3, 0]
     interval = stats.ttest_1samp(gains, 0).confidence_interval()
     assert (one.gains["A"].low, one.gains["A"].high) == pytest.approx((interval.low, interval.high))
-    same = benefit(np.tile([[0.7, 0.8]], (6, 1)), np.array(list("AAABBB")))
+    same = benefit(np.tile([[0.7, 0.8]], (6, 1)), np.array(list("AAABBB")), "AB")
     assert same.p is None

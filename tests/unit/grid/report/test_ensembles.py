@@ -204,6 +204,33 @@ def test_without_formed_pairs_the_reason_is_said(make_study, setting, files, wor
     assert words in row.reason
 
 
+@pytest.mark.parametrize(
+    ("prefix", "factor", "words"),
+    [("", 10.0, "is no cosine"), ("other_", 1.0, "no pair was scored by all members")],
+)
+@pytest.mark.parametrize("fit", [None, "svm"])
+def test_members_that_cannot_be_evaluated_together_leave_a_row_with_the_reason(make_study, fit, prefix, factor, words):
+    study = make_study(
+        axes={"detection": ["none", "mtcnn"]}, pairs=100, explainers=(), ensembles=[{"over": "detection", "fit": fit}]
+    )
+    table = rows.table(study)
+    last = table.rows[-1]
+    name = next(name for name in last.markers if name.kind == "evaluate")
+    scored = pq.read_table(study.ledger.path(last.markers[name], "scores.parquet")).to_pydict()
+    scored |= {"left": [prefix + key for key in scored["left"]], "score": [factor * score for score in scored["score"]]}
+    attempt = study.ledger.begin("evaluate", f"{1:064x}", {"stage": "evaluate"})
+    pq.write_table(pa.table(scored), attempt.path / "scores.parquet")
+    changed = replace(last, markers={**last.markers, name: attempt.finish({}, {}, "", ["scores.parquet"])})
+    own = [
+        replace(row, metrics={title: {**one, "subjects_in_several_folds": 0} for title, one in row.metrics.items()})
+        for row in (*table.rows[:-1], changed)
+    ]
+    (row,) = with_ensembles(study, replace(table, rows=tuple(own))).ensembles
+    assert (row.metrics, row.results) == ({}, ())
+    assert row.reason.startswith("lfw view 2: ")
+    assert words in row.reason
+
+
 def test_stages_that_compare_no_pairs_are_no_part_of_an_ensemble(make_study):
     study = make_study(axes={"detection": ["none", "mtcnn"]}, pairs=100, explainers=(), ensembles=[{"over": "detection"}])
     table = rows.table(study)

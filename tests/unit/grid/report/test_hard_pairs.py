@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +68,14 @@ def test_pairs_are_ranked_by_the_number_of_cells_that_are_wrong(study):
             assert pair.score == pytest.approx(np.mean(entry[2]))
         sides = [(pair.wrong, -pair.distance if kind else pair.distance) for pair in found]
         assert sides == sorted(sides, reverse=True)
+
+
+def test_equal_replicates_count_once(make_study):
+    table = rows.table(study := make_study(axes={"backbone": ["alexnet"], "replicate": ["0", "1", "2"]}, explainers=()))
+    first, second, third = table.rows
+    (board,) = boards(study, replace(table, rows=(first, replace(first, cell=second.cell), third)))
+    assert board.cells == 2
+    assert all(pair.cells == 2 for pair in board.genuine)
 
 
 def test_a_cell_that_dropped_a_pair_does_not_count_for_it(make_study):

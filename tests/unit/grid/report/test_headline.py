@@ -43,6 +43,20 @@ def test_a_replicate_that_is_not_finished_is_told(make_study):
     assert found.numbers[0].spread == "mean of 2 of 3 replicates"
 
 
+def test_equal_replicates_count_once(make_study):
+    """The first two replicates of alexnet are one computation; by all rows, its mean of 0.833 would be the highest."""
+    study = make_study(axes={"backbone": ["alexnet", "resnet34"], "replicate": ["0", "1", "2"]}, pairs=60, explainers=())
+    table = rows.table(study)
+    first, second, third, *others = table.rows
+    copied = dataclasses.replace(table, rows=(first, dataclasses.replace(first, cell=second.cell), third, *others))
+    (found,) = headlines(with_numbers(copied, [(0.9, 0.9), (0.9, 0.9), (0.7, 0.7), *[(0.82, 0.82)] * 3]))
+    assert found.levels == {"backbone": "resnet34"}
+    (found,) = headlines(with_numbers(copied, [(0.9, 0.9), (0.9, 0.9), (0.7, 0.7), *[(0.5, 0.5)] * 3]))
+    assert (found.numbers[0].text, found.numbers[0].spread) == ("80.00 %", "mean of 2 replicates (3, some equal)")
+    equal = dataclasses.replace(copied, rows=copied.rows[:2])
+    assert headlines(equal)[0].numbers[0].spread == "2 replicates, all equal"
+
+
 def test_without_results_there_is_no_headline(make_study):
     assert headlines(rows.table(make_study(axes={"backbone": ["alexnet"]}, unfinished=[{}], pairs=60, explainers=()))) == []
 

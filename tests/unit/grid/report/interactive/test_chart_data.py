@@ -1,6 +1,7 @@
 """The numbers inside the page are those of the table, the scores and the histories."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -50,6 +51,15 @@ def test_every_column_has_the_value_and_the_interval_of_each_row(study):
                 shown = [metric[key][n] for key in ("values", "low", "high")]
                 assert shown == pytest.approx([result.value, result.low, result.high], rel=1e-4)
     assert next(one for one in data["metrics"] if one["title"] == "EER")["lower"]
+
+
+def test_rows_that_repeat_an_earlier_replicate_are_named(study):
+    table = rows.table(study)
+    first, second, *others = table.rows
+    copied = replace(table, rows=(first, replace(first, cell=second.cell), *others))
+    for shown, copies in ((table, {}), (copied, {"1": 0})):
+        found = chart_data(study, shown, strokes(shown), [history(study, row) for row in shown.rows])
+        assert [metric["copies"] for metric in json.loads(found.text)["metrics"]] == [copies] * len(table.columns)
 
 
 def test_curves_and_histograms_are_of_the_cells_with_scores(study):

@@ -13,6 +13,8 @@ from datamodules.datasets.drawn import DrawnDatasetConfig
 from grid.plan.plan import make_plan
 from grid.spec.grid_file import read
 from grid.spec.stage_kind import stage_kind
+from grid.stages.extra.differentials import _csv
+from modules.metrics.cohorts import cohort_rates
 from modules.metrics.roc import Curve
 
 BASE = {"data": {"name": "drawn", "size": 64, "subjects": 4, "shots": 4}, "input": {"size": 32}}
@@ -56,6 +58,14 @@ def test_cohorts_of_two_columns_are_in_the_table_and_the_figure_is_shown_without
     with Image.open(cell.path("differentials", "cohorts.png")) as figure:
         assert figure.width > 800
     assert stage_kind("differentials").pictures(None, False) == ("cohorts.png",)
+
+
+def test_what_is_not_defined_of_a_single_cohort_is_empty():
+    errors, one, two = np.arange(40) % 4 == 0, np.arange(40) % 5, np.arange(40) % 7 + 5
+    found = cohort_rates(errors, one, two, np.zeros(40, np.int64), ["all"])
+    (row,) = csv.DictReader(io.StringIO(_csv({"one": {"fmr": found}})))
+    assert (row["difference_low"], row["difference_high"], row["p"]) == ("", "", "")
+    assert float(row["value"]) == 0.25
 
 
 def test_only_evaluations_and_their_labels_count(tmp_path):
