@@ -7,7 +7,7 @@ cached while the files' sizes and modification times are unchanged.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from datamodules import image_index as images_of
 from datamodules.formats.byte_ranges import ByteRanges, Fetcher, Listing, Placed, State, state
 from datamodules.formats.files import choose, enough
 from datamodules.formats.manifest_cache import keep_listing, keep_manifest, recall_listing, recall_manifest
+from datamodules.list_readers.subject_names import names_in
 from datamodules.manifest import Manifest
 
 Unwrap = Callable[[bytes, int], bytes]
@@ -107,6 +108,9 @@ class SubjectsConfig(ContainerConfig):
     min_images: PositiveInt = 1  # minimum number of images per subject, not counting images left out by a skip policy
     subjects: PositiveInt | None = None  # maximum number of subjects, in file order
     share: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of each subject's images, for data-size ablations
+
+    def names(self, identities: Iterable[str]) -> Mapping[str, str]:
+        return names_in(self.namespace, identities)
 
     def whole(self) -> bool:
         """Whether the settings select all images."""

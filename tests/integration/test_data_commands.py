@@ -65,6 +65,22 @@ def test_an_audit_names_who_and_what_is_in_both(run: Run, people: Path, tmp_path
     for path in (other / "x").iterdir():
         Image.open(path).rotate(90).save(path)
     assert facts(run, "audit", *sets)["clean"] is True
+    (other / "x").rename(other / "Tony_Blair")
+    assert facts(run, "audit", *sets, code=1)["shared_identities"] == 1
+    shutil.rmtree(other / "Tony_Blair")
+    changed = (
+        f"{{name: transformed, data: {{name: folder, root: {people}, space: s}}, transforms: [{{name: jpeg, quality: 30}}]}}"
+    )
+    assert facts(run, "audit", sets[0], changed, code=1)["identical_pairs"] > 0
+
+
+def test_an_audit_that_cannot_be_done_is_not_told_as_overlap(run: Run, people: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("1\n")
+    numbered = f"{{name: casia, root: {people}, names_file: {tmp_path / 'names.txt'}}}"
+    for more, said in (((numbered, numbered), "names.txt, line 1"), ((numbered, numbered, "--bits", "16"), "--bits")):
+        found = run("data", "audit", *more)
+        assert found.code == 2
+        assert said in found.err
 
 
 def test_what_cannot_be_written_is_told_in_one_line(run: Run, people: Path, tmp_path: Path) -> None:
