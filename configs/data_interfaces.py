@@ -91,6 +91,10 @@ class DatasetConfig(ThirdParty, Component, ABC):
         """
         return {}
 
+    def least_images(self) -> int:
+        """Images that a subject must have after the skip policies; subjects with fewer are left out."""
+        return 1
+
     def missing(self) -> Missing | None:
         """The files it needs that are not on disk; None if all are there."""
         return None

@@ -16,6 +16,7 @@ from configs.lookup import resolve
 from configs.network_interfaces import PretrainingConfig, TrainedPretrainingConfig
 from datamodules.conflicts import conflicts, described, without
 from datamodules.families import families
+from datamodules.manifest import enough
 from datamodules.shared_subjects import shared_subjects
 from datamodules.split import held_identities, held_images
 from grid.evaluation.task import evaluation_task
@@ -84,7 +85,7 @@ class InputResolver:
             self.unread[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never read: ids are pending; launch reads them once", data)
         if data.on_identity_conflict == "skip" and (same := conflicts(found)):
-            found = without(found, same)
+            found = enough(without(found, same), data.least_images())
         if not found.keys:
             raise ValueError(f"the dataset {data.name} has no images that fit its settings")
         return found
