@@ -145,12 +145,13 @@ def test_a_part_of_a_known_set_is_not_whole(run: Run, people: Path) -> None:
 
 def test_a_list_of_pairs_is_checked_by_its_name(run: Run, people: Path, tmp_path: Path) -> None:
     names = sorted(path.relative_to(people).as_posix() for path in people.rglob("*.jpg"))
-    (tmp_path / "mine.txt").write_text(f"{names[0]} {names[1]} 1\n{names[0]} {names[4]} 0\n")
+    (tmp_path / "mine.txt").write_text("".join(f"{one} {names[1]} 1\n{one} {names[4]} 0\n" for one in (names[0], names[2])))
     data = f"data={{name: folder, root: {people}}}"
-    words = (data, f"file={tmp_path / 'mine.txt'}", "layout=path_path_label", "folds=1")
+    words = (data, f"file={tmp_path / 'mine.txt'}", "layout=path_path_label", "folds=2")
     found = facts(run, "check", "pairs", *words)
-    assert (found["protocol"], found["images"], found["pairs"], found["genuine"]) == ("pairs", 9, 2, 1)
-    (tmp_path / "mine.txt").write_text(f"{names[0]} nobody.jpg 0\n{names[0]} {names[1]} 1\n")
+    assert (found["protocol"], found["images"], found["pairs"], found["genuine"]) == ("pairs", 9, 4, 2)
+    lines = (f"{names[0]} nobody.jpg 0", *(f"{one} {names[1]} 1" for one in (names[0], names[2])), f"{names[2]} {names[4]} 0")
+    (tmp_path / "mine.txt").write_text("\n".join(lines))
     said = run("data", "check", "pairs", *words)
     assert (said.code, said.err.count("\n")) == (2, 1)
     assert "mine.txt, line 1: names the image nobody.jpg" in said.err
