@@ -232,6 +232,16 @@ class AugmentationConfig(Component, ABC):
         """Whether ``build`` returns a ``BatchAugmentation``; in a pipeline such a step is the last one."""
         return False
 
+    @property
+    def moves(self) -> bool:
+        """Whether it moves the parts of the face to other places of the image; a flip does not, as faces are symmetric."""
+        return False
+
+    @property
+    def needs_places(self) -> bool:
+        """Whether it expects the parts of the face where the detector's crops have them; no step before it ``moves``."""
+        return False
+
     @abstractmethod
     def build(self) -> Augmentation: ...
 

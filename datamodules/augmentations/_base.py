@@ -38,6 +38,10 @@ class SmallChangesConfig(AugmentationConfig):
     brightness: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum, as a fraction of white
     contrast: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum: factor from 1 - contrast to 1 + contrast
 
+    @property
+    def moves(self) -> bool:
+        return self.move > 0 and max(self.shift, self.scale, self.rotate) > 0
+
 
 def augmentation_seed(seed: int, epoch: int, row: int) -> int:
     """A 32-bit seed from the three numbers, the same on every machine and in every process."""
