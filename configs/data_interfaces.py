@@ -91,6 +91,10 @@ class DatasetConfig(ThirdParty, Component, ABC):
         """
         return {}
 
+    def least_images(self) -> int:
+        """Images that a subject must have after the skip policies; subjects with fewer are left out."""
+        return 1
+
     def missing(self) -> Missing | None:
         """The files it needs that are not on disk; None if all are there."""
         return None
@@ -226,6 +230,16 @@ class AugmentationConfig(Component, ABC):
     @property
     def batched(self) -> bool:
         """Whether ``build`` returns a ``BatchAugmentation``; in a pipeline such a step is the last one."""
+        return False
+
+    @property
+    def moves(self) -> bool:
+        """Whether it moves the parts of the face to other places of the image; a flip does not, as faces are symmetric."""
+        return False
+
+    @property
+    def needs_places(self) -> bool:
+        """Whether it expects the parts of the face where the detector's crops have them; no step before it ``moves``."""
         return False
 
     @abstractmethod

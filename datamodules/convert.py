@@ -94,6 +94,7 @@ def convert(
             digest=whole,
             original=isinstance(dataset, Originals),
             identities=dict(Counter(manifest.identities)),
+            names=dict(sorted(data.names(set(manifest.identities)).items())),
             skipped=dict(manifest.skipped),
             shards=tuple(shards),
         )

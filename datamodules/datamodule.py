@@ -53,6 +53,8 @@ def _labels_and_rows(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor]
 class TrainFaces(Dataset[Item | PreparedItem]):
     """Training images: item (epoch, row) is image uint8 (height, width, 3), label, row.
 
+    A third number, of times that the epoch had the row before, gives the image another augmentation.
+
     With a ``BatchAugmentation``, the image after the loader's part, and its parameters as the last entry.
     """
 
@@ -66,9 +68,9 @@ class TrainFaces(Dataset[Item | PreparedItem]):
     def __len__(self) -> int:
         return len(self.crops)
 
-    def __getitem__(self, item: tuple[int, int]) -> Item | PreparedItem:
-        epoch, row = item
-        crop, seed = self.crops[row], augmentation_seed(self.seed, epoch, row)
+    def __getitem__(self, item: tuple[int, ...]) -> Item | PreparedItem:
+        row = item[1]
+        crop, seed = self.crops[row], augmentation_seed(self.seed, *item)
         if self.batched:
             image, parameters = prepared(self.augmentation, crop, seed)
             return image, self.labels[row], row, parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -67,3 +68,13 @@ class Manifest:
         chosen = [int(row) for row in rows]
         taken: Any = {name: tuple(getattr(self, name)[row] for row in chosen) for name in self.columns}
         return replace(self, **taken)
+
+
+def enough(manifest: Any, least: int) -> Any:
+    """The manifest without subjects that have fewer than ``least`` images, after a skip policy left some out."""
+    if least <= 1:
+        return manifest
+    counts = Counter(manifest.identities)
+    if min(counts.values(), default=least) >= least:
+        return manifest
+    return manifest.subset(row for row, who in enumerate(manifest.identities) if counts[who] >= least)

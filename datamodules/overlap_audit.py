@@ -1,21 +1,21 @@
-"""Overlap between a training set and an evaluation set: equal names, identical files, near-duplicate images."""
+"""Overlap between a training set and an evaluation set: equal subjects, identical files, near-duplicate images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from configs.data_interfaces import Manifest as AnyManifest
-from datamodules.list_readers.subject_names import normalized
 from datamodules.manifest import Manifest
 from datamodules.near_duplicates import Prints, near
+from datamodules.shared_subjects import SharedSubjects
 from datamodules.split import rows_of
 
-Finding = Literal["names", "identical", "near"]
-FINDINGS: tuple[Finding, ...] = ("names", "identical", "near")
+Finding = Literal["identities", "names", "identical", "near"]
+FINDINGS: tuple[Finding, ...] = ("identities", "names", "identical", "near")
 EXAMPLES = 5
 
 
@@ -24,37 +24,36 @@ class Audit:
     """The overlap of two sets.
 
     Attributes:
-        names: (subject of the training set, subject of the evaluation set, normalized name), sorted
+        subjects: the subjects of both
         identical: int64 (A, 2), rows (training, evaluation) of byte-identical files
         near: int64 (B, 2), rows of near duplicates, without byte-identical ones
         distance: int64 (B,), Hamming distance of their hashes
         unhashed: (training, evaluation) number of images without structure, such as uniform ones, which were not compared
-        named: (training, evaluation) number of subjects with names; (0, 0) if names were not compared
         train: the training manifest
         evaluation: the evaluation manifest
     """
 
-    names: tuple[tuple[str, str, str], ...]
+    subjects: SharedSubjects
     identical: np.ndarray
     near: np.ndarray
     distance: np.ndarray
     unhashed: tuple[int, int]
-    named: tuple[int, int]
     train: AnyManifest
     evaluation: AnyManifest
 
     @property
     def clean(self) -> bool:
-        return not (self.names or len(self.identical) or len(self.near))
+        return not (self.subjects.identities or self.subjects.names or len(self.identical) or len(self.near))
 
     def rows(self, findings: Iterable[Finding] = FINDINGS, side: Literal["train", "evaluation"] = "train") -> np.ndarray:
-        """int64, sorted: the rows of one side affected by these findings; a shared name affects all images of the subject."""
+        """int64, sorted: the rows of one side affected by these findings; a shared subject affects all of its images."""
         column = 0 if side == "train" else 1
         manifest = self.train if side == "train" else self.evaluation
         found: set[int] = set()
         for finding in findings:
-            if finding == "names":
-                shared = {names[column] for names in self.names}
+            if finding in ("identities", "names"):
+                named = {names[column] for names in self.subjects.names}
+                shared = named if finding == "names" else set(self.subjects.identities)
                 found |= {row for row, who in enumerate(manifest.identities) if who in shared}
             else:
                 found |= set((self.identical if finding == "identical" else self.near)[:, column].tolist())
@@ -66,14 +65,16 @@ class Audit:
         return {
             "train_images": len(train),
             "evaluation_images": len(evaluation),
-            "named_subjects": list(self.named),
-            "shared_names": len(self.names),
+            "shared_identities": len(self.subjects.identities),
+            "named_subjects": list(self.subjects.named),
+            "shared_names": len(self.subjects.names),
             "identical_pairs": len(self.identical),
             "near_pairs": len(self.near),
             "unhashed_images": list(self.unhashed),
             "train_rows": {finding: len(self.rows([finding])) for finding in FINDINGS},
             "examples": {
-                "names": [list(names) for names in self.names[:EXAMPLES]],
+                "identities": list(self.subjects.identities[:EXAMPLES]),
+                "names": [list(names) for names in self.subjects.names[:EXAMPLES]],
                 "identical": [[train[a], evaluation[b]] for a, b in self.identical[:EXAMPLES].tolist()],
                 "near": [
                     [train[a], evaluation[b], bits]
@@ -86,8 +87,7 @@ class Audit:
 def audit(
     train: Manifest,
     evaluation: Manifest,
-    train_names: Mapping[str, str] | None = None,
-    evaluation_names: Mapping[str, str] | None = None,
+    subjects: SharedSubjects,
     train_prints: Prints | None = None,
     evaluation_prints: Prints | None = None,
     bits: int = 4,
@@ -97,14 +97,11 @@ def audit(
     Args:
         train: the training manifest
         evaluation: the evaluation manifest
-        train_names: subject -> name; None: identities are names (such as LFW's folders); an empty mapping: names are unknown
-        evaluation_names: the same for the evaluation set
+        subjects: the subjects of both, as ``shared_subjects`` finds them
         train_prints: fingerprints of the training images, row by row (``near_duplicates.prints``); None: do not compare images
         evaluation_prints: fingerprints of the evaluation images
         bits: largest Hamming distance of the 64-bit hashes of near duplicates
     """
-    ours, theirs = _named(train, train_names), _named(evaluation, evaluation_names)
-    names = sorted((a, b, name) for name in ours.keys() & theirs.keys() for a in ours[name] for b in theirs[name])
     identical = _identical(train, evaluation)
     pairs, distance, unhashed = np.zeros((0, 2), np.int64), np.zeros(0, np.int64), (0, 0)
     if train_prints is not None and evaluation_prints is not None:
@@ -116,18 +113,7 @@ def audit(
         fresh = np.array([tuple(pair) not in same for pair in pairs.tolist()], bool)
         pairs, distance = pairs[fresh], distance[fresh]
         unhashed = int((~train_prints.structured).sum()), int((~evaluation_prints.structured).sum())
-    subjects = tuple(sum(len(who) for who in each.values()) for each in (ours, theirs))
-    named = (subjects[0], subjects[1]) if all(subjects) else (0, 0)
-    return Audit(tuple(names), identical, pairs, distance, unhashed, named, train, evaluation)
-
-
-def _named(manifest: Manifest, names: Mapping[str, str] | None) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for who in dict.fromkeys(manifest.identities):
-        name = normalized(who if names is None else names.get(who, ""))
-        if name:
-            found.setdefault(name, []).append(who)
-    return found
+    return Audit(subjects, identical, pairs, distance, unhashed, train, evaluation)
 
 
 def _identical(train: Manifest, evaluation: Manifest) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 
-class Resumable(Sampler[tuple[int, int]]):
+class Resumable(Sampler[tuple[int, ...]]):
     """Common base of the samplers: the next epoch, and resuming within an epoch."""
 
     batch_size: int
@@ -31,10 +31,14 @@ class Resumable(Sampler[tuple[int, int]]):
         """All rows in the order of ``epoch``: int64."""
         raise NotImplementedError
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def items(self, epoch: int) -> list[tuple[int, ...]]:
+        """(epoch, row) for each of ``order``."""
+        return [(epoch, row) for row in self.order(epoch).tolist()]
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
         epoch = self.epoch
         skipped = self._start[1] * self.batch_size if self._start[0] == epoch else 0
-        return iter([(epoch, row) for row in self.order(epoch)[skipped:].tolist()])
+        return iter(self.items(epoch)[skipped:])
 
 
 class EpochSampler(Resumable):
@@ -68,7 +72,9 @@ class EpochSampler(Resumable):
 
 
 class PKSampler(Resumable):
-    """Yields (epoch, row) in batches of P subjects with K images each (Hermans et al., "In Defense of the Triplet Loss", 2017).
+    """Yields batches of P subjects with K images each (Hermans et al., "In Defense of the Triplet Loss", 2017).
+
+    An item is (epoch, row, number of times that the epoch had the row before), so that repetitions are augmented differently.
 
     In every epoch a subject's images are shuffled and split into groups of K. An incomplete last group is filled up with the
     subject's first images; a subject with fewer than K images thus has one group with repetitions, and a subject with one image
@@ -127,9 +133,22 @@ class PKSampler(Resumable):
         dealt = every[kept].reshape(self.subjects, self._batches, self.images).swapaxes(0, 1)
         return self.rows[dealt[random.permutation(self._batches)]].reshape(-1)
 
+    def items(self, epoch: int) -> list[tuple[int, ...]]:
+        order = self.order(epoch)
+        return [(epoch, row, time) for row, time in zip(order.tolist(), _times(order).tolist(), strict=True)]
+
     def __len__(self) -> int:
         """Images per complete epoch; a resumed epoch yields fewer."""
         return self._batches * self.batch_size
+
+
+def _times(order: np.ndarray) -> np.ndarray:
+    """How often each value was there before: [4, 7, 4, 4] gives [0, 0, 1, 2]."""
+    places = np.argsort(order, kind="stable")
+    _, first, counts = np.unique(order[places], return_index=True, return_counts=True)
+    found = np.empty(len(order), np.int64)
+    found[places] = np.arange(len(order)) - np.repeat(first, counts)
+    return found
 
 
 def _most_batches(groups: np.ndarray, subjects: int) -> int:

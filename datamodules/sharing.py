@@ -10,7 +10,7 @@ from typing import Any
 from torch.utils.data import Sampler
 
 
-class Share(Sampler[tuple[int, int]]):
+class Share(Sampler[tuple[int, ...]]):
     """One rank's part of every batch of ``whole``: images rank, rank + world, ... of the batch.
 
     All ranks have the same number of batches, and the sizes of their parts differ by one at most.
@@ -50,12 +50,12 @@ class Share(Sampler[tuple[int, int]]):
         rest = 0 if self.drop_last else part_of(self._rest, self.rank, self.world)
         return self._batches * self.batch_size + rest
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
         begun = self._begun = deque()  # an iterator that was given up keeps its own
         items = iter(self.whole)
         while batch := list(islice(items, self._together)):
             if len(batch) == self._together or not self.drop_last:
-                begun.append([row for _, row in batch])
+                begun.append([item[1] for item in batch])
                 yield from batch[self.rank :: self.world]
 
     def together(self, part: Sequence[int]) -> list[int]:

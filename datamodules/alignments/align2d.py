@@ -7,7 +7,7 @@ to the same points does not change when repeated, so there is no iteration.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from configs.data_interfaces import AlignmentConfig
 from datamodules.geometry.fiducials import LandmarkAlignment
@@ -18,6 +18,7 @@ class Align2DConfig(AlignmentConfig):
     """The anchors are those of ``datamodules.geometry.framing``."""
 
     name: Literal["align2d"] = "align2d"
+    geometry: ClassVar[str | None] = "deepface"
 
     def build(self) -> LandmarkAlignment:
         return LandmarkAlignment("align2d", frontal)

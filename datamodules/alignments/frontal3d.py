@@ -10,7 +10,7 @@ with their mirror image.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ SOFT = 9  # width of the blend with the mirror image, in pixels per 152 of the c
 
 class Frontal3DConfig(AlignmentConfig):
     name: Literal["frontal3d"] = "frontal3d"
+    geometry: ClassVar[str | None] = "deepface"
     mirror: bool = True  # fill invisible parts from the other half of the face where it is visible
 
     def build(self) -> Frontal3d:

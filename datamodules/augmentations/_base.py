@@ -38,10 +38,19 @@ class SmallChangesConfig(AugmentationConfig):
     brightness: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum, as a fraction of white
     contrast: Annotated[float, Field(ge=0, le=1)] = 0.15  # maximum: factor from 1 - contrast to 1 + contrast
 
+    @property
+    def moves(self) -> bool:
+        return self.move > 0 and max(self.shift, self.scale, self.rotate) > 0
 
-def augmentation_seed(seed: int, epoch: int, row: int) -> int:
-    """A 32-bit seed from the three numbers, the same on every machine and in every process."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {epoch} {row}".encode()).digest()[:4], "little")
+
+def augmentation_seed(seed: int, epoch: int, row: int, time: int = 0) -> int:
+    """A 32-bit seed from the numbers, the same on every machine and in every process.
+
+    Args:
+        time: number of times that the epoch had the row before
+    """
+    text = f"{seed} {epoch} {row} {time}" if time else f"{seed} {epoch} {row}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
 def step_seed(seed: int, place: int) -> int:

@@ -1,8 +1,8 @@
 """Erases facial parts: fills boxes around an eye, the nose or the mouth, so that the network does not rely on a single part.
 
 Random erasing (Zhong et al., AAAI 2020) at the parts' positions. Nothing is detected: the positions follow from how the face
-was cropped, see ``datamodules.geometry.parts``. This step must therefore precede those that move the face (rotate, zoom); a
-flip before it does no harm.
+was cropped, see ``datamodules.geometry.parts``. A pipeline therefore refuses it after steps that move the face (rotate, zoom,
+basic); a flip before it does no harm.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ class ErasePartsConfig(AugmentationConfig):
     jitter: Annotated[float, Field(ge=0, lt=0.5)] = 0.15  # maximum shift of each edge of a box, as a fraction of its side
     fill: Fill = "noise"
     probability: Probability = 0.5
+
+    @property
+    def needs_places(self) -> bool:
+        return True
 
     def check(self, detector: DetectorConfig) -> None:
         alignment: Any = getattr(detector, "alignment", None)

@@ -35,9 +35,30 @@ class PipelineConfig(AugmentationConfig):
                 )
         return steps
 
+    @field_validator("steps")
+    @classmethod
+    def _places_before_moves(cls, steps: tuple[AugmentationConfig, ...]) -> tuple[AugmentationConfig, ...]:
+        moved = ""
+        for step in steps:
+            if moved and step.needs_places:
+                raise ValueError(
+                    f"{step.name} changes the parts of the face where the detector puts them, and {moved} before it moves the "
+                    f"face; put {step.name} first"
+                )
+            moved = step.name if step.moves else moved
+        return steps
+
     @property
     def batched(self) -> bool:
         return self.steps[-1].batched
+
+    @property
+    def moves(self) -> bool:
+        return any(step.moves for step in self.steps)
+
+    @property
+    def needs_places(self) -> bool:
+        return any(step.needs_places for step in self.steps)
 
     def check(self, detector: DetectorConfig) -> None:
         for step in self.steps:

@@ -15,6 +15,10 @@ class RotateConfig(AugmentationConfig):
     degrees: Annotated[float, Field(gt=0, le=180)] = 15.0  # maximum in either direction; drawn uniformly
     probability: Probability = 0.5
 
+    @property
+    def moves(self) -> bool:
+        return self.probability > 0
+
     def build(self) -> Seeded:
         """Linear interpolation; the image is mirrored beyond its edges."""
         import cv2

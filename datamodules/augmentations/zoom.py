@@ -18,6 +18,10 @@ class ZoomConfig(AugmentationConfig):
     factor: Annotated[tuple[Factor, Factor], ORDERED] = (0.85, 1.2)  # below 1 zooms out, above 1 zooms in; drawn uniformly
     probability: Probability = 0.5
 
+    @property
+    def moves(self) -> bool:
+        return self.probability > 0
+
     def build(self) -> Seeded:
         """Linear interpolation; the image is mirrored beyond its edges."""
         import cv2

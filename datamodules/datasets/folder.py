@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from configs.component import LOCATION, Missing
-from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose, subject_folders
+from datamodules.formats.files import SUFFIXES, FilesConfig, Images, choose, share_of, subject_folders
 
 
 class FolderDatasetConfig(FilesConfig):
@@ -25,6 +25,9 @@ class FolderDatasetConfig(FilesConfig):
     @property
     def namespace(self) -> str:
         return self.space
+
+    def least_images(self) -> int:
+        return share_of(self.min_images, self.share)
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():

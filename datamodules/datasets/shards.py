@@ -5,6 +5,7 @@ If the writer's ``manifest.json`` is there too, names, counts and digests must m
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -31,6 +32,13 @@ class ShardsDatasetConfig(SubjectsConfig):
             return self.space
         told = ShardManifest.read(self.root)
         return "shards" if told is None else told.namespace
+
+    def names(self, identities: Iterable[str]) -> Mapping[str, str]:
+        """The names that the converted dataset knew; else the identities, if they are names in the namespace."""
+        told = ShardManifest.read(self.root)
+        if told is None or not told.names:
+            return super().names(identities)
+        return {who: told.names[who] for who in identities if who in told.names}
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():

@@ -34,6 +34,9 @@ class TransformedDatasetConfig(DerivedDatasetConfig):
     def untransformed(self) -> DatasetConfig:
         return self.data.untransformed()
 
+    def least_images(self) -> int:
+        return self.data.least_images()
+
     def missing(self) -> Missing | None:
         return self.data.missing()
 

@@ -58,4 +58,5 @@ class AttributeFilesConfig(FilesConfig, ABC):
 
     def _first(self, keys: Sequence[str], purpose: str, share: float) -> list[str]:
         """A share of the keys, rounded up."""
-        return sorted(keys, key=partial(draw, f"{purpose}{self.held_seed}"))[: math.ceil(share * len(keys))]
+        count = math.ceil(share * len(keys) - 1e-9)  # 0.07 * 100 is 7.000000000000001
+        return sorted(keys, key=partial(draw, f"{purpose}{self.held_seed}"))[:count]

@@ -7,7 +7,7 @@ cached while the files' sizes and modification times are unchanged.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +17,10 @@ from configs.data_interfaces import DatasetConfig, Progress
 from configs.data_interfaces import Manifest as AnyManifest
 from datamodules import image_index as images_of
 from datamodules.formats.byte_ranges import ByteRanges, Fetcher, Listing, Placed, State, state
-from datamodules.formats.files import choose, enough
+from datamodules.formats.files import choose, share_of
 from datamodules.formats.manifest_cache import keep_listing, keep_manifest, recall_listing, recall_manifest
-from datamodules.manifest import Manifest
+from datamodules.list_readers.subject_names import names_in
+from datamodules.manifest import Manifest, enough
 
 Unwrap = Callable[[bytes, int], bytes]
 """The bytes at a place, and how they are coded there, to the bytes of the image; ValueError where they are damaged."""
@@ -108,6 +109,12 @@ class SubjectsConfig(ContainerConfig):
     subjects: PositiveInt | None = None  # maximum number of subjects, in file order
     share: Annotated[float, Field(gt=0, le=1)] = 1.0  # fraction of each subject's images, for data-size ablations
 
+    def least_images(self) -> int:
+        return share_of(self.min_images, self.share)
+
+    def names(self, identities: Iterable[str]) -> Mapping[str, str]:
+        return names_in(self.namespace, identities)
+
     def whole(self) -> bool:
         """Whether the settings select all images."""
         return self.min_images <= 1 and self.subjects is None and self.share == 1.0
@@ -119,7 +126,7 @@ class SubjectsConfig(ContainerConfig):
         return [row for row, _ in choose(rows, self.min_images, self.subjects, share=self.share)]
 
     def evaluated(self, manifest: Placed, listing: Listing) -> Placed:
-        return enough(manifest, self.min_images, self.share)
+        return enough(manifest, self.least_images())
 
 
 class Contained:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from pydantic import PositiveInt, model_validator
 
@@ -16,7 +16,7 @@ from configs.data_interfaces import DatasetConfig, Progress
 from configs.data_interfaces import Manifest as AnyManifest
 from datamodules.image_index import Folder, StoredImages, cached, scan
 from datamodules.list_readers.subject_names import names_in
-from datamodules.manifest import Manifest
+from datamodules.manifest import Manifest, enough
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 UNREAD = (".gif", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".heic", ".heif", ".avif", ".pgm", ".tga")  # not supported
@@ -48,6 +48,9 @@ class FilesConfig(DatasetConfig):
             ValueError: a list or a file name is invalid.
         """
 
+    def least_images(self) -> int:
+        return self.min_images
+
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
         return names_in(self.namespace, identities)
 
@@ -78,11 +81,10 @@ class FilesConfig(DatasetConfig):
 
     def manifest(self, cache: Path) -> Manifest | None:
         found = cached(self.folder(), self._listed(), self.on_bad_image, cache)
-        return None if found is None else enough(found, self.min_images, getattr(self, "share", 1.0))
+        return None if found is None else enough(found, self.least_images())
 
     def scan(self, cache: Path, progress: Progress | None = None) -> Manifest:
-        found = scan(self.folder(), self._listed(), self.on_bad_image, cache, progress)
-        return enough(found, self.min_images, getattr(self, "share", 1.0))
+        return enough(scan(self.folder(), self._listed(), self.on_bad_image, cache, progress), self.least_images())
 
     def _listed(self) -> Images:
         """``images()``, after checking it.
@@ -125,20 +127,6 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def enough(manifest: Any, least: int, share: float = 1.0) -> Any:
-    """The manifest without subjects that lost images to the skip policy and now have too few.
-
-    Args:
-        least: minimum number of images of a subject
-        share: fraction of each subject's images that the manifest has
-    """
-    least = max(1, round(share * least))
-    counts = Counter(manifest.identities)
-    if not manifest.skipped or min(counts.values(), default=0) >= least:
-        return manifest
-    return manifest.subset(row for row, who in enumerate(manifest.identities) if counts[who] >= least)
-
-
 def _such(keys: Sequence[str]) -> str:
     return f"{len(keys)} images such as {keys[0]}" if len(keys) > 1 else f"the image {keys[0]}"
 
@@ -159,6 +147,11 @@ def _misplaced(folder: Path, prefix: str, depth: int, above: set[str]) -> Iterat
 
 
 Key = TypeVar("Key")
+
+
+def share_of(images: int, share: float) -> int:
+    """A fraction of a number of images, rounded; at least one."""
+    return max(1, round(share * images))
 
 
 def choose(
@@ -190,7 +183,7 @@ def choose(
     taken: Counter[str] = Counter()
     found = []
     for key, who in images:
-        if who in chosen and taken[who] < max(1, round(share * counts[who])):
+        if who in chosen and taken[who] < share_of(counts[who], share):
             taken[who] += 1
             found.append((key, who))
     return found

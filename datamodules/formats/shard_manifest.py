@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from configs.component import file_digest
 
@@ -34,6 +34,7 @@ class ShardManifest(BaseModel, frozen=True, extra="forbid", strict=True):
         digest: digest of the manifest of the images as stored in the shards
         original: True if the images keep the dataset's bytes, False if they were re-encoded as PNG
         identities: number of images of each subject, in order of first appearance, which gives the class numbers
+        names: identity -> normalized name, of the subjects whose names the dataset knew, to compare them with other datasets
         skipped: key -> reason, for bad images that were left out
         shards: in order
     """
@@ -44,6 +45,7 @@ class ShardManifest(BaseModel, frozen=True, extra="forbid", strict=True):
     digest: str
     original: bool
     identities: dict[str, int]
+    names: dict[str, str] = Field(default_factory=dict)
     skipped: dict[str, str]
     shards: tuple[Shard, ...]
 

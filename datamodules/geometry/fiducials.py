@@ -12,10 +12,10 @@ import numpy as np
 
 from configs.data_interfaces import Detection
 from datamodules.geometry.cutting import Size, sides, stand_in
-from datamodules.geometry.parts import TEMPLATE
 
 NATURAL = 112  # crop height that the target positions are defined for
 
+TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 PLACES = np.array(TEMPLATE)
 """Eyes, nose and corners of the mouth in a crop of 112 x 112 pixels, as face-recognition networks are commonly trained."""
 

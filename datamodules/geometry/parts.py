@@ -1,9 +1,11 @@
 """Expected positions of the facial parts in a crop, by type of cropping.
 
-Three types are supported:
+Four types are supported:
 
 * ``aligned``: five landmarks were warped to the template of 112 x 112 pixels (ArcFace), or to its middle 112 x 96 (SphereFace).
   Distances scale with the crop's height, and the template is centered.
+* ``deepface``: the landmarks are where the alignments ``align2d`` and ``frontal3d`` put those of a frontal face, see
+  ``datamodules.geometry.framing``.
 * ``box``: a detector's box with a margin of an eighth of the crop, resized without keeping the aspect ratio: mtcnn with its
   margin of 20 at 160 pixels. Points are fractions of width and height.
 * ``centered``: the whole image with the face in the middle and the eyes a sixth of the width apart: detector none on LFW's
@@ -18,17 +20,21 @@ from typing import Literal
 
 import numpy as np
 
-Geometry = Literal["aligned", "box", "centered"]
+Geometry = Literal["aligned", "deepface", "box", "centered"]
 Part = Literal["left_eye", "right_eye", "eyes", "nose", "mouth"]
-TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 BOX = ((0.302, 0.404), (0.698, 0.404), (0.5, 0.576), (0.332, 0.729), (0.668, 0.729))
 CENTERED = ((0.416, 0.453), (0.584, 0.453), (0.5, 0.553), (0.426, 0.639), (0.574, 0.639))
 
 
 def points_of(geometry: Geometry, height: int, width: int) -> np.ndarray:
     """Eyes, nose and corners of the mouth in a crop of that size: (5, 2), x and y in pixels; left means left in the image."""
+    from datamodules.geometry.fiducials import PLACES  # here, so that a plan imports no OpenCV
+    from datamodules.geometry.framing import frontal
+
     if geometry == "aligned":
-        return (np.array(TEMPLATE) - (56, 56)) * height / 112 + (width / 2, height / 2)
+        return (PLACES - (56, 56)) * height / 112 + (width / 2, height / 2)
+    if geometry == "deepface":
+        return frontal((height, width))
     return np.array(BOX if geometry == "box" else CENTERED) * (width, height)
 
 

@@ -24,7 +24,7 @@ from datamodules.formats.bins import read_bin
 class BinProtocolConfig(ProtocolConfig):
     name: Literal["bin"] = "bin"
     root: Annotated[Path, LOCATION]  # the file
-    folds: int = Field(default=10, ge=1)
+    folds: int = Field(default=10, ge=2)
 
     def dataset(self) -> Bin:
         return Bin(root=self.root)

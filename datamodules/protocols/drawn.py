@@ -37,7 +37,7 @@ class DrawnProtocolConfig(ProtocolConfig):
     size: int = Field(default=160, ge=64)
     variation: float = Field(default=1.0, ge=0, le=2)
     pairs_per_fold: int = Field(default=60, ge=2, multiple_of=2)  # half genuine, half impostor
-    folds: int = Field(default=10, ge=1)
+    folds: int = Field(default=10, ge=2)
     look_alike_share: float = Field(default=0.0, ge=0, le=1)  # of the impostor pairs
     occluder: Annotated[Occluder, Born("none")] = "none"
     occluded_share: Annotated[float, Born(1.0), Field(ge=0, le=1)] = 1.0  # of the genuine pairs, where there is an occluder

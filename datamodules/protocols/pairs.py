@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field
 
 from configs.component import LOCATION, Missing
 from datamodules.evaluation_sets.pair_lists import ListedConfig
@@ -22,7 +22,7 @@ class PairsProtocolConfig(OnDatasetConfig, ListedConfig):
     origin: ClassVar[str] = "your own list"
     file: Annotated[Path, LOCATION]
     layout: Layout
-    folds: PositiveInt = 10  # number of folds, if the list does not number them
+    folds: Annotated[int, Field(ge=2)] = 10  # number of folds, if the list does not number them
     order: Order = "blocks"  # blocks: the list is in fold order; kinds: spread the pairs of each kind over the folds
     prefix: str = ""  # prefix of the list's paths in the dataset's keys
     suffix: str = ""  # and suffix

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from configs.data_interfaces import Manifest
 from datamodules.evaluation_sets.balanced_pairs import genuine_pairs, impostor_pairs, possible_pairs
@@ -34,7 +34,7 @@ class PairsOfProtocolConfig(OnDatasetConfig):
     identities: Annotated[int, Field(ge=2)] | None = None  # number of identities; None: all with two images
     images: Annotated[int, Field(ge=2)] = 10  # maximum number of images per identity
     pairs_per_fold: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
-    folds: PositiveInt = 10
+    folds: Annotated[int, Field(ge=2)] = 10
     disjoint_folds: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
 

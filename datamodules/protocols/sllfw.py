@@ -8,9 +8,9 @@ subjects selected by humans. The list has two lines per pair, each ``subject/ima
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field
 
 from datamodules.datasets.lfw import LFWDatasetConfig as Lfw
 from datamodules.evaluation_sets.pair_lists import OneListConfig
@@ -26,7 +26,7 @@ class SLLFWProtocolConfig(OneListConfig):
     origin: ClassVar[str] = (
         "public, at the home page of the authors (Weihong Deng's group, Beijing University of Posts and Telecommunications)"
     )
-    folds: PositiveInt = 10
+    folds: Annotated[int, Field(ge=2)] = 10
     order: Order = "blocks"
 
     def dataset(self) -> Lfw:

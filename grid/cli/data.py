@@ -116,11 +116,11 @@ def data_audit(
     evaluation: Annotated[str, typer.Argument(metavar="EVALUATION", help="the other dataset, in the same form")],
     near: Annotated[bool, typer.Option("--near", help="also compare images, which reads all of them")] = False,
     bits: Annotated[
-        int, typer.Option(min=0, max=16, help="number of hash bits, of 64, that may differ between near duplicates")
+        int, typer.Option(min=0, max=15, help="number of hash bits, of 64, that may differ between near duplicates")
     ] = 4,
     as_json: AsJson = False,
 ) -> None:
-    """Show what two datasets share: names, files, images.
+    """Show what two datasets share: subjects, names, files, images.
 
     Exit code 1 if they share anything.
     """

@@ -178,8 +178,10 @@ def audit(train: str, evaluation: str, near: bool, bits: int, console: Console) 
     """What two datasets share; see ``datamodules.overlap_audit``. Both are YAML."""
     from datamodules.near_duplicates import prints
     from datamodules.overlap_audit import audit as compare
+    from datamodules.shared_subjects import shared_subjects
 
-    sides = [component("data", text) for text in (train, evaluation)]
+    # A transformed file is the same file, as in a plan.
+    sides = [component("data", text).untransformed() for text in (train, evaluation)]
     manifests, hashes = [], []
     for data in sides:
         if missing := data.missing():
@@ -188,8 +190,9 @@ def audit(train: str, evaluation: str, near: bool, bits: int, console: Console) 
             manifests.append(data.scan(cache, progress))
         with work(console, f"comparing images of {data.name}") as (_, progress):
             hashes.append(prints(data.build(manifests[-1]), progress) if near else None)
-    names = [data.names(set(manifest.identities)) for data, manifest in zip(sides, manifests, strict=True)]
-    found = compare(manifests[0], manifests[1], names[0], names[1], hashes[0], hashes[1], bits)
+    with work(console, "comparing subjects and files"):
+        subjects = shared_subjects(sides[0], manifests[0].identities, sides[1], manifests[1].identities)
+        found = compare(manifests[0], manifests[1], subjects, hashes[0], hashes[1], bits)
     return {"clean": found.clean, **found.facts()}
 
 

@@ -16,6 +16,8 @@ from configs.lookup import resolve
 from configs.network_interfaces import PretrainingConfig, TrainedPretrainingConfig
 from datamodules.conflicts import conflicts, described, without
 from datamodules.families import families
+from datamodules.manifest import enough
+from datamodules.shared_subjects import shared_subjects
 from datamodules.split import held_identities, held_images
 from grid.evaluation.task import evaluation_task
 from grid.ledger.store import open_store
@@ -83,7 +85,7 @@ class InputResolver:
             self.unread[canonical(data.model_dump(mode="json"))] = data
             raise Blocked(f"the images of {data.name} were never read: ids are pending; launch reads them once", data)
         if data.on_identity_conflict == "skip" and (same := conflicts(found)):
-            found = without(found, same)
+            found = enough(without(found, same), data.least_images())
         if not found.keys:
             raise ValueError(f"the dataset {data.name} has no images that fit its settings")
         return found
@@ -330,15 +332,10 @@ class InputResolver:
         manifest = self.manifest(data)
         people: set[str] = set()
         files: set[str] = set()
-        names: set[str] = set()
         for one in trained:
             other = self.manifest(one)
             files |= set(other.digests)
-            if one.namespace == data.namespace:
-                people |= set(other.identities)
-            names |= set(one.names(set(other.identities)).values())
-        known = data.names(set(manifest.identities)) if names else {}
-        people |= {who for who, name in known.items() if name in names}
+            people |= shared_subjects(one, other.identities, data, manifest.identities).of_evaluation()
         met = [who in people or file in files for who, file in zip(manifest.identities, manifest.digests, strict=True)]
         found = np.array(met, dtype=bool)
         if near is not None:

@@ -15,10 +15,17 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
     """The identity audit: the pairs whose images are not ``seen`` (bool, by row of the manifest).
 
     Raises:
-        ValueError: some pairs are affected and the policy is ``refuse``; the message says how many pairs would remain.
+        ValueError: some pairs are affected and the policy is ``refuse``; the message says how many pairs would remain. Or the
+            remaining pairs are in fewer than two folds, so no accuracy can be cross-validated.
     """
     shared = seen[pairs.left] | seen[pairs.right]
+    folds = len(np.unique(pairs.fold[~shared]))
     if not shared.any():
+        if folds < 2:
+            raise ValueError(
+                f"protocol {protocol.title}: its {len(pairs.fold)} pairs are in {folds} fold{'s' * (folds != 1)}, and "
+                "cross-validated accuracy needs two at least"
+            )
         return pairs
     remain, of = int((~shared).sum()), len(shared)
     genuine = int((pairs.same & ~shared).sum())
@@ -31,6 +38,11 @@ def free_pairs(protocol: ProtocolConfig, manifest: Manifest, pairs: Pairs, seen:
     if genuine in (0, remain):
         kind = "pair" if remain == 0 else "genuine pair" if genuine == 0 else "impostor pair"
         raise ValueError(f"{refused}; without them no {kind} remains: train on others, or choose another protocol")
+    if folds < 2:
+        raise ValueError(
+            f"{refused}; the other {remain} are in one fold, and cross-validated accuracy needs two at least: train on others, "
+            "or choose another protocol"
+        )
     if protocol.overlap == "refuse":
         raise ValueError(f"{refused}; `overlap: drop` evaluates the {remain} pairs that are free of them")
     keep = np.flatnonzero(~shared)

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BAR, ALLOWED = 0.10, 0.20
 SUBJECTS = 60
-STEPS = ["flip", "jpeg", "coarse_dropout", "blur", "rotate", "zoom", "color", {"name": "erase_parts", "geometry": "centered"}]
+STEPS = ["flip", "jpeg", "coarse_dropout", "blur", {"name": "erase_parts", "geometry": "centered"}, "rotate", "zoom", "color"]
 PROGRAM = """
 import json, sys, time
 from pathlib import Path

@@ -28,10 +28,10 @@ PIPELINE = [
     "jpeg",
     "coarse_dropout",
     "blur",
+    {"name": "erase_parts", "geometry": "centered"},
     "rotate",
     "zoom",
     "color",
-    {"name": "erase_parts", "geometry": "centered"},
 ]
 NEEDED = 8000.0  # images per second of a compiled training step
 EMBEDDED = 15_000.0  # images per second, the aim of an evaluation in bf16

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from configs.lookup import resolve
-from datamodules.geometry.parts import TEMPLATE
+from datamodules.geometry.fiducials import TEMPLATE
 
 SUBJECTS, SHOTS, SIDE = 12, 7, 96
 TEMPLATES = ((0, 1), (2, 3, 4), (5, 6))  # shots of each subject's templates: gallery, probe, probe

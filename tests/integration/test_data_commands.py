@@ -65,6 +65,22 @@ def test_an_audit_names_who_and_what_is_in_both(run: Run, people: Path, tmp_path
     for path in (other / "x").iterdir():
         Image.open(path).rotate(90).save(path)
     assert facts(run, "audit", *sets)["clean"] is True
+    (other / "x").rename(other / "Tony_Blair")
+    assert facts(run, "audit", *sets, code=1)["shared_identities"] == 1
+    shutil.rmtree(other / "Tony_Blair")
+    changed = (
+        f"{{name: transformed, data: {{name: folder, root: {people}, space: s}}, transforms: [{{name: jpeg, quality: 30}}]}}"
+    )
+    assert facts(run, "audit", sets[0], changed, code=1)["identical_pairs"] > 0
+
+
+def test_an_audit_that_cannot_be_done_is_not_told_as_overlap(run: Run, people: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("1\n")
+    numbered = f"{{name: casia, root: {people}, names_file: {tmp_path / 'names.txt'}}}"
+    for more, said in (((numbered, numbered), "names.txt, line 1"), ((numbered, numbered, "--bits", "16"), "--bits")):
+        found = run("data", "audit", *more)
+        assert found.code == 2
+        assert said in found.err
 
 
 def test_what_cannot_be_written_is_told_in_one_line(run: Run, people: Path, tmp_path: Path) -> None:
@@ -129,12 +145,13 @@ def test_a_part_of_a_known_set_is_not_whole(run: Run, people: Path) -> None:
 
 def test_a_list_of_pairs_is_checked_by_its_name(run: Run, people: Path, tmp_path: Path) -> None:
     names = sorted(path.relative_to(people).as_posix() for path in people.rglob("*.jpg"))
-    (tmp_path / "mine.txt").write_text(f"{names[0]} {names[1]} 1\n{names[0]} {names[4]} 0\n")
+    (tmp_path / "mine.txt").write_text("".join(f"{one} {names[1]} 1\n{one} {names[4]} 0\n" for one in (names[0], names[2])))
     data = f"data={{name: folder, root: {people}}}"
-    words = (data, f"file={tmp_path / 'mine.txt'}", "layout=path_path_label", "folds=1")
+    words = (data, f"file={tmp_path / 'mine.txt'}", "layout=path_path_label", "folds=2")
     found = facts(run, "check", "pairs", *words)
-    assert (found["protocol"], found["images"], found["pairs"], found["genuine"]) == ("pairs", 9, 2, 1)
-    (tmp_path / "mine.txt").write_text(f"{names[0]} nobody.jpg 0\n{names[0]} {names[1]} 1\n")
+    assert (found["protocol"], found["images"], found["pairs"], found["genuine"]) == ("pairs", 9, 4, 2)
+    lines = (f"{names[0]} nobody.jpg 0", *(f"{one} {names[1]} 1" for one in (names[0], names[2])), f"{names[2]} {names[4]} 0")
+    (tmp_path / "mine.txt").write_text("\n".join(lines))
     said = run("data", "check", "pairs", *words)
     assert (said.code, said.err.count("\n")) == (2, 1)
     assert "mine.txt, line 1: names the image nobody.jpg" in said.err

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from configs.lookup import resolve
 from datamodules import convert as module
 from datamodules.convert import convert
 from datamodules.datasets.bin import BinDatasetConfig as Bin
@@ -124,6 +125,26 @@ def test_records_and_verification_sets_keep_their_digests(tmp_path):
         after = Shards(root=tmp_path / f"out-{place}")
         assert after.scan(tmp_path / "cache").digest == source.scan(tmp_path / "cache").digest
         assert after.namespace == source.namespace
+
+
+@pytest.mark.parametrize("name", ["lfw", "casia"])
+def test_shards_know_the_names_that_their_source_knew(source, tmp_path, name):
+    """A subject of another dataset is known by name only."""
+    (tmp_path / "names.txt").write_text("ada Ada Low\nbøb Bo Bay\n", encoding="utf-8")
+    given = {"names_file": tmp_path / "names.txt"} if name == "casia" else {}
+    source = resolve("data", {"name": name, "root": source.root, **given})
+    people = ("ada", "bøb", "e v.e")
+    known = {"casia": {"ada": "adalow", "bøb": "bobay"}, "lfw": {"ada": "ada", "bøb": "bob", "e v.e": "eve"}}[name]
+    assert source.names(people) == known
+    convert(source, tmp_path / "cache", tmp_path / "one")
+    convert(Shards(root=tmp_path / "one"), tmp_path / "cache", tmp_path / "two")
+    (tmp_path / "names.txt").unlink()
+    assert Shards(root=tmp_path / "one").names(people) == known
+    assert Shards(root=tmp_path / "two", space="else").names(people) == known
+    said = json.loads((tmp_path / "one" / "manifest.json").read_text())
+    del said["names"]  # as written before
+    (tmp_path / "one" / "manifest.json").write_text(json.dumps(said))
+    assert Shards(root=tmp_path / "one").names(people) == (known if name == "lfw" else {})
 
 
 def test_drawn_faces_lose_nothing(tmp_path):

@@ -8,6 +8,7 @@ import torch
 from configs.lookup import resolve
 from datamodules.augmentations import basic, flip, none
 from datamodules.augmentations._base import augmentation_seed
+from datamodules.batches.pk import PKConfig
 from datamodules.datamodule import FaceDataModule, to_batch, to_pixels
 from datamodules.normalization import normalized
 from datamodules.tensors import to_tensor
@@ -135,6 +136,18 @@ def test_training_images_are_augmented_by_seed_epoch_and_row():
     for image, row in zip(images, rows.tolist(), strict=True):
         assert torch.equal(image, to_tensor(augmentation(Crops()[row], augmentation_seed(5, 3, row))))
     assert len({augmentation_seed(seed, epoch, row) for seed in (1, 2) for epoch in (1, 2) for row in (1, 2)}) == 8
+
+
+def test_repetitions_of_an_image_in_a_batch_are_augmented_differently():
+    """Otherwise the distance of such a pair is 0, whatever the network."""
+    augmentation = basic.BasicConfig(move=1.0).build()
+    faces = data(augmentation, validation=(22,), batches=PKConfig(images=4), identities=np.arange(COUNT) // 2, batch_size=8)
+    images, _, rows = next(iter(faces.train_dataloader()))
+    assert len(set(rows.tolist())) == 4
+    assert len({image.numpy().tobytes() for image in images}) == 8
+    seen = [image for image, row in zip(images, rows.tolist(), strict=True) if row == rows[0]]
+    first = augmentation_seed(5, 0, int(rows[0]))
+    assert torch.equal(seen[0], to_tensor(augmentation(Crops()[int(rows[0])], first)))
 
 
 def test_a_last_batch_of_one_is_dropped_unless_there_is_no_other():

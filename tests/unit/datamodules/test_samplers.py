@@ -11,8 +11,8 @@ ROWS = [3, 5, 8, 13, 21, 34, 55, 89, 144, 233]
 def rows(sampler, epoch):
     sampler.set_epoch(epoch)
     found = list(sampler)
-    assert all(place == epoch for place, _ in found)
-    return [row for _, row in found]
+    assert all(item[0] == epoch for item in found)
+    return [item[1] for item in found]
 
 
 def test_an_epoch_is_every_row_once_in_an_order_of_its_own():
@@ -99,6 +99,16 @@ def test_a_balanced_epoch_is_every_image_once():
 def test_over_epochs_every_image_is_seen():
     sampler = PKSampler(PEOPLE, LABELS, 3, 2, seed=1)
     assert {row for epoch in range(40) for row in rows(sampler, epoch)} == set(PEOPLE)
+
+
+def test_repetitions_of_an_image_are_numbered_in_the_whole_epoch():
+    sampler = PKSampler(PEOPLE, LABELS, 3, 4, seed=1)  # subject 3 has one image, subject 2 two
+    found = list(sampler)
+    assert sorted(time for _, row, time in found if SUBJECT[row] == 3) == list(range(4))
+    assert len(set(found)) == len(found)
+    assert {(0, row, 0) for _, row, _ in found} <= set(found)
+    sampler.start_batch(0, 1)
+    assert list(sampler) == found[sampler.batch_size :]
 
 
 def test_which_images_of_a_subject_meet_is_drawn_anew_in_every_epoch():

@@ -17,7 +17,7 @@ def samplers(count, size):
 def steps(sampler, epoch):
     """The batches that a loader makes."""
     sampler.set_epoch(epoch)
-    rows = [row for place, row in sampler if place == epoch]
+    rows = [item[1] for item in sampler if item[0] == epoch]
     found = [rows[start : start + sampler.batch_size] for start in range(0, len(rows), sampler.batch_size)]
     return [batch for batch in found if len(batch) == sampler.batch_size or not sampler.drop_last]
 

@@ -19,7 +19,7 @@ from configs.lookup import known, resolve
 from datamodules.augmentations._base import augmentation_seed, step_seed
 
 ROOT = Path(__file__).resolve().parents[4]
-NEEDS = {"pipeline": {"steps": ["flip", "jpeg", "coarse_dropout", "blur", "rotate", "zoom", "color", "erase_parts", "cutout"]}}
+NEEDS = {"pipeline": {"steps": ["flip", "jpeg", "coarse_dropout", "blur", "erase_parts", "rotate", "zoom", "color", "cutout"]}}
 EVERY = [{"name": name, **NEEDS.get(name, {})} for name in known("augmentation")]
 SEEDS = range(40)
 

@@ -54,6 +54,17 @@ def test_equal_steps_do_not_act_together():
     assert 72 < mirrored < 128  # of one seed for both, none would be
 
 
+@pytest.mark.parametrize("moving", ["rotate", "zoom", "basic", {"name": "pipeline", "steps": ["flip", "rotate"]}])
+def test_steps_that_move_the_face_come_after_those_that_know_where_its_parts_are(moving):
+    inner = {"name": "pipeline", "steps": ["flip", "erase_parts"]}
+    for located in ("erase_parts", inner):
+        assert resolve("augmentation", {"name": "pipeline", "steps": ["flip", "jpeg", located, moving]}).moves
+        with pytest.raises(ValueError, match=r"changes the parts of the face where .* before it moves the face; put .* first"):
+            resolve("augmentation", {"name": "pipeline", "steps": [moving, "jpeg", located]})
+    still = {"name": "basic", "move": 0}
+    assert not resolve("augmentation", {"name": "pipeline", "steps": [still, "erase_parts"]}).moves
+
+
 def test_a_pipeline_may_be_a_step():
     inner = {"name": "pipeline", "steps": ["flip"]}
     found = resolve("augmentation", {"name": "pipeline", "steps": [inner, "flip"]})

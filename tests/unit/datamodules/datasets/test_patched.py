@@ -45,7 +45,7 @@ def test_a_source_of_another_size_is_resized(tmp_path):
             side = 100 if who == "a" else 200
             color = np.broadcast_to(rng.integers(0, 256, 3).astype(np.uint8), (side, side, 3))
             Image.fromarray(color.copy()).save(tmp_path / "faces" / who / f"{number}.png")
-    protocol = {"name": "pairs_of", "data": {"name": "folder", "root": str(tmp_path / "faces")}, "folds": 1}
+    protocol = {"name": "pairs_of", "data": {"name": "folder", "root": str(tmp_path / "faces")}, "folds": 2}
     config = dataset(protocol=protocol, area=0.5)
     manifest = config.scan(tmp_path / "cache")
     images = config.build(manifest)

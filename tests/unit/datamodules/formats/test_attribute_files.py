@@ -33,6 +33,12 @@ def test_a_subsample_keeps_a_share_of_a_class_and_all_of_the_others() -> None:
     assert not [key for key in chosen(subsample={"race": {"Indian": 0.0}}) if int(key[:-4]) % 2]
 
 
+@pytest.mark.parametrize(("share", "count"), [(0.07, 14), (0.035, 7), (0.036, 8), (0.1, 20)])
+def test_shares_that_are_a_whole_number_of_images_are_exact(share: float, count: int) -> None:
+    assert len(chosen(part="held_out", held_share=share)) == count
+    assert len(chosen(subsample={"race": {"Indian": 0.55, "White": share}})) == 55 + math.ceil(count / 2)
+
+
 def test_a_subsample_of_a_part_leaves_the_other_part_as_it_is() -> None:
     held = chosen(part="held_out")
     fit = chosen(part="fit", subsample={"race": {"Indian": 0.1}})

@@ -17,7 +17,7 @@ def test_the_template_of_112_x_96_is_the_middle_of_the_square_one():
     assert np.allclose(points_of("aligned", 224, 192), 2 * np.array(SPHEREFACE))
 
 
-@pytest.mark.parametrize("geometry", ["aligned", "box", "centered"])
+@pytest.mark.parametrize("geometry", ["aligned", "deepface", "box", "centered"])
 def test_points_are_eyes_above_a_nose_above_a_mouth(geometry):
     points = points_of(geometry, 112, 112)
     left, right, nose, *mouth = points
@@ -59,7 +59,15 @@ def test_boxes_of_aligned_crops_cover_the_parts_of_drawn_faces():
             assert aligned[y0:y1, x0:x1].sum() > 0.75 * aligned.sum(), (index, part)
 
 
-@pytest.mark.parametrize(("geometry", "detector"), [("box", mtcnn.MTCNNConfig()), ("centered", none.NoDetectorConfig())])
+@pytest.mark.parametrize(
+    ("geometry", "detector"),
+    [
+        ("box", mtcnn.MTCNNConfig()),
+        ("centered", none.NoDetectorConfig()),
+        ("deepface", mtcnn.MTCNNConfig(alignment="align2d")),
+        ("deepface", mtcnn.MTCNNConfig(alignment="frontal3d")),
+    ],
+)
 def test_points_of_real_crops_are_where_they_are_said_to_be(shared, geometry, detector):
     folders = sorted((shared / "data" / "lfw" / "images").glob("*"))[100:5000:700]
     finder, cutter = mtcnn.MTCNNConfig().build(), detector.build()

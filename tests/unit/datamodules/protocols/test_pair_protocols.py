@@ -34,29 +34,31 @@ def pairs_of(value, cache):
 
 
 def test_any_list_on_any_dataset(tmp_path):
-    lfw_names(tmp_path / "faces")
-    put(tmp_path / "list.csv", "Ada_0001,Ada_0002,1\nAda_0001,Bob_0001,0\n")
+    lfw_names(tmp_path / "faces", count=3)
+    put(tmp_path / "list.csv", "Ada_0001,Ada_0002,1\nAda_0001,Bob_0001,0\nAda_0001,Ada_0003,1\nAda_0002,Bob_0001,0\n")
     value = {"name": "pairs", "data": {"name": "folder", "root": str(tmp_path / "faces")}, "file": str(tmp_path / "list.csv")}
-    value |= {"layout": "path_path_label", "folds": 1, "suffix": ".jpg"}
+    value |= {"layout": "path_path_label", "folds": 2, "suffix": ".jpg"}
     with pytest.raises(
         ValueError, match=r"names the image Ada_0001\.jpg, which is not in the dataset, whose images are called Ada/Ada_0001"
     ):
         pairs_of(value, tmp_path / "cache")
-    put(tmp_path / "list.csv", "a/Ada_0001,a/Ada_0002,1\na/Ada_0001,b/Bob_0001,0\n")
+    lines = ("a/Ada_0001,a/Ada_0002,1", "a/Ada_0001,b/Bob_0001,0", "a/Ada_0001,a/Ada_0003,1", "a/Ada_0002,b/Bob_0001,0")
+    put(tmp_path / "list.csv", "\n".join(lines))
     for who in ("a", "b"):
         (tmp_path / "faces" / {"a": "Ada", "b": "Bob"}[who]).rename(tmp_path / "faces" / f"x{who}")
-    names, same, _, config = pairs_of(value | {"prefix": "x"}, tmp_path / "cache")
-    assert names == [("xa/Ada_0001.jpg", "xa/Ada_0002.jpg"), ("xa/Ada_0001.jpg", "xb/Bob_0001.jpg")]
-    assert same == [True, False]
+    names, same, fold, config = pairs_of(value | {"prefix": "x"}, tmp_path / "cache")
+    assert names[:2] == [("xa/Ada_0001.jpg", "xa/Ada_0002.jpg"), ("xa/Ada_0001.jpg", "xb/Bob_0001.jpg")]
+    assert (same, fold) == ([True, False, True, False], [0, 0, 1, 1])
     assert "file" not in config.identity()
 
 
 def test_sllfw(tmp_path):
     lfw_names(tmp_path / "images")
-    put(tmp_path / "pair_SLLFW.txt", "Ada/Ada_0001.jpg\nAda/Ada_0002.jpg\nAda/Ada_0001.jpg\nBob/Bob_0001.jpg\n")
-    names, same, fold, config = pairs_of({"name": "sllfw", "root": str(tmp_path), "folds": 1}, tmp_path / "cache")
+    lines = ["Ada/Ada_0001.jpg", "Ada/Ada_0002.jpg", "Ada/Ada_0001.jpg", "Bob/Bob_0001.jpg"]
+    put(tmp_path / "pair_SLLFW.txt", "\n".join([*lines, *lines]))
+    names, same, fold, config = pairs_of({"name": "sllfw", "root": str(tmp_path), "folds": 2}, tmp_path / "cache")
     assert names[1] == ("Ada/Ada_0001.jpg", "Bob/Bob_0001.jpg")
-    assert (same, fold) == ([True, False], [0, 0])
+    assert (same, fold) == ([True, False, True, False], [0, 0, 1, 1])
     assert config.dataset().namespace == "lfw"
 
 

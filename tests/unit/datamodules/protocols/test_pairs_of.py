@@ -100,7 +100,7 @@ def test_too_few_identities_or_images_are_told_with_their_numbers(settings, coun
 
 def test_identities_of_any_size_are_used_up_to_so_many_images():
     images = manifest({"a": 300, "b": 2, "c": 3})
-    found = protocol(images=4, folds=1).pairs(images)
+    found = protocol(images=4, folds=2).pairs(images)
     used = Counter(images.identities[row] for row in {*found.left.tolist(), *found.right.tolist()})
     assert used == {"a": 4, "b": 2, "c": 3}
     assert found.same.sum() == 6 + 1 + 3

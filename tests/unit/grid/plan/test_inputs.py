@@ -84,6 +84,16 @@ def test_a_file_under_two_identities_is_not_trained_on(tmp_path: Path, conflicti
     assert ids["skip"] != ids["keep"]
 
 
+def test_subjects_with_too_few_images_after_conflicts_are_left_out(tmp_path: Path, conflicting: dict[str, Any]) -> None:
+    resolver = InputResolver(tmp_path / "store")
+    inner = {**conflicting, "on_identity_conflict": "skip", "min_images": 3}
+    changed = {"name": "transformed", "data": inner, "transforms": [{"name": "jpeg", "quality": 30}]}
+    for given in (inner, {**changed, "on_identity_conflict": "skip"}):
+        data = resolve("data", given)
+        resolver.scan(data)
+        assert sorted(set(resolver.manifest(data).identities)) == ["b", "c"], "a has two other images"
+
+
 def test_a_policy_on_conflicts_does_not_move_the_id_of_a_dataset_without_any(tmp_path: Path) -> None:
     data = {"name": "folder", "root": folder(tmp_path / "data", 1)}
     ids = {planned(tmp_path, {**data, **more}).cells[0].id for more in ({}, {"on_identity_conflict": "skip"})}

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small import SMALL, folder
 
 from configs.data_interfaces import ProtocolConfig
 from configs.lookup import resolve
 from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
+from datamodules.evaluation_sets.pairs import Pairs
+from datamodules.manifest import Manifest
 from grid.plan.inputs import InputResolver
+from grid.plan.overlap import free_pairs
 from grid.plan.plan import make_plan, store_of
 from grid.spec.grid_file import Grid
 
@@ -70,13 +74,29 @@ def test_people_of_the_pretraining_count_as_trained_on(refused: Refused) -> None
 
 
 def test_a_protocol_that_loses_every_genuine_or_impostor_pair_is_refused(refused: Refused) -> None:
-    protocol = {"name": "drawn", "subjects": 4, "first": 1, "shots": 8, "folds": 1, "overlap": "drop", "pairs_per_fold": 40}
+    protocol = {"name": "drawn", "subjects": 4, "first": 1, "shots": 8, "folds": 2, "overlap": "drop", "pairs_per_fold": 20}
     said = refused(axes={}, protocols=[protocol])
     assert said.endswith("without them no impostor pair remains: train on others, or choose another protocol")
 
 
+@pytest.mark.parametrize("overlap", ["refuse", "drop"])
+def test_pairs_in_a_single_fold_are_refused(overlap: str) -> None:
+    """Cross-validated accuracy needs two."""
+    protocol = resolve("protocol", {"name": "drawn", "overlap": overlap})
+    manifest = Manifest(tuple("abcd"), tuple("abcd"), (1,) * 4, (1,) * 4, tuple("1234"))
+    rows = [(0, 1, True, 0), (0, 2, False, 0), (1, 3, True, 1), (2, 3, False, 1)]
+    nobody, one = np.zeros(4, bool), np.array([False, False, False, True])
+    assert len(free_pairs(protocol, manifest, Pairs.of(rows), nobody)) == 4
+    with pytest.raises(ValueError, match="drawn: its 2 pairs are in 1 fold, and cross-validated accuracy needs two at least"):
+        free_pairs(protocol, manifest, Pairs.of(rows[:2]), nobody)
+    with pytest.raises(ValueError, match="2 of its 4 pairs say nothing about unseen subjects; the other 2 are in one fold"):
+        free_pairs(protocol, manifest, Pairs.of(rows), one)
+    with pytest.raises(ValueError, match="folds"):
+        resolve("protocol", {"name": "drawn", "folds": 1})
+
+
 def test_no_advice_is_given_that_cannot_work(refused: Refused, tmp_path: Path) -> None:
-    own = {"name": "drawn", "subjects": 4, "first": 0, "shots": 8, "folds": 1, "pairs_per_fold": 40}  # all are trained on
+    own = {"name": "drawn", "subjects": 4, "first": 0, "shots": 8, "folds": 2, "pairs_per_fold": 20}  # all are trained on
     said = refused(axes={}, protocols=[own])
     assert "4 of its subjects are in the training set" in said
     assert said.endswith("without them no pair remains: train on others, or choose another protocol")

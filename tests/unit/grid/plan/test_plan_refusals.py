@@ -234,12 +234,12 @@ def test_parts_that_would_be_hidden_in_other_places_are_refused(make: Make, step
         base = {**SMALL["base"], "detector": {"name": "mtcnn", "alignment": alignment}, "augmentation": augmentation}
         return make(axes={}, base=base)
 
-    for geometry, alignment in (("box", "box"), ("aligned", "similarity"), ("box", "align2d")):  # of align2d nothing is known
+    for geometry, alignment in (("box", "box"), ("aligned", "similarity"), ("deepface", "align2d")):
         assert make_plan(grid(geometry, alignment)).cells
-    with pytest.raises(
-        BadInput, match="erase_parts: its geometry is 'aligned', and detector mtcnn with alignment box cuts faces as"
-    ):
-        make_plan(grid("aligned", "box"))
+    for alignment in ("box", "align2d", "frontal3d"):
+        said = f"erase_parts: its geometry is 'aligned', and detector mtcnn with alignment {alignment} cuts faces as"
+        with pytest.raises(BadInput, match=said):
+            make_plan(grid("aligned", alignment))
 
 
 OWN_RECIPE = """
