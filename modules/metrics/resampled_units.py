@@ -36,7 +36,7 @@ class ResampledUnits:
         there = np.zeros((2, int(max(left.max(initial=0), right.max(initial=0))) + 1), bool)
         there[0, left[same]] = True
         there[1, left[~same]] = there[1, right[~same]] = True
-        return cls(*there.sum(axis=1).tolist(), int(there.any(axis=0).sum()))
+        return cls(int(there[0].sum()), int(there[1].sum()), int(there.any(axis=0).sum()))
 
     def behind(self, metric: str) -> int:
         """The units that a metric rests on: of TAR at a FAR (``val:<far>``), which divides by genuine pairs, those that have
