@@ -83,9 +83,8 @@ def identification_intervals(
     trials = int(np.sum([one.mated.sum() for one in found]))
     ever = np.any([one.mated for one in found], axis=0)
     fewest = min(len(np.unique(place[one.mated])) for one in found)
-    units = min(
-        len(np.unique(place[ever])), len(found) * fewest
-    )  # a gallery with few mated subjects has the weight of the others
+    # A gallery with few mated subjects has the weight of the others.
+    units = min(len(np.unique(place[ever])), len(found) * fewest)
     ends = {}
     for key, parts in drawn.items():
         values = np.concatenate(parts)
