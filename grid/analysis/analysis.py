@@ -120,7 +120,7 @@ def _protocol(
         copies=copies,
         missing=tuple((dict(levels), state) for levels, state in missing.items()),
         metrics=metrics,
-        units=drawn.units if drawn else None,
+        units=drawn.units.every if drawn else None,
         pairs=len(scored.same) if scored else None,
         left_out=scored.left_out if scored else 0,
         unknown=scored.unknown if scored else "",
@@ -149,7 +149,7 @@ def _metric(
         contrasts.values.tolist(),
         axes,
         covariance,
-        drawn.units if drawn else 0,
+        known.units.behind(column.key) if known else 0,
         negligible=negligible,
     )
     compared = None

@@ -38,8 +38,8 @@ class CellContrasts:
 
     @property
     def units(self) -> int:
-        """Number of test subjects, or of values if there are no scored pairs."""
-        return self.drawn.units if self.drawn else len(self.values)
+        """Number of test subjects behind the metric, or of values if there are no scored pairs."""
+        return self.drawn.units.behind(self.metric) if self.drawn else len(self.values)
 
     def moments(self, weights: np.ndarray) -> tuple[float, float] | None:
         """(variance, degrees of freedom) of the sum of the cells with these weights; None if nothing is known of it.
@@ -58,7 +58,7 @@ class CellContrasts:
             elif self.drawn is None:
                 return None
         if self.drawn:
-            parts.insert(0, (float(self.drawn.covariance(self.metric, contrast[None])[0, 0]), self.drawn.units - 1))
+            parts.insert(0, (float(self.drawn.covariance(self.metric, contrast[None])[0, 0]), self.units - 1))
         return satterthwaite(parts)
 
     def estimate(self, weights: np.ndarray, offset: float = 0.0) -> Estimate | None:

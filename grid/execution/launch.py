@@ -46,6 +46,7 @@ from grid.spec.grid_file import Grid
 from grid.spec.launch_settings import Launch
 from grid.spec.spending_limits import Limits
 from grid.spec.stage_name import EXPLAIN
+from grid.stages.chosen_images import check_chosen
 from grid.terminal import command, counted, styled
 from grid.tracking.uri import tracking_uri
 
@@ -81,6 +82,7 @@ def launch(
     aborter = Aborter()
     with aborter.armed(), Lock(LocalStore(study), f"launch of {grid.spec.name}", lost=aborter.abort) as lock:
         plan = checked_plan(grid, where, console, bool(retry))
+        check_chosen(plan)
         if (plan.open or retry) and not no_run:
             again = [stage for stage in plan.stages if stage.state in (FAILED, STALE)] if retry else []
             check_prices(limits, grid.spec.launch, {stage.stage for stage in (*plan.open, *again)})

@@ -16,8 +16,7 @@ from grid.plan.recorded_grid import RecordedGrid, recorded_grid
 from grid.spec.grid_file import BadInput
 from grid.spec.levels import selects
 from grid.spec.stage_kind import known_kind
-from grid.spec.stage_name import DETECT, EXPLAIN, PRETRAIN, TRAIN
-from grid.stages.probes import rows_named
+from grid.spec.stage_name import DETECT, PRETRAIN, TRAIN
 
 
 def titles(study: Study, explainers: Sequence[ExplainerConfig]) -> tuple[ExplainerConfig, ...]:
@@ -107,18 +106,3 @@ def without_training(plan: Plan, study: Study, passed: list[dict[str, Any]]) -> 
         raise BadInput(f"{study.path}: nothing to explain: {passed[-1]['cell']}: {passed[-1]['reason']}")
     wanted = {id for cell in cells for id in cell.stages.values()}
     return dataclasses.replace(plan, cells=tuple(cells), stages=tuple(s for s in plan.stages if s.id in wanted))
-
-
-def check_keys(plan: Plan) -> None:
-    """Rejects keys that match no image, before anything runs."""
-    resolver = plan.resolver
-    for cell in plan.cells:
-        assert cell.cell is not None
-        for stage in (stage for stage in plan.stages if stage.id in cell.stages.values() and stage.stage == EXPLAIN):
-            explainer, protocol = stage.node.config["explainer"], stage.node.config.get("protocol")
-            data = cell.cell.data if protocol is None else resolver.dataset(protocol)
-            whose = "the training data" if protocol is None else f"protocol {protocol.title}"
-            try:
-                rows_named(resolver.manifest(data).keys, explainer.chosen, whose)
-            except ValueError as error:
-                raise BadInput(f"{'--images' if protocol is None else '--pairs'}: {error}") from error

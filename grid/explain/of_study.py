@@ -18,7 +18,7 @@ from grid.abort import Aborter
 from grid.execution.executor import executor_of
 from grid.execution.launch import carry_out, conclude, identify, short, void_changed, whole_queue
 from grid.execution.scheduler import WorkQueue
-from grid.explain.missing import check_keys, grid_of, titles, trained, without_training
+from grid.explain.missing import grid_of, titles, trained, without_training
 from grid.ledger.added_explanations import Explained, added, dropped, entries
 from grid.ledger.ledger import Ledger
 from grid.ledger.lock import Lock
@@ -31,6 +31,7 @@ from grid.spec.grid_file import BadInput
 from grid.spec.levels import cell_title, selects
 from grid.spec.stage_kind import known_kind
 from grid.spec.stage_name import DETECT, EXPLAIN, SCORE, TRAIN
+from grid.stages.chosen_images import check_chosen
 from grid.terminal import command, counted, styled
 from grid.tracking.uri import tracking_of
 
@@ -65,7 +66,7 @@ def explain(
         chosen, passed = trained(study, where)
         grid = grid_of(study, chosen, titled, address)
         plan = without_training(checked_plan(grid, None, console, retry=True), study, passed)
-        check_keys(plan)
+        check_chosen(plan, options=True)
         ledger = Ledger(store)
         stages = []
         for stage in plan.stages:

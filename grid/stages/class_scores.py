@@ -20,7 +20,7 @@ def true_classes(faces: Faces, training: Training, network: Network) -> dict[str
     Raises:
         ValueError: the network classifies nothing.
     """
-    labels = labels_of(faces, training)
+    labels = labels_of(faces.manifest, training)
     if not isinstance(network.loss, TargetLosses):
         if not network.classifies:
             raise ValueError("the network classifies nothing, so it has no confidence in a class; use a loss with a classifier")

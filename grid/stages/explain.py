@@ -15,6 +15,7 @@ import torch
 from configs.float32_precision import without_tf32
 from datamodules.tensors import tensors
 from grid.spec.training import Training
+from grid.stages.chosen_images import check_classes
 from grid.stages.context import FAST_EXPLAINED, FAST_PAIRS, Context, Faces, Result, faces_of, write_json
 from grid.stages.labels import explained_rows, labels_of, rows_of
 from grid.stages.probes import Probes, image_probes, pair_probes, reference_pairs
@@ -36,7 +37,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     explainer = config["explainer"]
     trained = faces_of(context, training.data, training.detector, training.input.pixels)
     network = load_network(context, training, context.inputs["train"].facts["classes"])
-    labels = labels_of(trained, training)
+    labels = labels_of(trained.manifest, training)
     seconds, held_out = None, True
     if protocol := config.get("protocol"):
         pairs = min(explainer.pairs, FAST_EXPLAINED) if context.fast else explainer.pairs
@@ -44,6 +45,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
         probes = pair_probes(context, training, protocol, pairs, chosen)
     else:
         chosen = () if context.fast else explainer.chosen  # the quick check has only a few images
+        check_classes(trained.manifest.keys, chosen, labels, training)
         rows, held_out = explained_rows(trained, training, labels)
         probes = image_probes(trained, labels.primary, rows.tolist(), explainer.images, chosen)
     about = {
@@ -166,7 +168,7 @@ def reference_of(context: Context, training: Training, protocol: Any) -> Referen
 
 def pairs_to_tune_on(faces: Faces, training: Training, count: int) -> tuple[list[int], list[int], list[bool]]:
     """(left, right, same) as returned by ``reference_pairs``, up to ``count``; see ``reference_of``."""
-    identities = labels_of(faces, training).identities
+    identities = labels_of(faces.manifest, training).identities
     train, validation = rows_of(faces, training)
     for rows in (validation, train):
         left, right, same = reference_pairs(faces.manifest.keys, identities, rows, count)

@@ -36,20 +36,20 @@ class Labels:
     identities: np.ndarray
 
 
-def labels_of(faces: Faces, training: Training) -> Labels:
-    """The labels of all images.
+def labels_of(manifest: Any, training: Training) -> Labels:
+    """The labels of all images of a manifest.
 
     Identities held out by ``split.by: identities`` have no class: their numbers follow those of the classes.
     """
     made = training.split
-    held = set(held_identities(faces.identities, made.fraction, made.seed)) if made.by == "identities" else set[str]()
-    classes = sorted(set(faces.identities) - held)
+    held = set(held_identities(manifest.identities, made.fraction, made.seed)) if made.by == "identities" else set[str]()
+    classes = sorted(set(manifest.identities) - held)
     number = {who: index for index, who in enumerate([*classes, *sorted(held)])}
-    identities = np.array([number[who] for who in faces.identities], dtype=np.int64)
+    identities = np.array([number[who] for who in manifest.identities], dtype=np.int64)
     loss = objective(training)
     if not isinstance(loss, TargetsConfig):
         return Labels(identities, len(classes), identities, tuple(classes), identities)
-    columns = target_columns(faces, training)
+    columns = target_columns(manifest, training)
     targets = {name: (np.where(column.known, column.values, np.nan), column.classes) for name, column in columns.items()}
     if IDENTITY in loss.names:
         targets[IDENTITY] = (np.where(identities < len(classes), identities, np.nan), tuple(classes))
@@ -59,16 +59,16 @@ def labels_of(faces: Faces, training: Training) -> Labels:
     return Labels(values, {name: len(targets[name][1] or ()) for name in loss.names}, primary, names, identities)
 
 
-def target_columns(faces: Faces, training: Training) -> dict[str, Column]:
+def target_columns(manifest: Any, training: Training) -> dict[str, Column]:
     """The labels of each target except the identity, by name."""
-    columns = training.data.columns(faces.manifest)
+    columns = training.data.columns(manifest)
     return {name: target.learned(name, columns) for name, target in training.targets.items() if name != IDENTITY}
 
 
 def class_counts(faces: Faces, training: Training, rows: np.ndarray) -> dict[str, list[list[Any]]]:
     """For each target with classes except the identity, by name: (class, number of its images among the rows), in order."""
     found: dict[str, list[list[Any]]] = {}
-    for name, column in target_columns(faces, training).items():
+    for name, column in target_columns(faces.manifest, training).items():
         if column.classes is not None:
             values = column.values[rows]
             counts = np.bincount(values[values >= 0], minlength=len(column.classes)).tolist()
@@ -89,7 +89,7 @@ def rows_of(faces: Faces, training: Training) -> tuple[np.ndarray, np.ndarray]:
         assert held is not None, "checked when the grid is planned"
         train, validation = np.flatnonzero(~held), np.flatnonzero(held)
     elif made.by == "families":
-        strata = [column.values for column in target_columns(faces, training).values() if column.classes is not None]
+        strata = [column.values for column in target_columns(faces.manifest, training).values() if column.classes is not None]
         train, validation = split_families(keys, faces.family(made.near), strata, made.fraction, made.seed)
     elif made.by == "images" and training.targets and IDENTITY not in training.targets:
         train, validation = stratified(keys, _strata(faces, training), made.fraction, made.seed)
@@ -111,7 +111,7 @@ def _thinned_together(faces: Faces, training: Training) -> Sequence[str]:
 
 def _strata(faces: Faces, training: Training) -> list[np.ndarray]:
     """The classes of the images, of each target that has classes, in the order of their names."""
-    columns = target_columns(faces, training)
+    columns = target_columns(faces.manifest, training)
     return [columns[name].values for name in sorted(columns) if columns[name].classes is not None]
 
 

@@ -85,7 +85,7 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
 def prepared(training: Training, context: Context, initial: Initial) -> tuple[Faces, Labels, Network]:
     """What a training begins with: the crops, their labels, and the network made by ``initial`` from the training's seed."""
     faces = faces_of(context, training.data, training.detector, training.input.pixels)
-    labels = labels_of(faces, training)
+    labels = labels_of(faces.manifest, training)
     torch.manual_seed(training.seed)
     return faces, labels, initial(context, training, labels.classes)
 

@@ -23,6 +23,7 @@ from modules.attribution.weight_randomization import layers, randomized
 from modules.metrics.ranking import spearman
 from modules.shape_inference import Size
 
+SAME = 1e-9  # a smaller difference of a cosine from 1 is rounding
 Maps = Mapping[str, np.ndarray]  # name -> (N, ...): map i is of image or pair i
 
 
@@ -31,17 +32,19 @@ def check_images(
 ) -> dict[str, Any]:
     """Checks a method's maps of images (N, 3, H, W); returns JSON values, see ``check``.
 
-    The target is swapped for the highest-scoring other class (``ClassLogit``) or for the next image's reference (``Cosine``,
-    N >= 2). Raises as ``explainer.explain`` does for the unchanged network.
+    The target is swapped as by ``swapped``; images without another target are left out of that comparison. Raises as
+    ``explainer.explain`` does for the unchanged network.
     """
 
     def explain(one: Any, wanted: Target) -> Maps:
         return {"": explainer.explain(one, images, wanted, size).maps}
 
+    def swap(plain: Maps) -> tuple[Maps, Maps]:
+        wanted, rows = swapped(network, images, target)
+        return {"": plain[""][rows]}, {"": explain(network, wanted)[""][rows]}
+
     parts = ("loss", "decoder", "head", "backbone") if target.classes else ("decoder", "head", "backbone")
-    return check(
-        lambda one: explain(one, target), network, parts, lambda: explain(network, swapped(network, images, target)), settings
-    )
+    return check(lambda one: explain(one, target), network, parts, swap, settings)
 
 
 def check_pairs(
@@ -57,32 +60,38 @@ def check_pairs(
 ) -> dict[str, Any]:
     """Checks a pair method's maps; returns JSON values, see ``check``. ``options`` are passed to ``explainer.explain``.
 
-    Parameters learned from reference pairs, such as Theta, are learned once, from the unchanged network.
+    What a method fixes by ``tuned``, such as the scale Theta, is that of the unchanged network. All else that is learned from
+    reference pairs, such as a decision threshold, is learned for each network.
 
-    The target is swapped by pairing each left image with the previous pair's right image (N >= 2); the left maps are compared.
+    The target is swapped by pairing each left image with the right image of the nearest previous pair that is neither its own
+    right image nor itself (N >= 2). The left maps are compared; pairs without such an image are left out of that comparison.
     """
     assert len(left) >= 2, "a swap needs two pairs"
     method = explainer.tuned(network, left, size, reference)
 
-    def explain(one: Any, others: Tensor, sides: slice) -> Maps:
-        found = method.explain(one, left, others, size, reference, **options).maps
-        return {name: maps[:, sides] for name, maps in found.items()}
+    def explain(one: Any, others: Tensor) -> Maps:
+        return method.explain(one, left, others, size, reference, **options).maps
 
-    def swap() -> tuple[Maps, Maps]:
-        first = slice(0, 1)
-        return explain(network, right, first), explain(network, right.roll(1, 0), first)
+    def swap(plain: Maps) -> tuple[Maps, Maps]:
+        def fits(row: int, other: int) -> bool:
+            return not any(torch.equal(right[other], image) for image in (right[row], left[row]))
 
-    return check(lambda one: explain(one, right, slice(None)), network, ("decoder", "head", "backbone"), swap, settings)
+        order, rows = _others(len(left), -1, fits)
+        after = explain(network, right[order])
+        return tuple({name: found[name][rows, :1] for name in found} for found in (plain, after))  # type: ignore[return-value]
+
+    return check(lambda one: explain(one, right), network, ("decoder", "head", "backbone"), swap, settings)
 
 
 def check(
     explain: Callable[[Any], Maps],
     network: Any,
     parts: Sequence[str],
-    swap: Callable[[], Maps | tuple[Maps, Maps]],
+    swap: Callable[[Maps], tuple[Maps, Maps]],
     settings: Any,
 ) -> dict[str, Any]:
-    """Runs all checks; the network itself is never changed. ``settings``: a ``SanityConfig``.
+    """Runs all checks; the network itself is never changed. ``settings``: a ``SanityConfig``. ``swap`` is given the maps of the
+    network and returns those of the images or pairs that have another target, before and after the swap.
 
     Returns:
         ``cascading`` and ``independent``: lists of ``{layer, rho}``, where rho is name of map -> result of ``likeness``;
@@ -94,20 +103,19 @@ def check(
     names = layers(network, parts)
     points = sorted({round(depth * len(names) / settings.depths) for depth in range(1, settings.depths + 1)} - {0})
 
-    def compared(make: Callable[[], Maps | tuple[Maps, Maps]]) -> dict[str, Any]:
+    def compared(make: Callable[[], tuple[Maps, Maps]]) -> dict[str, Any]:
         try:
-            made = make()
+            before, after = make()
         except Refused as refused:
             return {"refused": {"code": refused.code, "reason": refused.reason}}
-        before, after = made if isinstance(made, tuple) else (plain, made)
         return {"rho": {name: likeness(before[name], after[name]) for name in before if name in after}}
 
     def drawn(changed: Sequence[str]) -> dict[str, Any]:
-        return compared(lambda: explain(randomized(network, changed, settings.seed)))
+        return compared(lambda: (plain, explain(randomized(network, changed, settings.seed))))
 
     cascading = [{"layer": names[point - 1], "layers": point, **drawn(names[:point])} for point in points]
     independent = [{"layer": names[point - 1], **drawn(names[point - 1 : point])} for point in points]
-    swapping = compared(swap)
+    swapping = compared(lambda: swap(plain))
     flags = {}
     for name in plain:
         looks = {
@@ -139,16 +147,22 @@ def likeness(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
     }
 
 
-def swapped(network: Any, images: Tensor, target: Target) -> Target:
-    """Returns a different target for each image.
+def swapped(network: Any, images: Tensor, target: Target) -> tuple[Target, list[int]]:
+    """Returns another target for each image (N, 3, H, W), and the rows for which there is one; the others keep theirs.
+
+    That is the highest-scoring other class (``ClassLogit``), or the reference of the nearest next image (``Cosine``) whose
+    direction is neither that of its own reference nor that of the image itself, such as where pairs share images.
 
     Raises:
-        Refused: code ``no_swap``: there is no other target.
+        Refused: code ``no_swap``: no image has another target.
     """
     if isinstance(target, Cosine):
-        if len(target) < 2:
-            raise Refused("no_swap", "one reference cannot be swapped")
-        return target.take([(row + 1) % len(target) for row in range(len(target))])
+        with torch.no_grad(), evaluating(network):
+            own = embed_rows(network, images, 1).double().cpu()
+        own, references = (torch.nn.functional.normalize(one, dim=1) for one in (own, target.references.double().cpu()))
+        like = torch.maximum(references @ references.T, own @ references.T)
+        order, rows = _others(len(target), 1, lambda row, other: bool(like[row, other] < 1 - SAME))
+        return target.take(order), rows
     if isinstance(target, ClassLogit):
         with torch.no_grad(), evaluating(network):
             logits = network.loss.logits(embed_rows(network, images, 1).to(images.dtype)).clone()
@@ -156,5 +170,19 @@ def swapped(network: Any, images: Tensor, target: Target) -> Target:
             raise Refused("no_swap", "one class cannot be swapped")
         labels = target.labels.to(logits.device)
         logits.scatter_(1, labels[:, None], -torch.inf)
-        return ClassLogit(logits.argmax(1).to(target.labels.device))
+        return ClassLogit(logits.argmax(1).to(target.labels.device)), list(range(len(target)))
     raise Refused("no_swap", f"no other target is known for {type(target).__name__}")
+
+
+def _others(count: int, step: int, fits: Callable[[int, int], bool]) -> tuple[list[int], list[int]]:
+    """For each of ``count`` rows the nearest row in steps, around the end, that fits it, or itself; and the rows that have one.
+
+    Raises:
+        Refused: code ``no_swap``: no row has one.
+    """
+    rows = range(count)
+    order = [next((other for n in rows[1:] if fits(row, other := (row + step * n) % count)), row) for row in rows]
+    found = [row for row, other in enumerate(order) if other != row]
+    if not found:
+        raise Refused("no_swap", "no reference of another image differs from the image's own and from the image itself")
+    return order, found

@@ -15,6 +15,7 @@ import numpy as np
 from modules.metrics.intervals import placements
 from modules.metrics.pair_rates import of_two
 from modules.metrics.paired_tests import Estimate, student
+from modules.metrics.resampled_units import ResampledUnits
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class AUCJackknife:
         value: the AUC.
         without: (S,), the AUC without the pairs of each of S subjects.
         influence: (K,) on the AUC, of the pairs of each two subjects together.
+        fewest: (S,), the number of subjects with the same kind of pairs as each; of the rarer kind for those with both.
     """
 
     value: float
     without: np.ndarray
     influence: np.ndarray
+    fewest: np.ndarray
 
     @classmethod
     def of(cls, scores: np.ndarray, same: np.ndarray, subjects: tuple[np.ndarray, np.ndarray]) -> AUCJackknife | None:
@@ -64,19 +67,27 @@ class AUCJackknife:
         value = float(wins.mean())
         influence = np.empty(n)
         influence[same], influence[~same] = (wins - value) / m, (losses - value) / k
-        return cls(value, without, of_two(left[two], right[two], influence[two])) if len(names) > 2 else None
+        units = ResampledUnits.of(same, left, right)
+        fewest = np.full(len(names), units.genuine)
+        fewest[left[two]] = fewest[right[two]] = units.impostor
+        fewest[left[same]] = np.minimum(fewest[left[same]], units.genuine)
+        return cls(value, without, of_two(left[two], right[two], influence[two]), fewest) if len(names) > 2 else None
 
     @classmethod
     def mean(cls, found: Sequence[AUCJackknife]) -> AUCJackknife:
         """That of the mean AUC of several networks on the same pairs, which is linear in theirs."""
         value = sum(one.value for one in found) / len(found)
-        return cls(value, *(np.mean([getattr(one, name) for one in found], axis=0) for name in ("without", "influence")))
+        without, influence = (np.mean([getattr(one, name) for one in found], axis=0) for name in ("without", "influence"))
+        return cls(value, without, influence, found[0].fewest)
 
     def minus(self, other: AUCJackknife) -> Estimate:
-        """This AUC minus another on the same pairs, by Student's t with S - 1 degrees of freedom."""
-        subjects = len(self.without)
+        """This AUC minus another on the same pairs, by Student's t.
+
+        There is one degree of freedom less than subjects with pairs of the rarer kind.
+        """
         value = self.value - other.value
         gaps = self.without - other.without - value
         between = float(((self.influence - other.influence) ** 2).sum())
-        product = (subjects - 1) / subjects * float((gaps**2).sum())
-        return student(value, max(product - between, product / 2), subjects - 1, subjects)
+        product = float(((1 - 1 / self.fewest) * gaps**2).sum())
+        units = int(self.fewest.min())
+        return student(value, max(product - between, product / 2), units - 1, units)

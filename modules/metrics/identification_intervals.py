@@ -6,7 +6,8 @@ for DIR, chosen on its own non-mated probes. The galleries stay as they are, so 
 impostors is not in the intervals.
 
 The interval is Wilson's at the effective sample size of the bootstrap variance (``intervals.effective``), as its width is never
-0; subjects, not probes, are counted where no resample differs.
+0. Both shares divide by mated probes, so their subjects are counted: not their probes, and not the subjects outside of all
+galleries.
 """
 
 from __future__ import annotations
@@ -80,10 +81,14 @@ def identification_intervals(
             drawn.setdefault(key, []).append(values)
     whole = _shares(found, np.ones((1, len(place)), np.int64), ranks, fars)
     trials = int(np.sum([one.mated.sum() for one in found]))
+    ever = np.any([one.mated for one in found], axis=0)
+    fewest = min(len(np.unique(place[one.mated])) for one in found)
+    # A gallery with few mated subjects has the weight of the others.
+    units = min(len(np.unique(place[ever])), len(found) * fewest)
     ends = {}
     for key, parts in drawn.items():
         values = np.concatenate(parts)
-        ends[key] = effective(float(whole[key][0]), float(values[np.isfinite(values)].var(ddof=1)), len(names), trials)
+        ends[key] = effective(float(whole[key][0]), float(values[np.isfinite(values)].var(ddof=1)), units, trials)
     return IdentificationIntervals(
         {rank: ends["cmc", rank] for rank in ranks}, {far: ends["dir", far] for far in fars}, len(names), resamples
     )

@@ -17,7 +17,8 @@ import numpy as np
 
 from modules.metrics.intervals import TINY
 from modules.metrics.merged_thresholds import MergedThresholds
-from modules.metrics.subject_bootstrap import FEW, SCALE, check_units, columns, columns_of_two, resampled_metrics, unbiased
+from modules.metrics.resampled_units import ResampledUnits
+from modules.metrics.subject_bootstrap import FEW, SCALE, check_units, columns, columns_of_two, resampled_metrics
 from modules.metrics.validation import checked, held_out
 from modules.metrics.verification import ten_fold_accuracy
 
@@ -33,13 +34,13 @@ class PairedBootstrap:
         drawn: (resamples, S) by metric.
         single: the same from resamples of pairs of subjects, see ``subject_bootstrap``; empty if they are not
             subtracted, and without ``ten_fold``.
-        units: number of subjects, or of pairs if the subjects are unknown.
+        units: numbers of subjects, or of pairs if the subjects are unknown; a metric rests on ``units.behind(metric)``.
         method: "subject bootstrap", or "bootstrap, independent pairs" if the subjects are unknown.
     """
 
     drawn: Mapping[str, np.ndarray]
     single: Mapping[str, np.ndarray]
-    units: int
+    units: ResampledUnits
     method: str
     # Metric -> covariances (S, S) of both kinds of resamples, as far as they were needed.
     _covariances: dict[str, list[np.ndarray]] = field(default_factory=dict, repr=False)
@@ -56,7 +57,7 @@ class PairedBootstrap:
         used = np.flatnonzero(contrasts.any(axis=0))  # two of hundreds where two networks are compared
         own = contrasts[:, used]
         total, *single = (own @ part[np.ix_(used, used)] @ own.T for part in self._covariances[metric])
-        total *= unbiased(self.units)
+        total *= self.units.unbiased(metric)
         return without(total, single[0]) if single else total
 
 
@@ -87,13 +88,14 @@ def paired_bootstrap(
     rows = [checked(one, same)[0] for one in np.asarray(scores)]
     same, n, fars = np.asarray(same, bool), len(same), list(fars)
     if subjects is None:
-        sides, between, units, twos = (np.arange(n), np.full(n, n)), (np.zeros(0), np.zeros(0)), n, 0
-        check_units(int(same.sum()), int((~same).sum()))
+        sides, between, twos = (np.arange(n), np.full(n, n)), (np.zeros(0), np.zeros(0)), 0
+        units = ResampledUnits(int(same.sum()), int((~same).sum()), n, sides=1)
+        check_units(units.genuine, units.impostor)
     else:
         names, who = np.unique(np.concatenate([np.asarray(side) for side in subjects]), return_inverse=True)
-        sides, units = columns(same, who[:n], who[n:], len(names)), len(names)
+        sides, units = columns(same, who[:n], who[n:], len(names)), ResampledUnits.of(same, who[:n], who[n:])
         between, twos = columns_of_two(same, who[:n], who[n:])
-        check_units(len(np.unique(who[:n][same])), twos)
+        check_units(units.genuine, twos)
     networks = [MergedThresholds(one, same) for one in rows]
     correct = None if folds is None else np.stack([held_out_decisions(one, same, folds) for one in rows]).astype(np.float64)
 
@@ -105,7 +107,7 @@ def paired_bootstrap(
 
     few = subjects is not None and int((~same).sum()) <= FEW
     block = max(1, min(resamples, WEIGHTS // n))
-    values, singles = resampled_metrics(of_units, of_twos if few else None, units, twos, resamples, seed, block)
+    values, singles = resampled_metrics(of_units, of_twos if few else None, units.every, twos, resamples, seed, block)
     return PairedBootstrap(values, singles, units, PAIRS if subjects is None else SUBJECTS)
 
 

@@ -68,6 +68,9 @@ def to_images(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         raise ValueError(f"{len(bad)} of {len(wide)} maps hold NaN or infinity, the first is map {bad[0]}")
     if wide.shape[1:] == tuple(size):
         return wide
+    for axis in (1, 2):
+        if wide.shape[axis] == 1:  # OpenCV would round the copies of a single row or column differently, and so rank them
+            wide = np.repeat(wide, 2, axis)
     found = np.empty((len(wide), *size))
     for row, one in enumerate(wide):
         found[row] = cv2.resize(one, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)

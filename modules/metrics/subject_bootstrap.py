@@ -4,7 +4,7 @@ Pairs of the same subject are correlated, so a bootstrap over pairs gives interv
 drawn with replacement. An impostor pair is weighted by the mean of the numbers of times its two subjects were drawn, a genuine
 pair by the mean of that of its subject and 1. These weights move half as much as those of independent draws, so the variance
 over the resamples is multiplied by four (``SCALE``). It is then that of the sums of influences per subject, which is too small
-by the share of pairs that a subject takes part in (``unbiased``).
+by the share of pairs that a subject takes part in (``ResampledUnits.unbiased``).
 
 Weights that are products (McCullagh: Resampling and exchangeable arrays. Bernoulli 6, 2000; Owen: The pigeonhole bootstrap.
 AoAS 1, 2007) count threefold what impostor pairs of the same two subjects add on their own (Owen, theorem 2); sums count it
@@ -14,8 +14,9 @@ which ``pair_rates`` has in closed form. With more than a million impostor pairs
 independent, and the intervals can only be too wide.
 
 Accuracies, the EER and TAR at a FAR are proportions of pairs, and the interval is the exact one with mid-P at the effective
-sample size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie. An AUC is a
-mean over comparisons of pairs; its interval needs no resamples (``auc_interval``).
+sample size (``intervals.effective``). Percentile intervals fail near 0 and 1, where most verification metrics lie. Where
+one kind of pairs is of fewer subjects, these are counted (``ResampledUnits.behind``). An AUC is a mean over comparisons of
+pairs; its interval needs no resamples (``auc_interval``).
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ import numpy as np
 from modules.metrics.auc_interval import auc_interval
 from modules.metrics.intervals import effective, mid_p
 from modules.metrics.pair_rates import two_subjects
+from modules.metrics.resampled_units import ResampledUnits
 from modules.metrics.validation import checked, held_out
 
 VALUES = 200_000  # weights per block, so that they stay in the processor's cache
 FEW = 1_000_000  # up to this many impostor pairs, the variance of what two subjects add is estimated
-SCALE = 4  # the variance of a metric over that over resamples, but for what ``unbiased`` adds
+SCALE = 4  # the variance of a metric over that over resamples, but for what ``ResampledUnits.unbiased`` adds
 
 Interval = tuple[float, float]
 Evaluate = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -106,7 +108,8 @@ def subject_bootstrap(
     pairs = WeightedPairs(scores, same, *columns(same, *sides, len(names)), held)
     genuine = int(same.sum())
     between, twos = columns_of_two(same, *sides)
-    check_units(len(np.unique(sides[0][same])), twos)
+    units = ResampledUnits.of(same, *sides)
+    check_units(units.genuine, twos)
     alone = WeightedPairs(scores, same, *between, held)
     values, singles = resampled_metrics(
         lambda times: pairs.metrics(times, fars),
@@ -116,9 +119,9 @@ def subject_bootstrap(
     shares = pairs.metrics(np.ones((1, len(names) + 1), np.int64), fars)
 
     def interval(key: str, most: int = len(scores)) -> Interval:
-        total = unbiased(len(names)) * _variance(values[key])
+        total = units.unbiased(key) * _variance(values[key])
         variance = max(total - _variance(singles[key]), total / 2) if singles else total
-        return effective(float(shares[key][0]), variance, len(names), most, mid_p)
+        return effective(float(shares[key][0]), variance, units.behind(key), most, mid_p)
 
     return Intervals(
         best_threshold=interval("best_threshold"),
@@ -183,14 +186,6 @@ def resampled_metrics(
             single.append(of_twos(with_ones(times_drawn(other, twos, rows))))
     values = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
     return values, {key: np.concatenate([part[key] for part in single]) for key in single[0]} if single else {}
-
-
-def unbiased(units: int) -> float:
-    """The factor of the variance for the leverage of a unit, as in HC2 (MacKinnon and White, J. Econometrics 29, 1985).
-
-    A subject takes part in 2 / ``units`` of the impostor pairs on average, so their mean is that much nearer to its own.
-    """
-    return units / (units - 2)
 
 
 def with_ones(times: np.ndarray) -> np.ndarray:

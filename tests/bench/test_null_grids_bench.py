@@ -55,7 +55,7 @@ def test_the_size_of_the_tests_over_subjects():
         }
         items = Items(scores, same, folds, (left, right))
         for key, found in values.items():
-            judged = effects(LEVELS, [0] * 4, found, AXES, partial(drawn.covariance, key), drawn.units)
+            judged = effects(LEVELS, [0] * 4, found, AXES, partial(drawn.covariance, key), drawn.units.behind(key))
             terms.setdefault(key, []).extend(term.items.p < 0.05 for term in judged.terms)
             compared = comparisons(CellContrasts(key, [[0], [1], [2], [3]], np.array(found), drawn), items)
             pairs.setdefault(key, []).extend(pair.difference.p < 0.05 for pair in compared.pairs)
@@ -89,7 +89,9 @@ def test_the_size_and_power_of_terms_with_many_parameters(shape, people, n, resa
             shown = scores + effect * same
             drawn = paired_bootstrap(shown, same, (left, right), resamples=resamples, seed=number)
             values = [Curve.of(row, same).auc() for row in shown]
-            judged = effects(levels, [0] * len(levels), values, axes, partial(drawn.covariance, "auc"), drawn.units)
+            judged = effects(
+                levels, [0] * len(levels), values, axes, partial(drawn.covariance, "auc"), drawn.units.behind("auc")
+            )
             for term in judged.terms:
                 of_kind = hits.setdefault((term.parameters, len(term.term)), ([], []))
                 of_kind[effect is gaps].append(term.items.p < 0.05)

@@ -60,7 +60,7 @@ def run(config: Mapping[str, Any], context: Context) -> Result:
     settings: ClassificationConfig = config["settings"]
     _check(training)
     faces = faces_of(context, training.data, training.detector, training.input.pixels)
-    labels = labels_of(faces, training)
+    labels = labels_of(faces.manifest, training)
     _, held = rows_of(faces, training)
     held = held[:FAST_PAIRS] if context.fast else held
     if not len(held):

@@ -5,10 +5,11 @@ import pytest
 
 from grid.analysis.cell_contrasts import CellContrasts, satterthwaite
 from modules.metrics.paired_bootstrap import PairedBootstrap
+from modules.metrics.resampled_units import ResampledUnits
 
 
 def drawn(values, units=30):
-    return PairedBootstrap({"auc": values}, {}, units, "subject bootstrap")
+    return PairedBootstrap({"auc": values}, {}, ResampledUnits(units, units, units), "subject bootstrap")
 
 
 def test_the_variance_is_that_of_items_plus_that_of_seeds():

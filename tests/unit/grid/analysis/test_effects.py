@@ -11,6 +11,7 @@ from statsmodels.stats.anova import anova_lm
 
 from grid.analysis.effects import effects
 from modules.metrics.paired_bootstrap import SUBJECTS, PairedBootstrap
+from modules.metrics.resampled_units import ResampledUnits
 
 AXES = {"a": ("x", "y", "z"), "b": ("p", "q")}
 
@@ -159,7 +160,7 @@ def test_a_term_with_many_parameters_keeps_its_level_over_few_resamples():
     hits = []
     for _ in range(200):
         total, single = (np.cov(rng.normal(size=(100, 25)) * size**0.5, rowvar=False) for size in (2, 0.6))
-        drawn = PairedBootstrap({}, {}, 200, SUBJECTS, {"auc": [total, single]})
+        drawn = PairedBootstrap({}, {}, ResampledUnits(200, 200, 200), SUBJECTS, {"auc": [total, single]})
         found = effects(levels, [0] * 25, 1.4**0.5 * rng.normal(size=25), axes, partial(drawn.covariance, "auc"), 200)
         hits.append([term.items.p < 0.05 for term in found.terms])
     assert max(np.mean(hits, axis=0)) < 0.08

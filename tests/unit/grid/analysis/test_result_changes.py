@@ -45,7 +45,7 @@ def test_retrained_cells_are_compared_by_the_paired_bootstrap(make_study):
     same = np.arange(100) < 50
     drawn = paired_bootstrap(scores, same, None, resamples=1000, seed=0)
     variance = drawn.covariance("auc", np.array([[-1.0, 1.0]]))[0, 0]
-    expected = student(found[0].second - found[0].first, variance, drawn.units - 1, drawn.units)
+    expected = student(found[0].second - found[0].first, variance, (units := drawn.units.behind("auc")) - 1, units)
     assert found[0].estimate.value == pytest.approx(expected.value)
     assert found[0].estimate.high - found[0].estimate.low == pytest.approx(expected.high - expected.low, rel=0.15)
     assert all(change.adjusted >= change.estimate.p for change in found)

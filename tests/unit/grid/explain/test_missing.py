@@ -9,7 +9,7 @@ from rich.console import Console
 from small import finish, stages
 
 from grid.execution.launch import write_plan
-from grid.explain.missing import check_keys, grid_of, titles, trained, without_training
+from grid.explain.missing import grid_of, titles, trained, without_training
 from grid.explain.of_study import _board, _entries
 from grid.explain.options import Look, methods
 from grid.ledger.added_explanations import added
@@ -18,6 +18,7 @@ from grid.ledger.study import Study
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.plan.preflight import checked_plan
 from grid.spec.grid_file import BadInput, Grid
+from grid.stages.chosen_images import check_chosen
 
 QUIET = Console(quiet=True)
 
@@ -135,7 +136,7 @@ def test_a_label_of_another_explanation_is_refused(make: Callable[..., Grid]) ->
 def test_keys_that_no_image_has_are_met_before_anything_runs(make: Callable[..., Grid], look: Look, complaint: str) -> None:
     study = launched(make(axes={}), "train")
     with pytest.raises(BadInput) as error:
-        check_keys(planned(study, "gradcam", look=look))
+        check_chosen(planned(study, "gradcam", look=look), options=True)
     assert str(error.value).startswith(complaint)
 
 

@@ -26,7 +26,7 @@ def faces_and(**settings: Any) -> tuple[Any, Training]:
 
 def test_without_targets_the_label_is_the_identity_by_name() -> None:
     faces, training = faces_and()
-    found = labels_of(faces, training)
+    found = labels_of(faces.manifest, training)
     assert found.names == tuple(sorted(set(faces.identities)))
     assert [found.names[label] for label in found.values] == list(faces.identities)
     assert (found.values.dtype, found.classes) == (np.int64, 12)
@@ -36,7 +36,7 @@ def test_without_targets_the_label_is_the_identity_by_name() -> None:
 
 def test_each_target_has_a_column_of_labels_in_the_order_of_their_names() -> None:
     faces, training = faces_and(targets={"identity": {}, "gender": {}, "age_years": {"loss": "regression"}})
-    found, columns = labels_of(faces, training), training.data.columns(faces.manifest)
+    found, columns = labels_of(faces.manifest, training), training.data.columns(faces.manifest)
     assert found.classes == {"age_years": 0, "gender": 2, "identity": 12}
     assert found.values.dtype == np.float32
     assert found.values[:, 0].tolist() == columns["age_years"].values.tolist()
@@ -48,7 +48,7 @@ def test_each_target_has_a_column_of_labels_in_the_order_of_their_names() -> Non
 
 def test_an_identity_that_is_held_out_has_no_class_and_its_other_targets_have() -> None:
     faces, training = faces_and(targets=["gender", "identity"], split={"by": "identities", "fraction": 0.25})
-    found = labels_of(faces, training)
+    found = labels_of(faces.manifest, training)
     train, validation = rows_of(faces, training)
     assert found.classes == {"gender": 2, "identity": 9}
     assert np.isnan(found.values[validation, 1]).all()
@@ -61,7 +61,7 @@ def test_an_identity_that_is_held_out_has_no_class_and_its_other_targets_have() 
 
 def test_numbers_alone_have_no_class_to_explain() -> None:
     faces, training = faces_and(targets={"age_years": {"loss": "regression"}})
-    found = labels_of(faces, training)
+    found = labels_of(faces.manifest, training)
     assert (found.names, set(found.primary.tolist())) == ((), {-1})
     assert explained_rows(faces, training, found)[1]
 
@@ -77,7 +77,7 @@ class HalfKnown(DrawnDatasetConfig):
 def test_images_whose_class_is_not_known_are_not_explained() -> None:
     faces, training = faces_and(targets=["gender"], split={"fraction": 0.5})
     training = training.model_copy(update={"data": HalfKnown(subjects=12, shots=2, size=64)})
-    found = labels_of(faces, training)
+    found = labels_of(faces.manifest, training)
     assert np.isnan(found.values[1::2, 0]).all()
     assert np.isfinite(found.values[::2, 0]).all()
     assert known_counts(found, np.arange(6)) == {"gender": 3}
@@ -93,13 +93,13 @@ def test_validation_rows_have_every_class_of_the_targets_and_only_faces_that_wer
     gender = training.data.columns(faces.manifest)["gender"].values
     assert set(gender[validation]) == set(gender[train]) == {0, 1}
     assert sorted([*train, *validation]) == [row for row in range(12 * shots) if row != 3]
-    assert explained_rows(faces, training, labels_of(faces, training))[0].tolist() == validation.tolist()
+    assert explained_rows(faces, training, labels_of(faces.manifest, training))[0].tolist() == validation.tolist()
 
 
 def test_bins_and_merged_classes_are_learned_and_counted() -> None:
     targets = {"group": {"column": "age_years", "edges": [0, 30, 50]}, "age_years": {"loss": "regression"}}
     faces, training = faces_and(targets=targets, shots=4)
-    found, years = labels_of(faces, training), training.data.columns(faces.manifest)["age_years"].values
+    found, years = labels_of(faces.manifest, training), training.data.columns(faces.manifest)["age_years"].values
     assert found.classes == {"age_years": 0, "group": 3}
     assert found.values[:, 1].tolist() == [0 if one < 30 else 1 if one < 50 else 2 for one in years]
     assert found.names == ("0-29", "30-49", "50+")

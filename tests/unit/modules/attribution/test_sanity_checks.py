@@ -106,14 +106,44 @@ def test_the_network_is_left_as_it_was():
 def test_targets_are_swapped_for_others():
     net = network()
     labels = torch.tensor([0, 1, 2])
-    other = swapped(net, images(), ClassLogit(labels))
+    other, rows = swapped(net, images(), ClassLogit(labels))
+    assert rows == [0, 1, 2]
     with torch.no_grad():
         logits = net.eval().loss.logits(net.embed(images()))
     for row in range(3):
         best = max((float(logits[row, label]), label) for label in range(5) if label != int(labels[row]))
         assert int(other.labels[row]) == best[1]
-    references = torch.eye(3)
-    assert torch.equal(swapped(net, images(), Cosine(references)).references, references[[1, 2, 0]])
+    references = torch.eye(3, net.embed(images()).shape[1])
+    other, rows = swapped(net, images(), Cosine(references))
+    assert torch.equal(other.references, references[[1, 2, 0]])
+    assert rows == [0, 1, 2]
     with pytest.raises(Refused) as caught:
         swapped(net, images(1), Cosine(references[:1]))
     assert caught.value.code == "no_swap"
+
+
+def test_pairs_that_share_images_are_not_swapped_to_the_same_target():
+    """An image compared with its own reference once more, or with itself, says nothing of the method."""
+    net = centered().eval()
+    one, other, third, shared = images(4)
+    with torch.no_grad():
+        code = {name: net.embed(image[None])[0] for name, image in zip("abcr", (one, other, third, shared), strict=True)}
+
+    def looked(names):
+        """Images in the order of names, each with the next name's reference: pairs, left and right alternating."""
+        lefts, rights = names[0::2], names[1::2]
+        rows = torch.stack([{"a": one, "b": other, "c": third, "r": shared}[name] for name in lefts + rights])
+        references = [code[name] for name in rights + lefts]
+        found, kept = swapped(net, rows, Cosine(torch.stack(references)))
+        return ["".join(name for name in "abcr" if torch.equal(code[name], row)) for row in found.references], kept
+
+    assert looked("arcr") == (["c", "a", "c", "a"], [0, 1, 2, 3])
+    assert looked("abac") == (["c", "b", "c", "b"], [0, 1, 2, 3])
+    with pytest.raises(Refused, match="no reference of another image differs"):
+        looked("abab")
+    left, right = torch.stack([one, third, other]), torch.stack([shared, shared, one])
+    explainer = stylianou.StylianouConfig().build()
+    assert check_pairs(explainer, net, left[:2], right[:2], SIZE, settings=QUICK)["target_swap"]["refused"]["code"] == "no_swap"
+    found = check_pairs(explainer, net, left, right, SIZE, settings=QUICK)["target_swap"]["rho"]["similarity"]
+    before, after = (explainer.explain(net, left, some, SIZE).maps["similarity"][1:, 0] for some in (right, right[[0, 2, 1]]))
+    assert found == likeness(before, after)  # the first pair is left out: its image is the third pair's right image

@@ -74,6 +74,17 @@ def test_no_error_leaves_the_width_of_as_many_trials_as_subjects():
     assert identification_intervals([one], np.arange(90) // 3, [1], []).cmc[1] == wilson(30, 30)
 
 
+def test_subjects_outside_of_the_galleries_are_no_evidence_of_a_rank():
+    """All mated probes are found: of three subjects, or in a second gallery of 40 others; 500 subjects are in neither."""
+    who = np.arange(543)
+    first, second = who < 3, (who >= 3) & (who < 43)
+    one, other = (Search(mated, mated * 0.9, mated * 0.9, np.zeros(543, int), np.zeros(543, int)) for mated in (first, second))
+    for galleries, units in (([one], 3), ([one, one], 3), ([other], 40), ([one, other], 6)):
+        ends = identification_intervals(galleries, who, [1], [0.1], resamples=50)
+        assert ends.cmc[1] == ends.dir[0.1] == wilson(units, units)
+        assert ends.subjects == 543
+
+
 def test_one_subject_has_no_interval():
     found, who = drawn(0)
     with pytest.raises(ValueError, match="mated probes are of 1 and non-mated ones of 11 subjects"):

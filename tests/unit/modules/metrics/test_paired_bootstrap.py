@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from modules.metrics.paired_bootstrap import PAIRS, SUBJECTS, held_out_decisions, paired_bootstrap, without
+from modules.metrics.paired_tests import student
+from modules.metrics.resampled_units import ResampledUnits
 from modules.metrics.roc import Curve
 from modules.metrics.verification import ten_fold_accuracy
 
@@ -50,7 +52,7 @@ def test_a_resample_is_the_metric_of_weighted_pairs(list_of_pairs):
             assert found.drawn["best_threshold"][row, network] == pytest.approx(best, abs=1e-12)
             assert found.drawn["auc"][row, network] == pytest.approx(area, abs=1e-12)
             assert found.drawn["ten_fold"][row, network] == pytest.approx(accuracy, abs=1e-12)
-    assert (found.units, found.method) == (PEOPLE, SUBJECTS)
+    assert (found.units.every, found.method) == (PEOPLE, SUBJECTS)
     assert set(found.drawn) - set(found.single) == {"ten_fold"}  # its thresholds are fixed, so its variance is too small
 
 
@@ -65,7 +67,7 @@ def test_two_copies_of_a_network_never_differ(list_of_pairs):
 def test_unknown_subjects_resample_pairs_and_say_so(list_of_pairs):
     scores, same, _, _ = list_of_pairs
     found = paired_bootstrap(scores, same, None, resamples=400)
-    assert (found.units, found.method, dict(found.single)) == (N, PAIRS, {})
+    assert (found.units, found.method, dict(found.single)) == (ResampledUnits(N // 2, N // 2, N, 1), PAIRS, {})
     from modules.metrics.intervals import delong_variance
 
     variance = found.covariance("auc", np.eye(3)[:1])[0, 0]
@@ -90,3 +92,21 @@ def test_too_few_subjects_are_refused():
     same = np.array([True, True, False, False])
     with pytest.raises(ValueError, match="impostor pairs of 1 pairs of subjects"):
         paired_bootstrap(np.array([[1.0, 2, 3, 4]]), same, (np.array([0, 0, 0, 1]), np.array([0, 0, 1, 0])), resamples=100)
+
+
+def test_subjects_without_genuine_pairs_add_no_degrees_of_freedom_to_a_tar():
+    """Equal networks, six subjects with genuine pairs, 150 others: with all of them counted, 14.5 % of tests find p < 0.05."""
+    rng = np.random.default_rng(2)
+    genuine, others, each = 6, 150, 10
+    same = np.arange(genuine * each + 2 * others) < genuine * each
+    left = np.concatenate([np.repeat(np.arange(genuine), each), genuine + np.tile(np.arange(others), 2)])
+    right = np.concatenate([left[same], genuine + (left[~same] - genuine + np.repeat([1, 2], others)) % others])
+    rejected = []
+    for seed in range(150):
+        ease = np.append(rng.normal(size=(2, genuine)), np.zeros((2, others)), axis=1)
+        scores = rng.normal(size=(2, len(same))) + same * (2.3 + ease[:, left])
+        drawn = paired_bootstrap(scores, same, (left, right), fars=(0.1,), resamples=100, seed=seed)
+        one, other = (Curve.of(row, same).val(0.1)[0] for row in scores)
+        variance = float(drawn.covariance("val:0.1", np.array([[1.0, -1.0]]))[0, 0])
+        rejected.append(student(one - other, variance, drawn.units.behind("val:0.1") - 1, genuine).p < 0.05)
+    assert np.mean(rejected) < 0.08

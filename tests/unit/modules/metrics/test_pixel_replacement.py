@@ -19,8 +19,19 @@ def test_maps_are_enlarged_as_torch_does_with_half_pixel_centers():
 
 def test_a_constant_map_stays_constant():
     """Rounding would rank its pixels."""
-    for value in random(20):
-        assert np.unique(to_images(np.full((1, 7, 6), value), (112, 97))).size == 1
+    for value in random(20).astype(np.float32):
+        for shape in ((7, 6), (1, 1), (1, 6), (7, 1), (2, 2)):
+            assert np.unique(to_images(np.full((1, *shape), value), (112, 97))).size == 1
+
+
+def test_a_single_row_or_column_is_repeated():
+    maps = random(2, 1, 5)
+    wide = to_images(maps, (112, 97))
+    assert (wide == wide[:, :1]).all()
+    expected = functional.interpolate(torch.from_numpy(maps)[:, None], size=(112, 97), mode="bilinear", align_corners=False)
+    np.testing.assert_allclose(wide, expected[:, 0].numpy(), atol=1e-12)
+    tall = to_images(maps.transpose(0, 2, 1), (112, 97))
+    assert (tall == tall[:, :, :1]).all()
 
 
 def test_maps_with_nan_are_refused():
