@@ -14,7 +14,8 @@ import torch.distributed
 
 PATIENCE = timedelta(minutes=10)  # longest wait for another rank in a collective call
 FOREVER = timedelta(days=365)
-_SAID = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe|socket", re.IGNORECASE)
+# torch's store and nccl raise a DistError, gloo a RuntimeError that begins with the place in its source
+_SAID = re.compile(r"/gloo/\S+:\d+\] |NCCL (error|communicator)")
 
 
 @dataclass(frozen=True)
