@@ -40,6 +40,6 @@ def sum_over_nodes(rank: int, world: int, host: str, port: int, backend: str) ->
             distributed.barrier()
         finally:
             distributed.destroy_process_group()
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError) as error:  # ValueError: nccl finds no GPU
         return " ".join(str(error).split())[:300]
     return None

@@ -109,8 +109,14 @@ def store(place: str, written: Mapping[str, Mapping[str, Any]], read: Mapping[st
             found.append(Finding("store", False, text, node, do))
     first = [node for node, facts in written.items() if facts["first"]]
     if able and not found and len(first) != 1:
-        text = f"{place}: {len(first)} nodes created the same object ({', '.join(first)}), but exactly one must"
-        found.append(Finding("store", False, text, None, "use a file system on which link() is atomic, such as NFSv4"))
+        which = f" ({', '.join(first)})" if first else ""
+        text = f"{place}: {len(first)} nodes created the same object{which}, but exactly one must"
+        do = (
+            "use a server with conditional writes (If-None-Match: *), as Amazon S3, Google Cloud Storage and Azure have"
+            if "://" in place
+            else "use a file system on which link() is atomic, such as NFSv4"
+        )
+        found.append(Finding("store", False, text, None, do))
     return found or [Finding("store", True, f"{place}: written and read by {_nodes(written)}, and created by one at a time")]
 
 

@@ -10,7 +10,7 @@
 #SBATCH --cpus-per-task=4
 #SBATCH --requeue
 #SBATCH --open-mode=append
-#SBATCH --signal=TERM@60
+#SBATCH --signal=B:TERM@60
 
 if [ "$#" -lt 1 ]; then
     echo "usage: sbatch --array=1-N slurm_array.sh STUDY [options of facegrid work]" >&2

@@ -52,7 +52,7 @@ def send(process: subprocess.Popen[str], value: Any) -> None:
         return  # its exit status says so
 
 
-def kill_session(process: subprocess.Popen[str]) -> None:
+def kill_session(process: subprocess.Popen[Any]) -> None:
     """Kills a process that leads a session, and what it started there.
 
     Does nothing if its end was awaited: another process may have its id.

@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,9 @@ def _checks(nodes: Nodes, store: Path | str) -> Iterator[Finding]:
             del facts[name]
     nodes.nodes = [node for node in nodes.nodes if node.name in facts]
     yield from findings.versions({name: found["versions"] for name, found in facts.items()})
-    yield from _gpus(nodes)
-    yield from _collective(nodes)
+    gpus = list(_gpus(nodes))
+    yield from gpus
+    yield from _collective(nodes, {finding.node for finding in gpus if not finding.ok})
     yield from _store(nodes, place)
     for node in nodes.nodes:
         yield _clock(nodes, node)
@@ -104,13 +105,17 @@ def _gpus(nodes: Nodes) -> Iterator[Finding]:
             yield from findings.gpus(name, offered[name], found)
 
 
-def _collective(nodes: Nodes) -> Iterator[Finding]:
-    """An all-reduce over the nodes that can run a training: with gloo, and with nccl if each of them has a GPU."""
+def _collective(nodes: Nodes, without: Set[str | None]) -> Iterator[Finding]:
+    """An all-reduce over the nodes that can run a training: with gloo, and with nccl if each of them has a GPU.
+
+    Args:
+        without: nodes whose GPUs cannot be used, as another finding says
+    """
     able = [node for node in nodes.nodes if node.resources.get("CPU", 0)]
     if len(able) < 2:
         return
-    backends = ["gloo", *(["nccl"] if all(node.resources.get("GPU", 0) >= 1 for node in able) else [])]
-    for backend in backends:
+    gpus = all(node.resources.get("GPU", 0) >= 1 and node.name not in without for node in able)
+    for backend in ["gloo", *(["nccl"] if gpus else [])]:
         host = able[0].address
         port = nodes.wait(able[0].name, nodes.begin(able[0], free_port, host))
         if isinstance(port, Unanswered):

@@ -103,15 +103,18 @@ def notify(command: str, content: dict[str, Any]) -> None:
     """
     words = _words(command)
     pipe = subprocess.PIPE
-    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
         try:
-            said, errors = process.communicate(json.dumps(content), timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            raise ValueError(f"{words[0]} took longer than {SECONDS:g} s and was killed") from None
+            said, errors = process.communicate(json.dumps(content).encode(), timeout=SECONDS)
+        except subprocess.TimeoutExpired as late:
+            if process.poll() is None:
+                raise ValueError(f"{words[0]} took longer than {SECONDS:g} s and was killed") from None
+            said, errors = late.stdout or b"", late.stderr or b""  # it ended; what it started keeps its pipes open
         finally:
             kill_session(process)
     if process.returncode:
-        last = (errors.strip() or said.strip() or "it printed nothing").splitlines()[-1]
+        printed = errors.strip() or said.strip() or b"it printed nothing"
+        last = printed.decode(errors="replace").splitlines()[-1]
         for word in sorted((word for word in words[1:] if len(word) >= SHORT), key=len, reverse=True):
             last = last.replace(word, SECRET)
         raise ValueError(f"{words[0]} ended with exit code {process.returncode} ({last})")

@@ -137,6 +137,10 @@ class Lock:
             newest = self._newest()
         if newest > self.number:
             holder = self._record(newest)
+            if holder.get("token") == self.token:  # taken by this process, which was told of an error
+                self.number, self._beaten = newest, holder["counted"]
+                self._renew(beat)
+                return
             self._lost = LockLost(
                 f"this process did not run for {_clock() - self._beaten:.0f} s, and {self.what} was taken over: "
                 f"{_words(holder)}; this process ends here, and what it finished is kept"
@@ -154,7 +158,8 @@ class Lock:
         if self.store.size(f"{key}.json") is not None:
             return False
         now, beaten = time.time(), _clock()
-        if not self.store.create(f"{key}.json", seal({**self._me(), "time": now, "counted": beaten})):
+        created = self.store.create(f"{key}.json", seal({**self._me(), "time": now, "counted": beaten}))
+        if not created and self._record(number).get("token") != self.token:
             return False
         self.number, self._beaten = number, beaten
         with contextlib.suppress(OSError):  # the record counts as a heartbeat, too
@@ -210,9 +215,16 @@ class Lock:
         return NEVER if found is None or found.written is None else found.written
 
     def _last_beat(self, number: int) -> tuple[float, float | None]:
-        """The last heartbeat of lock ``number``: unix seconds, not a number if unreadable, and the seconds of ``_clock``."""
+        """The last heartbeat of lock ``number``: unix seconds, not a number if unreadable, and the seconds of ``_clock``.
+
+        The record if there is no other: a holder that runs writes one within seconds, so its lock is not this one.
+        """
+        beat = self.store.get(f"{self.prefix}/{number:06d}.beat")
+        if beat is None:
+            record = self._record(number)
+            return record.get("time", NEVER), record.get("counted")
         try:
-            time, *counted = map(float, (self.store.get(f"{self.prefix}/{number:06d}.beat") or b"").split())
+            time, *counted = map(float, beat.split())
         except ValueError:
             return NEVER, None
         return time, counted[0] if counted and math.isfinite(counted[0]) else None

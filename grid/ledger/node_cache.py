@@ -1,14 +1,19 @@
-"""A bounded cache on this machine for objects of a remote store, shared by all processes of the user."""
+"""A cache on this machine for objects of remote stores, shared by all processes of the user.
+
+Copies are removed when those of all stores together exceed the limit, the longest unused first. Copies used within the last
+hour stay, so the cache can be larger for that long.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,13 +23,14 @@ from grid.spec.grid_file import BadInput
 
 PLACE = "FACEGRID_NODE_CACHE"
 SIZE = "FACEGRID_NODE_CACHE_GIB"
-LIMIT = 32 << 30  # bytes for all copies from one store; SIZE overrides it
+LIMIT = 32 << 30  # bytes for the copies from all stores; SIZE overrides it
+STORE = re.compile("[0-9a-f]{16}")  # the name of the folder for one store
 IN_USE = 3600.0  # a copy used or written within this many seconds is not removed: a process may be about to open it
 
 
 @dataclass(frozen=True)
 class NodeCache:
-    """Files under ``folder``, named by key and stamp."""
+    """Files under ``folder``, named by key and stamp; the caches of other stores lie beside it."""
 
     folder: Path
     limit: int
@@ -63,8 +69,8 @@ class NodeCache:
 
     def _make_room(self, size: int) -> None:
         copies = []
-        for folder in (self.folder / "objects").iterdir():
-            with contextlib.suppress(FileNotFoundError):
+        for folder in self._copies():
+            with contextlib.suppress(OSError):  # it was removed, or belongs to another user
                 files = [path.stat() for path in folder.iterdir()]
                 last = max(one.st_mtime for one in (folder.stat(), *files))  # a folder does not tell that its file is written
                 copies.append((last, sum(one.st_size for one in files), folder))
@@ -74,6 +80,13 @@ class NodeCache:
                 break
             shutil.rmtree(folder, ignore_errors=True)
             used -= length
+
+    def _copies(self) -> Iterator[Path]:
+        """The folders of all copies on this machine, from whatever store."""
+        for store in self.folder.parent.iterdir():
+            if STORE.fullmatch(store.name):  # users may choose a folder that has something else in it
+                with contextlib.suppress(OSError):
+                    yield from (store / "objects").iterdir()
 
 
 def node_cache_root() -> str:

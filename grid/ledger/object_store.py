@@ -59,7 +59,7 @@ class ObjectStore(Store):
             with self._errors(key):
                 self._bucket.put(key, data, mode="create", use_multipart=False)
         except (AlreadyExistsError, PreconditionError):
-            return False
+            return self.get(key) == data  # obstore repeats a request whose answer was lost: the object may be this one's
         except OSError:  # the connection broke: was it written?
             found = self.get(key)
             if found is None:

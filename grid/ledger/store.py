@@ -96,8 +96,8 @@ class LocalStore(Store):
         with self._written_beside(key, data) as written:
             try:
                 os.link(written, target)  # fails if the name exists, and never exposes a partial file
-            except FileExistsError:
-                return False
+            except FileExistsError:  # NFS repeats a request whose answer was lost: the link may be this one's
+                return os.path.samefile(written, target)
             except OSError as error:
                 if error.errno not in NO_LINKS:
                     raise

@@ -57,7 +57,6 @@ ELSEWHERE = {  # source file -> its test, where several small files are tested t
     "grid/evaluation/templates.py": "tests/unit/grid/evaluation/test_evaluators.py",
     "grid/evaluation/verification.py": "tests/unit/grid/evaluation/test_evaluators.py",
     "grid/execution/child_process.py": "tests/unit/grid/execution/test_helper_process.py",
-    "grid/execution/cluster_preflight.py": "tests/cluster/test_preflight.py",
     "grid/execution/helper.py": "tests/integration/test_devices.py",
     "grid/execution/perform.py": "tests/unit/grid/execution/test_executor.py",
     "grid/execution/work_processes.py": "tests/unit/grid/execution/test_local.py",

@@ -139,6 +139,7 @@ def _result(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]], threshold: 
 
 
 def _csv(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]]) -> str:
+    """A line per cohort and rate; numbers that are not defined, such as the p of a single cohort, are empty."""
     from modules.metrics.cohorts import CohortRate
 
     out = io.StringIO()
@@ -146,7 +147,9 @@ def _csv(rates: Mapping[str, Mapping[str, Sequence[CohortRate]]]) -> str:
     writer.writerow(["cohorts", "rate", *(field.name for field in dataclasses.fields(CohortRate))])
     for cohort, by_rate in rates.items():
         for rate, found in by_rate.items():
-            writer.writerows([cohort, RATES[rate], *dataclasses.astuple(one)] for one in found)
+            for one in found:
+                numbers = ("" if value != value else value for value in dataclasses.astuple(one))
+                writer.writerow([cohort, RATES[rate], *numbers])
     return out.getvalue()
 
 

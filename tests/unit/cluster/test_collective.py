@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import forked
 import pytest
+import torch
 import torch.distributed as distributed
 
 from cluster import collective
@@ -27,6 +28,13 @@ def test_a_process_that_never_comes_is_an_error_and_not_a_hang(monkeypatch: pyte
     monkeypatch.setattr(collective, "PATIENCE", timedelta(seconds=1))
     assert "timed out" in str(sum_over_nodes(0, 2, HOST, free_port(HOST), "gloo")).lower().replace("timeout", "timed out")
     assert not distributed.is_initialized()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="nccl finds a GPU")
+def test_nccl_without_a_gpu_is_an_error_in_words() -> None:
+    with ProcessPoolExecutor(1, forked.context()) as pool:
+        said = pool.submit(sum_over_nodes, 0, 1, HOST, free_port(HOST), "nccl").result(120)
+    assert "GPUs" in said or "NCCL" in said, said
 
 
 def test_a_wrong_sum_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

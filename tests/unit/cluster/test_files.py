@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -14,7 +15,10 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from typer.core import TyperGroup
+from typer_commands import command_of
 
+from grid.cli.main import app
 from grid.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -209,6 +213,7 @@ def test_the_dockerfile_has_a_supported_python_and_the_versions_of_the_constrain
     assert int(low) <= int(python.split(".")[1]) < int(high)
     pip = [" ".join(line) for line in instructions() if line[:4] == ["RUN", "python", "-m", "pip"]]
     assert len(pip) == 2
+    assert all(extra in pip[0] for extra in ("cluster", "object-store")), "launches on Ray, and stores in buckets"
     assert all("--constraint /opt/constraints.txt" in line for line in pip)
     extras = PROJECT["project"]["optional-dependencies"]
     for line in pip:
@@ -242,7 +247,31 @@ def test_every_script_is_checked() -> None:
     assert set(scripts()) == {"slurm_array.sh", "slurm_ray.sh", "skypilot.yaml"}
 
 
+def test_slurm_signals_the_script_itself_before_the_time_limit() -> None:
+    """Without ``B:``, only the steps of the job are signaled: neither script starts the command as one."""
+    for path in CLUSTER.glob("slurm_*.sh"):
+        assert re.findall(r"^#SBATCH --signal=(.*)@\d+$", path.read_text(encoding="utf-8"), re.MULTILINE) == ["B:TERM"], path
+
+
 # -- all of them
+
+
+def calls() -> list[tuple[str, str]]:
+    """The file and the arguments of every call of facegrid that stands on a line of its own, also in a comment."""
+    call = re.compile(r"^(?:# {5}| {4,})(?:.* -- |\w+=\S+ )?facegrid ([a-z].*?)(?: &)?$", re.MULTILINE)
+    return [(path.name, found) for path in TEXTS for found in call.findall(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize(("name", "call"), calls())
+def test_every_call_of_facegrid_has_the_arguments_and_options_that_it_needs(name: str, call: str) -> None:
+    place, words = command_of(app), shlex.split(call)
+    while isinstance(place, TyperGroup):
+        place = place.commands[words.pop(0)]
+    place.make_context("facegrid", words)
+
+
+def test_calls_of_facegrid_are_found() -> None:
+    assert {name for name, _ in calls()} == {"raycluster.yaml", "rayjob.yaml", "skypilot.yaml", "slurm_array.sh"}
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=ids)

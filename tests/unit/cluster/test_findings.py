@@ -96,8 +96,11 @@ def test_two_nodes_that_created_one_object_are_a_fault_of_the_file_system() -> N
     (found,) = store("/s", written(driver=True, a=True), seen(driver=both, a=both))
     assert not found.ok
     assert found.text == "/s: 2 nodes created the same object (driver, a), but exactly one must"
-    (none,) = store("/s", written(driver=False, a=False), seen(driver=both, a=both))
+    assert "link()" in str(found.do)
+    (none,) = store("s3://team/s", written(driver=False, a=False), seen(driver=both, a=both))
     assert not none.ok
+    assert none.text == "s3://team/s: 0 nodes created the same object, but exactly one must"
+    assert "conditional writes" in str(none.do)
 
 
 def test_a_node_that_cannot_read_is_named() -> None:

@@ -21,6 +21,8 @@ from grid.ledger.study import Study
 from grid.spec.grid_file import BadInput
 
 Make = Callable[..., Study]
+# starts a process that keeps the pipes open for some time after the command has ended
+LEAVING = "import os, subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(6)']); "
 
 
 @pytest.fixture
@@ -75,6 +77,8 @@ def test_a_launch_that_is_cut_off_runs_the_command_and_its_error_is_raised(
     ("body", "said"),
     [
         ("import sys; print('no route', file=sys.stderr); sys.exit(3)", "ended with exit code 3 (no route)"),
+        ("import os; os.write(2, b'no caf\\xe9'); os._exit(3)", "ended with exit code 3 (no caf\ufffd)"),
+        (LEAVING + "print('no route', flush=True); os._exit(3)", "ended with exit code 3 (no route)"),
         ("import time; time.sleep(60)", "took longer than 3 s and was killed"),
     ],
 )
@@ -88,6 +92,11 @@ def test_a_command_that_fails_or_hangs_is_reported_and_costs_nothing(
     (line,) = lines
     assert line.startswith("launch.notify: ")
     assert said in line
+
+
+def test_what_a_command_leaves_running_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS", 3.0)
+    notify(program(tmp_path, LEAVING), {})
 
 
 def test_what_a_command_that_hangs_has_started_is_killed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,3 +111,45 @@ def test_a_heartbeat_that_was_left_before_the_lock_was_taken_takes_no_lock(tmp_p
     store.put("lock/000001.beat", b"%f %f" % (time.time() - 500, lock._clock() - 500))
     with Lock(Broken(tmp_path), "one", beat=60), pytest.raises(Held, match="one by"):
         Lock(store, "two").__enter__()
+
+
+class Unsure(LocalStore):
+    """Takes locks, but says that it did not: with an error, or as if another process had been faster."""
+
+    answer: OSError | bool = True
+
+    def create(self, key: str, data: bytes) -> bool:
+        created = super().create(key, data)
+        if isinstance(self.answer, OSError):
+            raise self.answer
+        return created and self.answer
+
+
+def test_a_process_knows_a_lock_that_it_took_without_being_told(tmp_path: Path) -> None:
+    store = Unsure(tmp_path)
+    store.answer = False
+    with Lock(store, "one", beat=60) as held:
+        held.check()
+        held._beaten -= 100  # it did not run for so long
+        store.answer = OSError("the answer was lost")
+        with pytest.raises(OSError, match="lost"):
+            held._renew(beat=True)
+        assert held.number == 1
+        store.answer = True
+        held.check()
+        assert held.number == 2
+        with pytest.raises(Held, match="one by"):
+            Lock(LocalStore(tmp_path), "two").__enter__()
+
+
+def test_a_lock_that_never_had_a_heartbeat_ends_with_its_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process, which does not know that it holds it, waits for it itself."""
+    store = Unsure(tmp_path)
+    store.answer = OSError("the answer was lost")
+    with pytest.raises(OSError, match="lost"):
+        Lock(store, "one").__enter__()
+    assert live_holder(store) is not None
+    clock, wall = lock._clock, time.time
+    monkeypatch.setattr("grid.ledger.lock._clock", lambda: clock() + lock.LEASE)
+    monkeypatch.setattr("grid.ledger.lock.time.time", lambda: wall() + lock.LEASE)
+    assert live_holder(store) is None

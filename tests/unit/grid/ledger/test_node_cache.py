@@ -14,7 +14,7 @@ from grid.spec.grid_file import BadInput
 
 @pytest.fixture
 def cache(tmp_path: Path) -> NodeCache:
-    return NodeCache(tmp_path, 250)
+    return NodeCache(tmp_path / "0123456789abcdef", 250)
 
 
 def fetch(cache: NodeCache, key: str, stamp: str = "1", size: int = 100) -> Path:
@@ -45,6 +45,16 @@ def test_what_was_not_used_for_longest_is_removed(cache: NodeCache) -> None:
     age(two, 7200)
     three = fetch(cache, "three")
     assert [path.exists() for path in (one, two, three)] == [False, True, True]
+
+
+def test_the_limit_is_that_of_the_copies_from_all_stores(cache: NodeCache) -> None:
+    others = [fetch(NodeCache(cache.folder.with_name(name), 250), "a") for name in ("0" * 16, "1" * 16, "foreign.git")]
+    for number, path in enumerate(others):
+        age(path, 8000 - number)
+    assert fetch(cache, "b").is_file()
+    assert [path.exists() for path in others] == [False, True, True]
+    assert fetch(cache, "c").is_file()
+    assert [path.exists() for path in others] == [False, False, True], "what is in no cache of a store is left alone"
 
 
 def test_what_was_just_used_stays(cache: NodeCache) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from bucket import new_bucket, s3_server
+from losing_proxy import losing_proxy
 from store_conformance import StoreConformance
 
+from grid.ledger.ledger import Ledger
+from grid.ledger.lock import Held, Lock
 from grid.ledger.object_store import ObjectStore
 from grid.ledger.store import open_store
 from grid.spec.grid_file import BadInput
@@ -57,6 +60,31 @@ class TestObjectStore(StoreConformance):
         assert not store.create("theirs", b"mine")
         with pytest.raises(OSError, match=r"s3://.*/team/store/never: connection reset$"):
             store.create("never", b"mine")
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_what_was_created_is_known_as_ones_own_where_the_answer_was_lost(
+    server: dict[str, str], monkeypatch: pytest.MonkeyPatch, dropped: bool
+) -> None:
+    """obstore repeats the request, and is told that the object exists."""
+    url = new_bucket(server, monkeypatch)
+    with losing_proxy(server["AWS_ENDPOINT_URL"], dropped) as (address, lost):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        store = open_store(url)
+        assert store.create("a", b"mine")
+        assert not store.create("a", b"theirs")
+        with Lock(store, "one") as lock:
+            lock.check()
+            assert store.names("lock") == ["000001.beat", "000001.json"]
+            with pytest.raises(Held, match="one by"):
+                Lock(store, "two").__enter__()
+        ledger = Ledger(store)
+        attempt = ledger.begin("train", "0" * 64, {"seed": 1})
+        assert attempt.number == 1
+        assert [claim["token"] for claim in ledger.claims("train", "0" * 64)] == [attempt.token]
+        assert attempt.finish({}, {}, "", []).attempt == attempt.folder
+    ends = {path.rpartition("/")[2] for path in lost}
+    assert {"a", "000001.json", "000001.free", "done-000.json", "identity.json"} <= ends
 
 
 def test_a_bucket_that_cannot_be_used_is_one_line(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,19 @@ def test_create_needs_no_hard_links(linkless: LocalStore) -> None:
     check_creates(linkless)
 
 
+def test_a_link_whose_answer_was_lost_is_known_as_ones_own(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS repeats the request, and is told that the name exists."""
+    link = os.link
+
+    def repeated(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", repeated)
+    assert store.create("a", b"mine")
+    assert not store.create("a", b"mine")
+
+
 def test_create_works_on_vfat(vfat: Path) -> None:
     (vfat / "x").touch()
     with pytest.raises(OSError, match="not permitted"):

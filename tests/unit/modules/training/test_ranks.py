@@ -110,5 +110,6 @@ def test_a_broken_connection_is_told_from_other_errors() -> None:
     closed = "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:525] Connection closed by peer [127.0.0.1]:4711"
     assert is_communication_error(RuntimeError(closed))
     assert is_communication_error(torch.distributed.DistNetworkError("timed out"))
-    assert not is_communication_error(RuntimeError("shapes cannot be multiplied"))
+    for other in ("shapes cannot be multiplied", "cannot open the socket of the camera", "data: connection refused"):
+        assert not is_communication_error(RuntimeError(other))
     assert not is_communication_error(ValueError("connection closed"))
