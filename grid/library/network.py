@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,18 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor, nn
 
 from configs.contract import described
-from datamodules.images import decode, read_image
+from datamodules.images import from_pil, is_rgb, read_image
 from datamodules.inference import batch_size, infer
 from datamodules.tensors import tensors
 from grid.results.model_loader import Trained
 from grid.stages.train import new_network
 from modules.attribution.hooks import evaluating
 
-PNG = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")  # PIL's modes that a PNG keeps
 PHOTOGRAPHS = "photographs are RGB arrays uint8 (height, width, 3), paths of image files, or PIL images"
 
 Photograph = np.ndarray | Image.Image | str | os.PathLike[str]
@@ -119,17 +117,15 @@ class TrainedNetwork(nn.Module):
 
 
 def photograph(image: Any) -> np.ndarray:
-    """A photograph, as an array, a path or a PIL image, to RGB uint8 (H, W, 3).
+    """A photograph, as an array, a path or a PIL image, to RGB uint8 (H, W, 3). A PIL image gives the pixels of its file.
 
     Raises:
-        ValueError: it is none of these, or the file is not an image.
+        ValueError: it is none of these, or the file or the PIL image is refused; see ``datamodules.images``.
     """
     if isinstance(image, (str, os.PathLike)):
         return read_image(Path(image))
     if isinstance(image, Image.Image):
-        upright, data = ImageOps.exif_transpose(image), io.BytesIO()
-        (upright if upright.mode in PNG else upright.convert("RGB")).save(data, "PNG")
-        return decode(data.getvalue(), "PIL image")
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        return from_pil(image)
+    if not is_rgb(image):
         raise ValueError(f"{PHOTOGRAPHS}; found {described(image)}")
-    return image
+    return image  # type: ignore[no-any-return]

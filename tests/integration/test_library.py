@@ -151,3 +151,17 @@ def test_paths_and_pil_images_are_photographs_too(place: Path) -> None:
     np.testing.assert_array_equal(network.embed(files), wanted)
     np.testing.assert_allclose(network.embed(str(files[0])), wanted[:1], atol=1e-6)  # another batch size, other rounding
     np.testing.assert_allclose(network.embed(Image.open(files[1])), wanted[1:], atol=1e-6)
+
+
+def test_a_photograph_of_16_bits_is_the_same_as_a_path_and_as_a_pil_image(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from grid.library.network import photograph
+
+    deep = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    (tmp_path / "a.pgm").write_bytes(b"P5\n8 8\n65535\n" + deep.astype(">u2").tobytes())
+    found = photograph(Image.open(tmp_path / "a.pgm"))
+    assert (found == np.round(deep / 257)[..., None]).all()
+    np.testing.assert_array_equal(found, photograph(tmp_path / "a.pgm"))
+    with pytest.raises(ValueError, match="floating-point numbers of unknown range"):
+        photograph(Image.fromarray(np.zeros((8, 8), np.float32)))
