@@ -84,7 +84,7 @@ def check_images(images: Any) -> None:
     Raises:
         ValueError: they are not RGB arrays, uint8 (height, width, 3), in a list or in an array (N, height, width, 3).
     """
-    if isinstance(images, str) or not isinstance(images, Sequence) and np.ndim(images) != 4:
+    if isinstance(images, str) or (not isinstance(images, Sequence) and np.ndim(images) != 4):
         raise ValueError(f"images are a list of RGB arrays uint8 (height, width, 3); found {described(images)}")
     for number, image in enumerate(images):
         if not is_rgb(image):

@@ -238,7 +238,7 @@ def test_an_image_opened_with_pil_has_the_pixels_of_its_file(mode):
 
 
 def test_an_image_of_floating_point_numbers_opened_with_pil_is_refused_as_its_file_is():
-    with pytest.raises(ValueError, match="^PIL image of mode F: pixels are floating-point numbers of unknown range$"):
+    with pytest.raises(ValueError, match=r"^PIL image of mode F: pixels are floating-point numbers of unknown range$"):
         from_pil(Image.new("F", (9, 6), 0.5))
 
 
