@@ -74,8 +74,8 @@ class TrainedNetwork(nn.Module):
         return np.stack([self.detector.crop(image, one, size) for image, one in zip(photographs, found, strict=True)])
 
     def prepare(self, images: Photograph | Sequence[Photograph]) -> Tensor:
-        """Photographs, as for ``crop``, to network input: float (N, 3, height, width) in [-1, 1]."""
-        return tensors(self.crop(images), self._device())
+        """Photographs, as for ``crop``, to network input: (N, 3, height, width) in [-1, 1], of the network's dtype."""
+        return tensors(self.crop(images), self._device()).to(self._dtype())
 
     @torch.no_grad()
     def embed(self, images: Any, normalize: bool = True) -> Any:
@@ -83,7 +83,7 @@ class TrainedNetwork(nn.Module):
 
         Args:
             images: photographs, as for ``crop``: returns an array (N, D) float32. Or a float tensor (N, 3, height, width) in
-                [-1, 1] of face crops: returns a tensor (N, D) on its device.
+                [-1, 1] of face crops: returns a tensor (N, D) on its device. Both are computed in the network's dtype.
 
         Raises:
             ValueError: as ``crop``, or the tensor has another type or shape.
@@ -101,16 +101,19 @@ class TrainedNetwork(nn.Module):
         return found if whole else found.float().numpy()
 
     def _embedding(self, images: Tensor) -> dict[str, Tensor]:
-        return {"embedding": self.network.embed(images)}
+        return {"embedding": self.network.embed(images.to(self._dtype()))}
 
     def _float(self, images: Tensor) -> Tensor:
         if images.ndim != 4 or not images.is_floating_point() or tuple(images.shape[1:]) != (3, *self.size):
             wanted = f"(N, 3, {self.size[0]}, {self.size[1]})"
             raise ValueError(f"a tensor of faces is float {wanted} in [-1, 1]; found {images.dtype} {tuple(images.shape)}")
-        return images
+        return images.to(self._dtype())
 
     def _device(self) -> str:
         return str(next(self.network.parameters()).device)
+
+    def _dtype(self) -> torch.dtype:
+        return next(self.network.parameters()).dtype
 
     def __repr__(self) -> str:
         return f"<network of {self.title}: {self.classes} classes, input {self.size[0]} x {self.size[1]}>"
