@@ -17,6 +17,7 @@ from modules.attribution import returned
 from modules.attribution.explainer import Attribution, PairAttribution, Reference, Refused
 from modules.attribution.hooks import evaluating, hooked
 from modules.attribution.targets import PREDICTED, ClassLogit, Cosine, Target
+from modules.metrics.validation import labels
 from modules.network import Network
 
 TARGETS = "a class, one class per image, an embedding, or None for the top class of each image"
@@ -157,13 +158,13 @@ class ModulePairExplainer(ModuleExplainer):
             module: images (N, 3, H, W) to embeddings (N, D)
             left: float (N, 3, H, W), in the module's input format
             right: the same; row i of both is pair i
-            reference: pairs for tuning, for methods that need them
+            reference: ``fg.Reference``: other pairs, for methods that need a decision threshold or a mean color
 
         Returns:
             ``maps[name]`` is float32 (N, 2, h, w), for the left and the right image; ``cosines`` is float32 (N,).
 
         Raises:
-            ValueError: as ``ModuleExplainer.explain``; or the two tensors differ in shape.
+            ValueError: as ``ModuleExplainer.explain``; or the two tensors differ in shape, or the reference is none.
         """
         left, right = _checked(left), _checked(right)
         if left.shape != right.shape or left.shape[1] != 3:
@@ -171,8 +172,27 @@ class ModulePairExplainer(ModuleExplainer):
                 f"left and right images are two tensors of one shape (N, 3, height, width), one row per pair; found "
                 f"{tuple(left.shape)} and {tuple(right.shape)}"
             )
+        check_reference(reference, left)
         network = _network(module, self.config, left)
         return returned.explain_pairs(self.config, network, left, right, _size(left), reference)
+
+
+def check_reference(reference: Any, images: Tensor) -> None:
+    """Raises ValueError unless it is None, or a Reference with pairs of the size of ``images`` (N, 3, height, width)."""
+    if reference is None:
+        return
+    if not isinstance(reference, Reference):
+        raise ValueError(f"reference is fg.Reference(left, right, same, mean); found {described(reference)}")
+    left, right = _checked(reference.left), _checked(reference.right)
+    if left.shape != right.shape or left.shape[1:] != images.shape[1:]:
+        raise ValueError(
+            f"reference.left and reference.right are two tensors (M, {', '.join(map(str, images.shape[1:]))}); found "
+            f"{tuple(left.shape)} and {tuple(right.shape)}"
+        )
+    for name, shape in (("same", (len(left),)), ("mean", (3,))):
+        if tuple(np.shape(getattr(reference, name))) != shape:
+            raise ValueError(f"reference.{name} has the shape {shape}; found {described(getattr(reference, name))}")
+    labels(torch.as_tensor(reference.same).cpu().numpy())
 
 
 def overlay(image: Any, values: Any, signed: bool = False, high: float | None = None) -> np.ndarray:

@@ -187,6 +187,35 @@ def test_methods_without_a_layer_explain_scripted_and_traced_modules_and_the_oth
     assert fg.explainers.GradCAM().explain(whole, images, 1).layer == "1"  # only the parts that are scripted are hidden
 
 
+def test_methods_that_need_a_threshold_take_it_from_a_reference(module: Foreign, images: torch.Tensor) -> None:
+    reference = fg.Reference(images, images.flip(0), [False, True, False], images.mean((0, 2, 3)))
+    for name in ("FGGB", "XSSAB"):
+        with pytest.raises(Refused, match="in the library, pass reference; or set threshold to a cosine"):
+            getattr(fg.explainers, name)().explain(module, images, images.flip(0))
+        found = getattr(fg.explainers, name)().explain(module, images, images.flip(0), reference)
+        assert all(len(maps) == 3 for maps in found.maps.values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (None, r"reference is fg.Reference\(left, right, same, mean\); found 'all'"),
+        ({"left": torch.zeros(3, 3, 8, 8)}, r"are two tensors \(M, 3, 32, 32\); found \(3, 3, 8, 8\) and \(3, 3, 32, 32\)"),
+        ({"same": [True]}, r"reference.same has the shape \(3,\); found a list of length 1"),
+        ({"same": [1, -1, -1]}, "the label of row 1 is -1"),
+        ({"mean": 0.5}, r"reference.mean has the shape \(3,\); found 0.5"),
+    ],
+)
+def test_a_reference_that_does_not_fit_is_refused(
+    module: Foreign, images: torch.Tensor, changed: dict[str, object] | None, said: str
+) -> None:
+    parts = {"left": images, "right": images, "same": [True, False, True], "mean": (0, 0, 0)}
+    with pytest.raises(ValueError, match=said):
+        fg.explainers.CorrRISE(masks=4).explain(
+            module, images, images, "all" if changed is None else fg.Reference(**{**parts, **changed})
+        )
+
+
 class Odd(nn.Module):
     """Layers that cannot be explained: ``twice`` runs two times, ``never`` does not, and ``top`` gives no map."""
 
