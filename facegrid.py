@@ -57,6 +57,7 @@ def main() -> None:
 _OBJECTS = {  # name -> module and attribute
     "Study": "grid.library.study:Study",
     "BadInput": "grid.spec.grid_file:BadInput",
+    "Reference": "modules.attribution.explainer:Reference",
     "lookup": "configs.lookup:lookup",
     "read_grid": "grid.library.grids:read_grid",
     "plan": "grid.library.grids:plan",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from configs.contract import described
 
 ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 # Formats used by image datasets. Pillow supports some forty, and one of them, EPS, runs Ghostscript.
@@ -62,6 +66,37 @@ def decode(data: bytes, name: str) -> np.ndarray:
     return pixels
 
 
+def from_pil(image: Image.Image) -> np.ndarray:
+    """The pixels of an image that PIL opened, as ``decode`` gives those of its file; ``image`` itself is not changed.
+
+    Raises:
+        ValueError: the mode has no known range, such as F, or is not convertible to RGB; or the file is damaged.
+    """
+    try:
+        return np.array(_rgb(ImageOps.exif_transpose(image)))
+    except Exception as error:  # as in ``decode``: PIL reads a file when its pixels are first used
+        raise ValueError(f"PIL image of mode {image.mode}: {error}") from error
+
+
+def check_images(images: Any) -> None:
+    """Checks the images given to a detector.
+
+    Raises:
+        ValueError: they are not RGB arrays, uint8 (height, width, 3), in a list or in an array (N, height, width, 3).
+    """
+    if isinstance(images, str) or (not isinstance(images, Sequence) and np.ndim(images) != 4):
+        raise ValueError(f"images are a list of RGB arrays uint8 (height, width, 3); found {described(images)}")
+    for number, image in enumerate(images):
+        if not is_rgb(image):
+            raise ValueError(f"image {number}: an image is an RGB array uint8 (height, width, 3); found {described(image)}")
+
+
+def is_rgb(image: Any) -> bool:
+    """Whether it is an array uint8 (height, width, 3) with at least one pixel."""
+    fits = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    return fits and image.size > 0
+
+
 def _unknown(data: bytes) -> str:
     """The format of ``data`` if Pillow could decode it but it is not in ``FORMATS``; decodes nothing."""
     Image.init()
@@ -74,11 +109,11 @@ def _unknown(data: bytes) -> str:
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _narrow(image)
+    if image.mode == "F":
+        raise ValueError("pixels are floating-point numbers of unknown range")
     if image.mode in ALPHA or "transparency" in image.info:
         paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
-    if image.mode == "F":
-        raise ValueError("pixels are floating-point numbers of unknown range")
     return image.convert("RGB")
 
 

@@ -32,6 +32,7 @@ from configs.float32_precision import without_tf32
 from configs.lookup import component
 from datamodules.detection import MISSED, Detection
 from datamodules.geometry.cutting import Size
+from datamodules.images import check_images
 
 if TYPE_CHECKING:
     from datamodules.mtcnn_decisions import Found
@@ -104,7 +105,11 @@ class Mtcnn:
 
         Args:
             images: RGB, uint8, (height, width, 3), of any sizes
+
+        Raises:
+            ValueError: something else was given.
         """
+        check_images(images)
         config, networks = self.config, self._networks
         if self.device.type != "cpu":
             from datamodules.mtcnn_batches import faces_of

@@ -12,6 +12,7 @@ from configs.data_interfaces import Detection as AnyDetection
 from configs.data_interfaces import DetectorConfig, Manifest
 from datamodules.detection import Detection, Detections
 from datamodules.geometry.cutting import Size, cut
+from datamodules.images import check_images
 
 
 class NoDetectorConfig(DetectorConfig):
@@ -35,7 +36,15 @@ class Center:
         self.fraction = fraction
 
     def detect(self, images: Sequence[np.ndarray]) -> list[AnyDetection]:
-        """Uses only the images' shapes."""
+        """Uses only the images' shapes.
+
+        Args:
+            images: RGB, uint8, (height, width, 3), of any sizes
+
+        Raises:
+            ValueError: something else was given.
+        """
+        check_images(images)
         return [self.of_size(image.shape[1], image.shape[0]) for image in images]
 
     def of_size(self, width: int, height: int) -> Detection:

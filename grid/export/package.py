@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from configs.component import file_digest
 from configs.lookup import lookup, resolve
+from grid.spec.config_errors import complaint
 from grid.spec.grid_file import BadInput
 from grid.spec.training import Input
 
@@ -70,7 +71,7 @@ def read_package(folder: Path) -> Package:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
             raise BadInput(f"{path}: format {record['format']!r}; this version of facegrid reads format {FORMAT}")
-        parts = {kind: _component(path, kind, record["network"][kind]) for kind in ("backbone", "head", "detector")}
+        parts = {kind: _component(path, kind, record) for kind in ("backbone", "head", "detector")}
         package = Package(folder, record, **parts, input=Input.model_validate(record["network"]["input"]))
         digests = dict(record["files"])
         _ = package.flip_test
@@ -88,11 +89,21 @@ def read_package(folder: Path) -> Package:
     return package
 
 
-def _component(path: Path, kind: str, value: Any) -> Any:
-    """One of its configs. A module that is not installed here is no damage."""
+def _component(path: Path, kind: str, record: Mapping[str, Any]) -> Any:
+    """One of its configs. A module that is not installed here, or whose config has changed since, is no damage."""
+    value = record["network"][kind]
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         try:
-            lookup(kind, value["name"])
+            config = lookup(kind, value["name"])
         except ValueError as error:
             raise BadInput(f"{path}: {error}") from error
+        try:
+            return resolve(kind, value)
+        except ValidationError as error:
+            made = record.get("lineage") or {}
+            raise BadInput(
+                f"{path}: network.{kind}: {complaint(error, config)}; the config of {value['name']} has changed since the "
+                f"export: export the network again, or use the code that exported it (facegrid {made.get('facegrid')}, "
+                f"revision {made.get('revision')})"
+            ) from error
     return resolve(kind, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from configs.contract import described
 from configs.explainers import ExplainerConfig
+from datamodules.images import is_rgb
 from grid.results.heatmap import Scale, overlaid
 from modules.attribution import returned
 from modules.attribution.explainer import Attribution, PairAttribution, Reference, Refused
 from modules.attribution.hooks import evaluating, hooked
 from modules.attribution.targets import PREDICTED, ClassLogit, Cosine, Target
+from modules.metrics.validation import labels
 from modules.network import Network
 
 TARGETS = "a class, one class per image, an embedding, or None for the top class of each image"
@@ -24,6 +26,8 @@ PARTS = {  # parts of facegrid's networks that some methods need
     "head": "the head, from feature map to embedding",
     "decoder": "the decoder that was trained beside the network",
 }
+
+HIDDEN = "the layers of scripted and traced modules cannot be observed: pass the module that was scripted or traced"
 
 
 class ForeignNetwork(nn.Module):
@@ -73,23 +77,39 @@ class ForeignNetwork(nn.Module):
         return embeddings
 
     def stages(self) -> dict[str, nn.Module]:
+        if not self.layers:
+            hidden = any(isinstance(one, torch.jit.ScriptModule) for one in self.module.modules())
+            raise Refused(
+                "no_layers",
+                "the method needs a layer that gives a map (N, channels, h, w), and no submodule of "
+                f"{type(self.module).__name__} that runs once does{f'; {HIDDEN}' if hidden else ''}",
+            )
         return {name: self.module.get_submodule(name) for name in self.layers}
 
 
 def spatial_layers(module: nn.Module, image: Tensor) -> list[str]:
     """Submodules that run exactly once for ``image`` (1, 3, H, W) and output a map (1, channels, h, w), in execution order."""
-    runs: dict[str, int] = {}
-    spatial: list[str] = []
+    layers = {name: one for name, one in module.named_modules() if name and not isinstance(one, torch.jit.ScriptModule)}
+    return [name for name, outputs in outputs_of(module, image, layers).items() if not no_map(outputs)]
+
+
+def outputs_of(module: nn.Module, image: Tensor, layers: Mapping[str, nn.Module]) -> dict[str, list[tuple[int, ...] | str]]:
+    """The outputs of each of ``layers`` for ``image`` (1, 3, H, W), one per run: the shape, or the type if it is no tensor."""
+    found: dict[str, list[tuple[int, ...] | str]] = {}
 
     def see(name: str, output: Any) -> None:
-        runs[name] = runs.get(name, 0) + 1
-        if isinstance(output, Tensor) and output.ndim == 4:
-            spatial.append(name)
+        found.setdefault(name, []).append(tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__)
 
-    named = {name: one for name, one in module.named_modules() if name}
-    with torch.no_grad(), evaluating(module), hooked(named, see):
+    with torch.no_grad(), evaluating(module), hooked(layers, see):
         module(image.clone())
-    return [name for name in spatial if runs[name] == 1]
+    return found
+
+
+def no_map(outputs: Sequence[tuple[int, ...] | str]) -> str:
+    """Why outputs, as of ``outputs_of``, are not those of a layer that can be explained; "" if they are."""
+    if len(outputs) != 1:
+        return f"runs {len(outputs)} times in one forward pass, not once"
+    return "" if len(outputs[0]) == 4 and not isinstance(outputs[0], str) else f"gives {outputs[0]}, not (N, channels, h, w)"
 
 
 class ModuleExplainer:
@@ -115,7 +135,7 @@ class ModuleExplainer:
             ``maps`` is float32 (N, h, w), raw; ``layer`` is the explained layer.
 
         Raises:
-            ValueError: the module's output is not (N, D), or there is no such layer.
+            ValueError: the module's output is not (N, D), or there is no such layer, or it gives no map.
             Refused: a ``ValueError`` with a reason, if the method does not apply to this module.
         """
         images, network = _checked(images), _network(module, self.config, images)
@@ -138,13 +158,13 @@ class ModulePairExplainer(ModuleExplainer):
             module: images (N, 3, H, W) to embeddings (N, D)
             left: float (N, 3, H, W), in the module's input format
             right: the same; row i of both is pair i
-            reference: pairs for tuning, for methods that need them
+            reference: ``fg.Reference``: other pairs, for methods that need a decision threshold or a mean color
 
         Returns:
             ``maps[name]`` is float32 (N, 2, h, w), for the left and the right image; ``cosines`` is float32 (N,).
 
         Raises:
-            ValueError: as ``ModuleExplainer.explain``; or the two tensors differ in shape.
+            ValueError: as ``ModuleExplainer.explain``; or the two tensors differ in shape, or the reference is none.
         """
         left, right = _checked(left), _checked(right)
         if left.shape != right.shape or left.shape[1] != 3:
@@ -152,8 +172,27 @@ class ModulePairExplainer(ModuleExplainer):
                 f"left and right images are two tensors of one shape (N, 3, height, width), one row per pair; found "
                 f"{tuple(left.shape)} and {tuple(right.shape)}"
             )
+        check_reference(reference, left)
         network = _network(module, self.config, left)
         return returned.explain_pairs(self.config, network, left, right, _size(left), reference)
+
+
+def check_reference(reference: Any, images: Tensor) -> None:
+    """Raises ValueError unless it is None, or a Reference with pairs of the size of ``images`` (N, 3, height, width)."""
+    if reference is None:
+        return
+    if not isinstance(reference, Reference):
+        raise ValueError(f"reference is fg.Reference(left, right, same, mean); found {described(reference)}")
+    left, right = _checked(reference.left), _checked(reference.right)
+    if left.shape != right.shape or left.shape[1:] != images.shape[1:]:
+        raise ValueError(
+            f"reference.left and reference.right are two tensors (M, {', '.join(map(str, images.shape[1:]))}); found "
+            f"{tuple(left.shape)} and {tuple(right.shape)}"
+        )
+    for name, shape in (("same", (len(left),)), ("mean", (3,))):
+        if tuple(np.shape(getattr(reference, name))) != shape:
+            raise ValueError(f"reference.{name} has the shape {shape}; found {described(getattr(reference, name))}")
+    labels(torch.as_tensor(reference.same).cpu().numpy())
 
 
 def overlay(image: Any, values: Any, signed: bool = False, high: float | None = None) -> np.ndarray:
@@ -164,10 +203,22 @@ def overlay(image: Any, values: Any, signed: bool = False, high: float | None = 
         values: (h, w), a map of any size
         signed: whether values below 0 mean the opposite; ``Attribution.signed`` says so
         high: the value at the end of the color map, so that several maps share a scale; None: the map's largest
+
+    Raises:
+        ValueError: the image or the map has another type or shape, the map holds NaN or infinity, or ``high`` is not above 0.
     """
-    values = np.asarray(values, np.float32)
-    scale = Scale.of(values if high is None else np.array([high]), signed)
-    return overlaid(np.asarray(image), values, scale.low, scale.high)
+    image, found = np.asarray(image), np.asarray(values)
+    if not is_rgb(image):
+        raise ValueError(f"image is an RGB array uint8 (H, W, 3); found {described(image)}")
+    if found.ndim != 2 or found.size == 0 or found.dtype.kind not in "fiub":
+        raise ValueError(f"values are one map, numbers (h, w); found {described(values)}")
+    found = found.astype(np.float32)
+    if bad := int((~np.isfinite(found)).sum()):
+        raise ValueError(f"values: {bad} of {found.size} are NaN or infinite")
+    if high is not None and not (np.isfinite(high) and high > 0):
+        raise ValueError(f"high is the value at the end of the color map, above 0; found {high!r}")
+    scale = Scale.of(found if high is None else np.array([high]), signed)
+    return overlaid(image, found, scale.low, scale.high)
 
 
 def target_of(network: Any, images: Tensor, target: Any) -> Target:
@@ -223,6 +274,10 @@ def _network(module: nn.Module, config: ExplainerConfig, image: Tensor) -> Any:
         raise ValueError(
             f"layer {layer!r} is no submodule of {type(module).__name__} (known: {', '.join(near)}, and those inside)"
         )
+    if isinstance(known[layer], torch.jit.ScriptModule):
+        raise Refused("no_such_layer", f"layer {layer!r}: {HIDDEN}")
+    if reason := no_map(outputs_of(module, image[:1], {layer: known[layer]}).get(layer, ())):
+        raise Refused("no_such_layer", f"layer {layer!r} {reason}; choose another one")
     return ForeignNetwork(module, [layer])
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grid.plan.plan import Plan, make_plan
+from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import Grid, read
+from grid.spec.levels import level_lists
 
 
 def read_grid(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
@@ -18,14 +20,16 @@ def read_grid(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
     return read(Path(path), overrides)
 
 
-def plan(grid: Grid | str | Path, where: Mapping[str, Sequence[str]] | None = None) -> Plan:
+def plan(grid: Grid | str | Path, where: Mapping[str, str | Sequence[str]] | None = None) -> Plan:
     """The cells and stages of a grid with their states; computes nothing.
 
     Args:
         grid: a grid, or the path of its file
-        where: axis -> levels of the cells to plan; None: all
+        where: axis -> level or levels of the cells to plan; None: all
 
     Raises:
         BadInput: as in ``read_grid``, or an unknown axis or level.
     """
-    return make_plan(grid if isinstance(grid, Grid) else read_grid(grid), where)
+    found, asked = grid if isinstance(grid, Grid) else read_grid(grid), level_lists(where)
+    check_cell_filter(asked, found.axes, "where")
+    return make_plan(found, asked)

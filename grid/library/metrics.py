@@ -36,8 +36,8 @@ class Metrics:
             scores: (n,) float, higher is more similar
             same: (n,) bool, True for a genuine pair
             folds: (n,) int, for the cross-validated accuracies; None: ten, assigned in turn to the pairs of each kind
-            fars: false accept rates at which VAL is reported
-            resamples: of the bootstrap
+            fars: false accept rates at which VAL is reported, above 0 and at most 1
+            resamples: of the bootstrap, at least 1
             seed: of the bootstrap
             subjects: (n,) int or text each: the subjects of the first and of the second image of each pair
 
@@ -48,13 +48,18 @@ class Metrics:
             accuracy.
 
         Raises:
-            ValueError: lengths differ, a score is not finite, there are too few pairs of a kind, or a pair is genuine although
-                its subjects differ (or the reverse).
+            ValueError: lengths differ, a score is not finite, there are too few pairs of a kind, a pair is genuine although
+                its subjects differ (or the reverse), or ``fars`` or ``resamples`` is out of range.
         """
         from modules.metrics.accuracy_modes import all_modes
         from modules.metrics.validation import labels
         from modules.metrics.verification import verification
 
+        rates = np.asarray(fars)
+        if rates.ndim != 1 or rates.dtype.kind not in "fiu" or not ((rates > 0) & (rates <= 1)).all():
+            raise ValueError(f"fars are false accept rates above 0 and at most 1, such as (0.01, 0.001); found {fars!r}")
+        if not isinstance(resamples, int | np.integer) or resamples < 1:
+            raise ValueError(f"resamples is a whole number, at least 1; found {resamples!r}")
         scores, same = np.asarray(scores, np.float64), labels(same)
         folds = dealt(same) if folds is None else np.asarray(folds)
         sides = None if subjects is None else checked_subjects(subjects, same)
@@ -101,8 +106,11 @@ def checked_subjects(subjects: Any, same: np.ndarray) -> tuple[np.ndarray, np.nd
     wrong = np.flatnonzero((left == right) != same)
     if len(wrong):
         row = int(wrong[0])
-        kind = "genuine" if same[row] else "an impostor pair"
-        raise ValueError(f"pair {row} is {kind}, and its subjects are {left[row]} and {right[row]}; check same and subjects")
+        kind, (one, other) = "genuine" if same[row] else "an impostor pair", (side.tolist()[row] for side in (left, right))
+        remedy = "check same and subjects"
+        if type(one) is not type(other):
+            remedy = f"the first is {type(one).__name__}, the other {type(other).__name__}; pass both sides as one type"
+        raise ValueError(f"pair {row} is {kind}, and its subjects are {one!r} and {other!r}; {remedy}")
     return left, right
 
 

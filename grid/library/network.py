@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,18 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor, nn
 
 from configs.contract import described
-from datamodules.images import decode, read_image
+from datamodules.images import from_pil, is_rgb, read_image
 from datamodules.inference import batch_size, infer
 from datamodules.tensors import tensors
 from grid.results.model_loader import Trained
 from grid.stages.train import new_network
 from modules.attribution.hooks import evaluating
 
-PNG = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")  # PIL's modes that a PNG keeps
 PHOTOGRAPHS = "photographs are RGB arrays uint8 (height, width, 3), paths of image files, or PIL images"
 
 Photograph = np.ndarray | Image.Image | str | os.PathLike[str]
@@ -76,8 +74,8 @@ class TrainedNetwork(nn.Module):
         return np.stack([self.detector.crop(image, one, size) for image, one in zip(photographs, found, strict=True)])
 
     def prepare(self, images: Photograph | Sequence[Photograph]) -> Tensor:
-        """Photographs, as for ``crop``, to network input: float (N, 3, height, width) in [-1, 1]."""
-        return tensors(self.crop(images), self._device())
+        """Photographs, as for ``crop``, to network input: (N, 3, height, width) in [-1, 1], of the network's dtype."""
+        return tensors(self.crop(images), self._device()).to(self._dtype())
 
     @torch.no_grad()
     def embed(self, images: Any, normalize: bool = True) -> Any:
@@ -85,7 +83,7 @@ class TrainedNetwork(nn.Module):
 
         Args:
             images: photographs, as for ``crop``: returns an array (N, D) float32. Or a float tensor (N, 3, height, width) in
-                [-1, 1] of face crops: returns a tensor (N, D) on its device.
+                [-1, 1] of face crops: returns a tensor (N, D) on its device. Both are computed in the network's dtype.
 
         Raises:
             ValueError: as ``crop``, or the tensor has another type or shape.
@@ -103,33 +101,34 @@ class TrainedNetwork(nn.Module):
         return found if whole else found.float().numpy()
 
     def _embedding(self, images: Tensor) -> dict[str, Tensor]:
-        return {"embedding": self.network.embed(images)}
+        return {"embedding": self.network.embed(images.to(self._dtype()))}
 
     def _float(self, images: Tensor) -> Tensor:
         if images.ndim != 4 or not images.is_floating_point() or tuple(images.shape[1:]) != (3, *self.size):
             wanted = f"(N, 3, {self.size[0]}, {self.size[1]})"
             raise ValueError(f"a tensor of faces is float {wanted} in [-1, 1]; found {images.dtype} {tuple(images.shape)}")
-        return images
+        return images.to(self._dtype())
 
     def _device(self) -> str:
         return str(next(self.network.parameters()).device)
+
+    def _dtype(self) -> torch.dtype:
+        return next(self.network.parameters()).dtype
 
     def __repr__(self) -> str:
         return f"<network of {self.title}: {self.classes} classes, input {self.size[0]} x {self.size[1]}>"
 
 
 def photograph(image: Any) -> np.ndarray:
-    """A photograph, as an array, a path or a PIL image, to RGB uint8 (H, W, 3).
+    """A photograph, as an array, a path or a PIL image, to RGB uint8 (H, W, 3). A PIL image gives the pixels of its file.
 
     Raises:
-        ValueError: it is none of these, or the file is not an image.
+        ValueError: it is none of these, or the file or the PIL image is refused; see ``datamodules.images``.
     """
     if isinstance(image, (str, os.PathLike)):
         return read_image(Path(image))
     if isinstance(image, Image.Image):
-        upright, data = ImageOps.exif_transpose(image), io.BytesIO()
-        (upright if upright.mode in PNG else upright.convert("RGB")).save(data, "PNG")
-        return decode(data.getvalue(), "PIL image")
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        return from_pil(image)
+    if not is_rgb(image):
         raise ValueError(f"{PHOTOGRAPHS}; found {described(image)}")
-    return image
+    return image  # type: ignore[no-any-return]

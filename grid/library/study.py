@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from grid.ledger.study import Study as Record
 from grid.spec.cell_filter import check_cell_filter
 from grid.spec.grid_file import BadInput
-from grid.spec.levels import cell_title, selects
+from grid.spec.levels import cell_title, level_lists, selects
 
 if TYPE_CHECKING:
     from grid.analysis.analysis import ProtocolAnalysis
@@ -78,7 +78,7 @@ class Study:
         """
         from grid.analysis.records import comparison_records
 
-        asked = {axis: [one] if isinstance(one, str) else list(one) for axis, one in (where or {}).items()}
+        asked = level_lists(where)
         check_cell_filter(asked, self.axes, str(self.record.path))
         return self._frame(comparison_records(self._analyzed(margin, asked)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 REPLICATE = "replicate"  # the factor added by replicates
 
@@ -24,6 +25,12 @@ def cells_title(owners: Sequence[Mapping[str, str]]) -> str:
 def selects(where: Mapping[str, Collection[str]] | None, levels: Mapping[str, str]) -> bool:
     """Whether, for each axis of the filter, the cell has one of the listed levels; without a filter, every cell matches."""
     return all(levels.get(axis) in wanted for axis, wanted in (where or {}).items())
+
+
+def level_lists(where: Mapping[str, Any] | None) -> dict[str, list[str]]:
+    """A filter from Python with a list of levels for each axis; one level may stand alone: ``{"loss": "arcface"}``."""
+    alone = (str, int, float)
+    return {axis: [str(level) for level in ([one] if isinstance(one, alone) else one)] for axis, one in (where or {}).items()}
 
 
 def other_levels(levels: Mapping[str, str], axis: str = REPLICATE) -> dict[str, str]:

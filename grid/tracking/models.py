@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grid.ledger.study import CellView, Study
+from grid.results.columns import listed
 from grid.spec.cell_filter import which
 from grid.spec.stage_kind import TRAIN
 from grid.tracking.answers import is_unknown_endpoint
@@ -45,7 +46,7 @@ def model_of(study: Study, cell: CellView, record: Record) -> Model | None:
     tags[NOTE] = (
         f"The network of a cell of the grid **{study.name}**. `facegrid export STUDY{where} --to FOLDER` takes it out."[:TAG]
     )
-    return Model(FORBIDDEN.sub("_", ", ".join(cell.levels.values()) or study.name), {**facts, **record.params}, tags)
+    return Model(FORBIDDEN.sub("_", listed(cell.levels.values()) or study.name), {**facts, **record.params}, tags)
 
 
 def ensure_model(runs: Runs, known: Known, wanted: Model | None, thorough: bool) -> str | None:

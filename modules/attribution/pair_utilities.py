@@ -107,7 +107,11 @@ def color(fill: Fill, reference: Reference | None, like: Tensor) -> Tensor:
     """
     if fill == "mean":
         if reference is None:
-            raise Refused("no_reference", "fill mean is the mean color of the protocol's images, and no reference gives it")
+            raise Refused(
+                "no_reference",
+                "fill mean is the mean color of reference images, and there are none; in the library, pass reference; or "
+                "choose another fill",
+            )
         return torch.as_tensor(np.asarray(torch.as_tensor(reference.mean).cpu())).to(like).view(3, 1, 1)
     plain = _PLAIN[fill] if isinstance(fill, str) else fill
     return torch.tensor(plain, dtype=like.dtype, device=like.device).view(3, 1, 1)
@@ -130,10 +134,13 @@ def decision_threshold(network: Any, reference: Reference | None, like: Tensor, 
         Refused: code ``no_reference``: there are not both genuine and impostor pairs; ``instead`` names an alternative for the
             message.
     """
+    if reference is None:
+        needed = "the method needs a decision threshold, which is found on reference pairs, and there are none"
+        raise Refused("no_reference", f"{needed}; in the library, pass reference; or {instead}")
     same = kinds(reference)
-    if reference is None or same is None:
-        held_out = "images held out from training have not both genuine and impostor pairs to find the decision threshold on"
-        raise Refused("no_reference", f"{held_out}; hold out more (split), or {instead}")
+    if same is None:
+        one_kind = "the reference pairs are all of one kind, and a decision threshold needs genuine and impostor pairs"
+        raise Refused("no_reference", f"{one_kind}; in a study, hold out more images (split); or {instead}")
     left, right = (embed_rows(network, images.to(like)) for images in (reference.left, reference.right))
     scores = cosine(left, right).cpu().numpy()
     return Curve.of(scores, same).best()[1]

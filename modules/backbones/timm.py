@@ -168,7 +168,7 @@ def _created(model: str, size: int | None) -> Any:
 @cache
 def _look(model: str, size: int | None = None, tokens: str = "patches") -> _Look:
     _check_name(model)
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]), torch.device("meta"):
         body = _created(model, size)
         if not hasattr(body, "forward_features"):
             raise ValueError(f"timm model {model!r}: no spatial feature map (it has no forward_features)")

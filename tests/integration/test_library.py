@@ -126,6 +126,13 @@ def test_a_cell_that_cannot_be_loaded_says_why(place: Path, levels: dict[str, st
     assert "\n" not in str(refused.value)
 
 
+def test_one_level_of_an_axis_may_stand_alone(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    assert [cell.levels["backbone"] for cell in fg.plan("grid.yaml", {"backbone": "alexnet"}).cells] == ["alexnet"]
+    with pytest.raises(fg.BadInput, match=r"^where: axis 'backbone' has no level 'alex'; did you mean 'alexnet'\?"):
+        fg.plan("grid.yaml", {"backbone": "alex"})
+
+
 def test_images_of_a_wrong_kind_are_refused(place: Path) -> None:
     import torch
 
@@ -151,3 +158,32 @@ def test_paths_and_pil_images_are_photographs_too(place: Path) -> None:
     np.testing.assert_array_equal(network.embed(files), wanted)
     np.testing.assert_allclose(network.embed(str(files[0])), wanted[:1], atol=1e-6)  # another batch size, other rounding
     np.testing.assert_allclose(network.embed(Image.open(files[1])), wanted[1:], atol=1e-6)
+
+
+def test_photographs_and_faces_are_embedded_in_the_precision_of_the_network(place: Path) -> None:
+    import torch
+
+    network = fg.Study(place / "studies/demo").load(backbone="alexnet")
+    files = sorted((place / "data/lfw/images").rglob("*.jpg"))[:2]
+    wanted, faces = network.embed(files), network.prepare(files)
+    for dtype, error in ((torch.float64, 1e-5), (torch.bfloat16, 0.05)):
+        network.to(dtype)
+        assert network.prepare(files).dtype == dtype
+        np.testing.assert_allclose(network.embed(files), wanted, atol=error)
+        np.testing.assert_allclose(network.embed(faces).numpy(), wanted, atol=error)
+        np.testing.assert_allclose(network.embed(faces.half()).numpy(), wanted, atol=0.05)
+        assert network.embed(files, normalize=False).dtype == np.float32
+
+
+def test_a_photograph_of_16_bits_is_the_same_as_a_path_and_as_a_pil_image(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from grid.library.network import photograph
+
+    deep = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    (tmp_path / "a.pgm").write_bytes(b"P5\n8 8\n65535\n" + deep.astype(">u2").tobytes())
+    found = photograph(Image.open(tmp_path / "a.pgm"))
+    assert (found == np.round(deep / 257)[..., None]).all()
+    np.testing.assert_array_equal(found, photograph(tmp_path / "a.pgm"))
+    with pytest.raises(ValueError, match="floating-point numbers of unknown range"):
+        photograph(Image.fromarray(np.zeros((8, 8), np.float32)))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from datamodules.detectors.none import NoDetectorConfig as Whole
 from datamodules.image_index import scan
-from datamodules.images import MOST_PIXELS, decode, read_image
+from datamodules.images import MOST_PIXELS, decode, from_pil, read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
 
@@ -220,6 +220,47 @@ def test_pixels_that_are_wider_than_sixteen_bits_or_broken_numbers_are_refused()
         data = encoded(Image.fromarray(np.array([[0, top]], kind)), "TIFF")
         with pytest.raises(ValueError, match=f"a: {message}"):
             decode(data, "a")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16", "I;16B", "CMYK", "YCbCr", "LAB"])
+def test_an_image_opened_with_pil_has_the_pixels_of_its_file(mode):
+    deep = np.arange(54, dtype=np.uint16).reshape(6, 9) * 1200
+    data = encoded(Image.fromarray(PIXELS).convert(mode), "TIFF")
+    if mode.startswith("I;16"):
+        data = tiff_of(deep, mode)
+    if mode == "I":
+        data = b"P5\n9 6\n65535\n" + deep.astype(">u2").tobytes()
+    image = Image.open(io.BytesIO(data))
+    assert image.mode == mode
+    before = image.copy()
+    found = from_pil(image)
+    assert np.array_equal(found, decode(data, "a"))
+    assert not mode.startswith("I") or np.array_equal(found[..., 0], np.round(deep / 257)), "scaled, not clipped"
+    assert np.array_equal(np.asarray(image), np.asarray(before)), "the image itself changed"
+
+
+def test_an_image_of_floating_point_numbers_opened_with_pil_is_refused_as_its_file_is():
+    with pytest.raises(ValueError, match=r"^PIL image of mode F: pixels are floating-point numbers of unknown range$"):
+        from_pil(Image.new("F", (9, 6), 0.5))
+
+
+def tiff_of(deep, mode):
+    """A TIFF file of 16-bit gray, in the byte order of the mode."""
+    order, kind = (">", b"MM") if mode.endswith("B") else ("<", b"II")
+    height, width = deep.shape
+    tags = [
+        (256, width),
+        (257, height),
+        (258, 16),
+        (259, 1),
+        (262, 1),
+        (273, 8 + 2 + 8 * 12 + 4),
+        (278, height),
+        (279, deep.nbytes),
+    ]
+    entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in tags)
+    head = kind + struct.pack(f"{order}HIH", 42, 8, len(tags))
+    return head + entries + struct.pack(f"{order}I", 0) + deep.astype(f"{order}u2").tobytes()
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])

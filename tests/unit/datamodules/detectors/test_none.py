@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from datamodules.detectors.mtcnn import MTCNNConfig
 from datamodules.detectors.none import NoDetectorConfig
 from datamodules.geometry.cutting import cut
 from datamodules.manifest import Manifest
@@ -44,3 +45,19 @@ def test_it_needs_no_stage_and_takes_sensible_fractions():
     assert NoDetectorConfig().detection() == {"name": "none", "fraction": 1.0}
     with pytest.raises(ValueError, match="fraction"):
         NoDetectorConfig(fraction=0)
+
+
+@pytest.mark.parametrize("config", [NoDetectorConfig, MTCNNConfig])
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (IMAGE, r"images are a list of RGB arrays .*; found ndarray uint8 \(40, 60, 3\)"),
+        ([IMAGE, IMAGE[:, :, 0]], r"image 1: an image is an RGB array .*; found ndarray uint8 \(40, 60\)"),
+        ([IMAGE / 255], r"image 0: .*; found ndarray float64 \(40, 60, 3\)"),
+        ([IMAGE[:0]], r"image 0: .*; found ndarray uint8 \(0, 60, 3\)"),
+        ("a.jpg", "images are a list of RGB arrays .*; found 'a.jpg'"),
+    ],
+)
+def test_what_is_not_a_list_of_images_is_refused_before_the_detection(config, images, said):
+    with pytest.raises(ValueError, match=said):
+        config().build().detect(images)

@@ -57,6 +57,17 @@ def test_a_damaged_record_is_one_line(copy: Path, change: dict[str, Any], said: 
     assert "\n" not in str(error.value)
 
 
+def test_a_config_that_has_changed_since_the_export_says_what_to_do(copy: Path) -> None:
+    record = json.loads((copy / RECORD).read_text())
+    record["network"]["backbone"]["later"] = 1
+    (copy / RECORD).write_text(json.dumps(record))
+    said = r"network\.backbone: unknown key 'later'.*; the config of \w+ has changed since the export: export the network again"
+    with pytest.raises(BadInput, match=said) as error:
+        read_package(copy)
+    assert f"(facegrid {record['lineage']['facegrid']}, revision " in str(error.value)
+    assert "damaged" not in str(error.value)
+
+
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no exported network \(it has no facegrid.json\)"):
         read_package(tmp_path)

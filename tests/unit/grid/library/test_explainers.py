@@ -11,6 +11,7 @@ from torch import nn
 
 import facegrid as fg
 from grid.results.heatmap import overlaid
+from modules.attribution.explainer import Refused
 
 
 class Foreign(nn.Module):
@@ -165,6 +166,98 @@ class Flat:
     def explain(self, network, images, target, size):
         return np.zeros((len(images), 1, 8, 8), np.float32)
 """
+
+
+def test_methods_without_a_layer_explain_scripted_and_traced_modules_and_the_others_say_why_not(
+    module: Foreign, images: torch.Tensor
+) -> None:
+    module.eval()
+    for hidden in (torch.jit.script(module), torch.jit.trace(module, images[:1])):
+        for explainer in (fg.explainers.RISE(masks=8), fg.explainers.Gradient()):
+            wanted = explainer.explain(module, images, 1).maps
+            np.testing.assert_allclose(explainer.explain(hidden, images, 1).maps, wanted, atol=1e-6)
+        assert fg.explainers.CorrRISE(masks=8).explain(hidden, images, images.flip(0)).cosines.shape == (3,)
+        with pytest.raises(
+            ValueError, match=r"needs a layer .*; the layers of scripted and traced modules cannot be observed: "
+        ):
+            fg.explainers.GradCAM().explain(hidden, images, 1)
+        with pytest.raises(ValueError, match="layer 'second': the layers of scripted and traced modules cannot be observed: "):
+            fg.explainers.GradCAM(layer="second").explain(hidden, images, 1)
+    whole = nn.Sequential(torch.jit.script(module.first), nn.Conv2d(4, 8, 3, stride=2), nn.Flatten())
+    assert fg.explainers.GradCAM().explain(whole, images, 1).layer == "1"  # only the parts that are scripted are hidden
+
+
+def test_methods_that_need_a_threshold_take_it_from_a_reference(module: Foreign, images: torch.Tensor) -> None:
+    reference = fg.Reference(images, images.flip(0), [False, True, False], images.mean((0, 2, 3)))
+    for name in ("FGGB", "XSSAB"):
+        with pytest.raises(Refused, match="in the library, pass reference; or set threshold to a cosine"):
+            getattr(fg.explainers, name)().explain(module, images, images.flip(0))
+        found = getattr(fg.explainers, name)().explain(module, images, images.flip(0), reference)
+        assert all(len(maps) == 3 for maps in found.maps.values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (None, r"reference is fg.Reference\(left, right, same, mean\); found 'all'"),
+        ({"left": torch.zeros(3, 3, 8, 8)}, r"are two tensors \(M, 3, 32, 32\); found \(3, 3, 8, 8\) and \(3, 3, 32, 32\)"),
+        ({"same": [True]}, r"reference.same has the shape \(3,\); found a list of length 1"),
+        ({"same": [1, -1, -1]}, "the label of row 1 is -1"),
+        ({"mean": 0.5}, r"reference.mean has the shape \(3,\); found 0.5"),
+    ],
+)
+def test_a_reference_that_does_not_fit_is_refused(
+    module: Foreign, images: torch.Tensor, changed: dict[str, object] | None, said: str
+) -> None:
+    parts = {"left": images, "right": images, "same": [True, False, True], "mean": (0, 0, 0)}
+    with pytest.raises(ValueError, match=said):
+        fg.explainers.CorrRISE(masks=4).explain(
+            module, images, images, "all" if changed is None else fg.Reference(**{**parts, **changed})
+        )
+
+
+class Odd(nn.Module):
+    """Layers that cannot be explained: ``twice`` runs two times, ``never`` does not, and ``top`` gives no map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.twice, self.never, self.top = nn.Conv2d(3, 3, 3), nn.Conv2d(3, 3, 3), nn.Linear(3, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.top(self.twice(self.twice(images)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("name", ["GradCAM", "ScoreCAM", "ExcitationBackprop"])
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        ("twice", "runs 2 times in one forward pass, not once"),
+        ("never", "runs 0 times in one forward pass, not once"),
+        ("top", r"gives \(1, 5\), not \(N, channels, h, w\)"),
+    ],
+)
+def test_a_layer_that_does_not_give_one_map_is_refused(name: str, layer: str, reason: str, images: torch.Tensor) -> None:
+    with pytest.raises(Refused, match=f"^layer '{layer}' {reason}; choose another one$"):
+        getattr(fg.explainers, name)(layer=layer).explain(Odd(), images, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"values": np.array([[0.0, np.nan]])}, "values: 1 of 2 are NaN or infinite"),
+        ({"values": np.zeros((1, 4, 4))}, r"values are one map, numbers \(h, w\); found ndarray float64 \(1, 4, 4\)"),
+        ({"values": np.zeros((0, 4))}, r"values are one map, .*; found ndarray float64 \(0, 4\)"),
+        ({"high": float("nan")}, "high is the value at the end of the color map, above 0; found nan"),
+        ({"high": 0}, "high is .*; found 0"),
+        ({"image": np.zeros((8, 8, 4), np.uint8)}, r"image is an RGB array uint8 \(H, W, 3\); found ndarray uint8 \(8, 8, 4\)"),
+        ({"image": np.zeros((8, 8, 3))}, "image is an RGB array .*; found ndarray float64"),
+        ({"image": np.zeros((8, 8), np.uint8)}, "image is an RGB array "),
+        ({"image": np.zeros((3, 8, 8), np.uint8)}, "image is an RGB array "),
+    ],
+)
+def test_an_overlay_of_a_wrong_image_or_map_is_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        fg.overlay(**{"image": np.zeros((8, 8, 3), np.uint8), "values": np.eye(4), **given})
 
 
 def test_a_map_is_drawn_over_its_image_as_in_reports() -> None:

@@ -92,7 +92,11 @@ def test_subjects_that_cannot_be_resampled_give_the_reason() -> None:
     [
         ([1, 2, 3], "subjects are two arrays .*; found a list of length 3"),
         (([0] * 399, [0] * 400), r"subjects: one for each of 400 pairs in both arrays; found ndarray int64 \(399,\)"),
-        ((["a"] * 400, ["a"] * 400), "pair 1 is an impostor pair, and its subjects are a and a; check same and subjects"),
+        ((["a"] * 400, ["a"] * 400), "pair 1 is an impostor pair, and its subjects are 'a' and 'a'; check same and subjects"),
+        (
+            (range(400), [str(n) for n in range(400)]),
+            "pair 0 is genuine, .* 0 and '0'; the first is int, the other str; pass both",
+        ),
     ],
 )
 def test_subjects_that_contradict_the_pairs_are_refused(subjects: object, said: str) -> None:
@@ -105,3 +109,21 @@ def test_labels_of_minus_one_are_refused_instead_of_counting_as_genuine() -> Non
     scores, same, _ = scored()
     with pytest.raises(ValueError, match=r"the label of row 1 is -1; a pair is genuine \(true, 1\) or not"):
         fg.metrics.verification(scores, np.where(same, 1, -1))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"fars": (0.1, 2)}, r"fars are false accept rates above 0 and at most 1, .*; found \(0.1, 2\)"),
+        ({"fars": (0,)}, r"fars are .*; found \(0,\)"),
+        ({"fars": (float("nan"),)}, "fars are "),
+        ({"fars": 0.1}, "fars are .*; found 0.1"),
+        ({"fars": ("0.1",)}, "fars are "),
+        ({"resamples": 0}, "resamples is a whole number, at least 1; found 0"),
+        ({"resamples": 1.5}, "resamples is a whole number, at least 1; found 1.5"),
+    ],
+)
+def test_rates_and_resamples_out_of_range_are_refused(given: dict[str, object], said: str) -> None:
+    scores, same, _ = scored()
+    with pytest.raises(ValueError, match=said):
+        fg.metrics.verification(scores, same, **given)

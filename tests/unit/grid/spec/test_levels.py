@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import grid
-from grid.spec.levels import cell_title, cells_title, other_levels, selects
+from grid.spec.levels import cell_title, cells_title, level_lists, other_levels, selects
 
 LEVELS = {"backbone": "resnet34", "detection": "none"}
 
@@ -30,6 +30,13 @@ def test_cells_that_share_a_stage_are_named_by_what_they_have_in_common():
 )  # fmt: skip
 def test_a_filter_selects_cells_that_have_one_of_the_levels_of_each_axis(where, selected):
     assert selects(where, LEVELS) is selected
+
+
+def test_one_level_may_stand_alone_in_a_filter_from_python():
+    assert level_lists({"loss": "arcface", "size": 64, "lr": [0.1, "low"]}) == {
+        "loss": ["arcface"], "size": ["64"], "lr": ["0.1", "low"],
+    }  # fmt: skip
+    assert level_lists(None) == {}
 
 
 def test_the_other_levels_keep_their_order():

@@ -135,6 +135,14 @@ def test_a_replaced_run_takes_its_model_along_and_prune_deletes_that_of_a_remove
     assert {one.model_id for one in models(study)} == new - old
 
 
+def test_levels_with_commas_give_models_of_different_names(new_study: Make) -> None:
+    study = new_study(**SMALL)
+    levels = [{"backbone": "a, b", "detection": "c"}, {"backbone": "a", "detection": "b, c"}]
+    edit(study, lambda record: [cell.update(levels=one) for cell, one in zip(record["cells"], levels, strict=True)])
+    sync_pass(study.path)
+    assert {one.name for one in models(study)} == {"_a, b_, c", "a, _b, c_"}
+
+
 def test_a_server_without_models_is_told_from_other_errors() -> None:
     from mlflow.exceptions import MlflowException
 

@@ -64,9 +64,13 @@ def test_the_decision_threshold_decides_best():
         scores = cosine(embed_rows(net, given.left, 1), embed_rows(net, given.right, 1))
     correct = int(((scores >= limit - 1e-12) == given.same).sum())
     assert correct == max(int(((scores >= place) == given.same).sum()) for place in [*scores.tolist(), 2.0])
-    with pytest.raises(Refused, match="give it") as caught:
-        decision_threshold(net, reference([True] * 4), images(1), "give it")
-    assert caught.value.code == "no_reference"
+    for other, remedy in (
+        (reference([True] * 4), r"in a study, hold out .* \(split\)"),
+        (None, "in the library, pass reference"),
+    ):
+        with pytest.raises(Refused, match=f"{remedy}; or give it$") as caught:
+            decision_threshold(net, other, images(1), "give it")
+        assert caught.value.code == "no_reference"
     assert given.left.shape[2:] == (SIZE, SIZE)
 
 

@@ -10,7 +10,7 @@ from one_step import small, untrained
 from configs.lookup import resolve
 from modules.attribution.explainer import Refused
 from modules.attribution.targets import ClassLogit
-from modules.backbones.timm import TimmConfig
+from modules.backbones.timm import TimmConfig, _look
 from modules.shape_inference import on_meta, stage_shapes
 
 
@@ -44,6 +44,14 @@ def test_stages_are_those_of_timm() -> None:
         "layer3": (256, 6, 6),
         "layer4": (512, 3, 3),
     }
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_network_can_be_built_where_gradients_are_switched_off(mode: Any) -> None:
+    wanted = _look.__wrapped__("mobilenetv3_small_050")
+    with mode():
+        assert _look.__wrapped__("mobilenetv3_small_050") == wanted
+    assert wanted.unused, "found by a backward pass"
 
 
 def test_a_map_after_the_last_stage_is_called_map() -> None:
