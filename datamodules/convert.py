@@ -64,16 +64,19 @@ def convert(
 
     Returns:
         target, images, subjects, shards, bytes; ``digest`` of the manifest of the converted dataset; ``original``: whether the
-        images kept their bytes, in which case the digest equals that of ``data``; ``skipped``: bad images that were left out.
+        images kept their bytes, in which case the digest equals that of ``data``; ``skipped``: bad images that were left out;
+        ``columns_left_out``: labels of ``data`` that shards do not keep, such as ages.
 
     Raises:
-        ValueError: the target exists or is being written by another process, the dataset is missing, or an image is bad and
-            ``on_bad_image`` is "fail".
+        ValueError: the target exists or is being written by another process, the dataset is missing or has no subjects, or an
+            image is bad and ``on_bad_image`` is "fail".
     """
     if images_per_shard < 1 or mebibytes_per_shard < 1:
         raise ValueError(f"shards of {images_per_shard} images or {mebibytes_per_shard} MiB; both must be 1 at least")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target}: is there already; remove it or name another folder")
+    if not data.identified:
+        raise ValueError(f"the dataset {data.name} has labels but no subjects, and shards keep only subjects; read it as it is")
     if missing := data.missing():
         raise ValueError(str(missing))
     manifest = data.manifest(cache)
@@ -108,6 +111,7 @@ def convert(
         "digest": found.digest,
         "original": found.original,
         "skipped": found.skipped,
+        "columns_left_out": sorted(data.columns(manifest)),
     }
 
 

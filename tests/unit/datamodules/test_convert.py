@@ -16,6 +16,7 @@ from datamodules import convert as module
 from datamodules.convert import convert
 from datamodules.datasets.bin import BinDatasetConfig as Bin
 from datamodules.datasets.drawn import DrawnDatasetConfig as Drawn
+from datamodules.datasets.fairface import FairFaceDatasetConfig as FairFace
 from datamodules.datasets.folder import FolderDatasetConfig as Folder
 from datamodules.datasets.recordio import RecordIODatasetConfig as Recordio
 from datamodules.datasets.shards import ShardsDatasetConfig as Shards
@@ -62,6 +63,7 @@ def test_a_converted_folder_has_the_digest_of_its_source(source, tmp_path):
         "digest": before.digest,
         "original": True,
         "skipped": {},
+        "columns_left_out": [],
     }
 
 
@@ -147,7 +149,7 @@ def test_shards_know_the_names_that_their_source_knew(source, tmp_path, name):
     assert Shards(root=tmp_path / "one").names(people) == (known if name == "lfw" else {})
 
 
-def test_drawn_faces_lose_nothing(tmp_path):
+def test_drawn_faces_lose_only_their_labels(tmp_path):
     source = Drawn(subjects=2, shots=2, size=64)
     facts = convert(source, tmp_path / "cache", tmp_path / "out", images_per_shard=3)
     after = Shards(root=tmp_path / "out").scan(tmp_path / "cache")
@@ -156,7 +158,13 @@ def test_drawn_faces_lose_nothing(tmp_path):
         assert np.array_equal(data.image(row), drawn.image(row))
     assert after.digest == facts["digest"]
     assert not facts["original"]
+    assert set(facts["columns_left_out"]) == set(source.columns(drawn.manifest)) != set()
     assert after.keys == drawn.manifest.keys
+
+
+def test_a_dataset_without_subjects_is_not_converted(tmp_path):
+    with pytest.raises(ValueError, match="fairface has labels but no subjects, and shards keep only subjects"):
+        convert(FairFace(root=tmp_path), tmp_path / "cache", tmp_path / "out")
 
 
 def test_a_shard_is_closed_after_so_many_bytes(source, tmp_path, monkeypatch):
