@@ -189,7 +189,7 @@ IMAGENET = {"name": "imagenet"}
         ({"reconstruction": {"lr": 2e-3}, "pretraining": IMAGENET}, "reconstruction.lr belongs to a decoder that learns"),
         (
             {"reconstruction": {}, "pretraining": {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 3}}},
-            "pretraining source would train a decoder alone too; give it a recipe of its own",
+            "recipe.trainable is decoder, so pretraining source needs a recipe of its own: set pretraining.recipe",
         ),
     ],
 )
