@@ -64,6 +64,7 @@ class Recognizer(pl.LightningModule):
             config and the data.
         timing: one row per epoch: ``epoch``, ``seconds`` spent, ``time`` at its end (Unix seconds), ``images_per_second`` of
             training and validation together.
+        skipped_steps: optimizer steps so far that a gradient scaler (``16-mixed``) skipped.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Recognizer(pl.LightningModule):
         self._train = LateLosses()
         self._validation = torch.zeros(3, dtype=torch.float64)  # sum of losses over images, correct predictions, images
         self._stepped = False  # whether the optimizer made its last step
+        self.skipped_steps = 0
         self.optimizer.register_step_post_hook(self._note_step)
         self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, without a classifier
         losses = getattr(network, "loss", None)
@@ -189,7 +191,19 @@ class Recognizer(pl.LightningModule):
             self.moves.after_step()
             if self.average is not None:
                 self.average.update_parameters(self.network)
+        else:
+            self.skipped_steps += 1
         self.batch += self.recipe.accumulate
+
+    def check_steps(self) -> None:
+        """Raises ValueError if every step was skipped, so that the network has its initial weights; call it after training."""
+        steps = self.global_step
+        if steps and self.skipped_steps == steps:
+            raise ValueError(
+                f"compute.precision: 16-mixed skipped all {steps} optimizer steps, because gradients overflowed float16, so nothing "
+                "was trained. The scale of the gradients starts at 65,536 and halves with each skipped step; use bf16-mixed or "
+                "32-true, or train for more steps (recipe.epochs, a smaller recipe.batch_size)"
+            )
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
@@ -346,6 +360,7 @@ class Recognizer(pl.LightningModule):
             "history": [dict(row) for row in self.history],
             "timing": [dict(row) for row in self.timing],
             "moves": self.moves.state_dict(),
+            "skipped_steps": self.skipped_steps,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -357,6 +372,7 @@ class Recognizer(pl.LightningModule):
         self._spent = state["spent"]
         self.history, self.timing = list(state["history"]), list(state["timing"])
         self.moves.load_state_dict(state["moves"])
+        self.skipped_steps = state["skipped_steps"]
 
 
 def _moves(checkpoint: dict[str, Any]) -> dict[str, Any]:
