@@ -83,7 +83,9 @@ class Cell(Training):
 def _check_source(source: Training) -> None:
     """Raises ValueError if a source training cannot run, or leaves the backbone as it was initialized."""
     if not source.recipe.trains:
-        raise ValueError(f"recipe {source.recipe.name} trains nothing; set pretraining.recipe to one that trains, such as one_cycle")
+        raise ValueError(
+            f"recipe {source.recipe.name} trains nothing; set pretraining.recipe to one that trains, such as one_cycle"
+        )
     if (part := source.recipe.learning_part) in ("none", "decoder"):
         raise ValueError(f"its recipe.trainable is {part}, so the backbone would keep its random weights; leave it out")
     source.check_together()

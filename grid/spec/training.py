@@ -280,7 +280,9 @@ class Training(Config):
         if self.pretraining.name == "none":
             raise ValueError("recipe.trainable is decoder, so the network must come from somewhere: set pretraining")
         if isinstance(self.pretraining, TrainedPretrainingConfig) and self.pretraining.recipe is None:
-            raise ValueError("recipe.trainable is decoder, so pretraining source needs a recipe of its own: set pretraining.recipe")
+            raise ValueError(
+                "recipe.trainable is decoder, so pretraining source needs a recipe of its own: set pretraining.recipe"
+            )
         plain = Reconstruction(decoder=self.reconstruction.decoder)  # by value: a worker gets every field written out
         if idle := [key for key in ("weight", "lr", "betas") if getattr(self.reconstruction, key) != getattr(plain, key)]:
             raise ValueError(

@@ -50,7 +50,9 @@ class TargetValidation:
             if found.embedded is not None:
                 self._embedded[name].append(found.embedded)
 
-    def result(self, reduce: Reduce, losses: TargetLosses, device: torch.device) -> tuple[float | None, float | None, dict[str, Any]]:
+    def result(
+        self, reduce: Reduce, losses: TargetLosses, device: torch.device
+    ) -> tuple[float | None, float | None, dict[str, Any]]:
         """Returns (validation loss, accuracy of the primary target, row of the history).
 
         The loss is the sum of the targets' losses with their fixed weights, None if no target has labels. Learned weights do

@@ -169,7 +169,10 @@ def test_a_pretraining_by_the_cells_recipe_trains_the_whole_backbone(resolver: I
     [
         ({"recipe": "none"}, "recipe none trains nothing; set pretraining.recipe"),
         ({"pretraining": {**SOURCE, "epochs": None, "recipe": "none"}}, "recipe none trains nothing"),
-        ({"pretraining": {**SOURCE, "recipe": {"name": "one_cycle", "trainable": "none"}}}, "trainable is none, so the backbone"),
+        (
+            {"pretraining": {**SOURCE, "recipe": {"name": "one_cycle", "trainable": "none"}}},
+            "trainable is none, so the backbone",
+        ),
         ({"pretraining": {**SOURCE, "recipe": {"name": "one_cycle", "trainable": "decoder"}}}, "trainable is decoder, so the"),
         ({"targets": {"age_years": {}}, "loss": "regression"}, "regression predicts numbers"),
         ({"compute": {"devices": 2}, "pretraining": {**SOURCE, "recipe": {"name": "one_cycle", "batch_size": 1}}}, "2 devices"),
