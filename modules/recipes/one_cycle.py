@@ -23,8 +23,10 @@ class OneCycleConfig(Scheduled):
     end_divisor: float = Field(default=1e4, ge=1)
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
-        """The peak is at step ``rise * total - 1``, the end at ``total - 1``, where ``total`` is the number of steps. A single step
-        has the peak."""
+        """The peak is at step ``rise * total - 1``, the end at ``total - 1``, where ``total`` is the number of steps.
+
+        A single step has the peak.
+        """
         total = steps_per_epoch * self.epochs
         if total == 1:
             return self.lr

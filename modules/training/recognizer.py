@@ -58,10 +58,10 @@ class Recognizer(pl.LightningModule):
 
     Attributes:
         history: one row per epoch: ``epoch`` from 0, ``train_loss`` (mean over images), ``validation_loss`` (mean cross entropy
-            over images; without a classifier the loss of all validation images as one batch, see ``loss_together``; if only a decoder is trained, the
-            mean squared error), ``validation_accuracy`` (None without a classifier), ``lr`` of the epoch's last step, ``best``
-            (lowest validation loss so far); more for several targets, see ``TargetValidation.result``. Depends only on the
-            config and the data.
+            over images; without a classifier the loss of all validation images as one batch, see ``loss_together``; if only a
+            decoder is trained, the mean squared error), ``validation_accuracy`` (None without a classifier), ``lr`` of the
+            epoch's last step, ``best`` (lowest validation loss so far); more for several targets, see
+            ``TargetValidation.result``. Depends only on the config and the data.
         timing: one row per epoch: ``epoch``, ``seconds`` spent, ``time`` at its end (Unix seconds), ``images_per_second`` of
             training and validation together.
         skipped_steps: optimizer steps so far that a gradient scaler (``16-mixed``) skipped.
@@ -200,9 +200,9 @@ class Recognizer(pl.LightningModule):
         steps = self.global_step
         if steps and self.skipped_steps == steps:
             raise ValueError(
-                f"compute.precision: 16-mixed skipped all {steps} optimizer steps, because gradients overflowed float16, so nothing "
-                "was trained. The scale of the gradients starts at 65,536 and halves with each skipped step; use bf16-mixed or "
-                "32-true, or train for more steps (recipe.epochs, a smaller recipe.batch_size)"
+                f"compute.precision: 16-mixed skipped all {steps} optimizer steps, because gradients overflowed float16, so "
+                "nothing was trained. The scale of the gradients starts at 65,536 and halves with each skipped step; use "
+                "bf16-mixed or 32-true, or train for more steps (recipe.epochs, a smaller recipe.batch_size)"
             )
 
     def configure_gradient_clipping(

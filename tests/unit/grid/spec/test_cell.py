@@ -158,10 +158,12 @@ def test_the_pretraining_is_a_training_of_its_own(resolver: InputResolver) -> No
 def test_a_pretraining_by_the_cells_recipe_trains_the_whole_backbone(resolver: InputResolver) -> None:
     for part in ("none", 5):
         made = cell(recipe={**BASE["recipe"], "trainable": part}).source()
-        assert made is not None and made.recipe.learning_part == "all"
+        assert made is not None
+        assert made.recipe.learning_part == "all"
     assert changed(resolver, recipe={**BASE["recipe"], "trainable": "none"}) == TRAINED  # it shares the pretraining
     made = cell(pretraining={**SOURCE, "recipe": {"name": "one_cycle", "trainable": 5}}).source()
-    assert made is not None and made.recipe.learning_part == 5
+    assert made is not None
+    assert made.recipe.learning_part == 5
 
 
 @pytest.mark.parametrize(

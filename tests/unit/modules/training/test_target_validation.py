@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 def losses(config):
-    return config.build_on(3, {name: 2 for name in config.names}, (3, 1, 1)).eval()
+    return config.build_on(3, dict.fromkeys(config.names, 2), (3, 1, 1)).eval()
 
 
 def test_an_epoch_is_the_mean_over_its_images_and_the_loss_their_weighted_sum():
