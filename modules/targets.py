@@ -36,6 +36,11 @@ class TargetPart(Config):
     head: component("head") | None = None  # type: ignore[valid-type]
     weight: float = 1.0
 
+    @property
+    def compares(self) -> bool:
+        """Whether the target has classes and its loss no classifier, so that validation compares all images."""
+        return bool(self.loss.predicts == "class" and not self.loss.classifies)
+
 
 class TargetsConfig(LossConfig):
     """The losses of several targets, by name. Built from ``targets`` in a grid file, not selectable by name there.
@@ -91,14 +96,17 @@ def head_of(head: HeadConfig, loss: LossConfig) -> HeadConfig:
 class Measured(NamedTuple):
     """Sums over the rows of a batch that have a value.
 
-    ``loss`` sums the cross entropy, or the target's loss if there is no classifier. ``score`` sums correct predictions for a
-    target with classes, absolute errors (in the column's unit) for a numeric target; None for others. Both are numbers or
-    float64 scalars on the device, so that the host need not wait.
+    ``loss`` sums the cross entropy, or the loss of a numeric target. ``score`` sums correct predictions for a target with
+    classes, absolute errors (in the column's unit) for a numeric target. Both are numbers or float64 scalars on the device, so
+    that the host need not wait. A target with classes and without a classifier, such as one of a triplet loss, has no sums: its
+    loss compares images, also of different batches. ``embedded`` then has the inputs (N, D) of its loss and the classes (N,),
+    float, NaN if unknown, of all images of the batch.
     """
 
     loss: float | Tensor
-    score: float | Tensor | None
+    score: float | Tensor
     rows: int
+    embedded: tuple[Tensor, Tensor] | None = None
 
 
 class TargetLosses(nn.Module):
@@ -109,6 +117,7 @@ class TargetLosses(nn.Module):
         super().__init__()
         self.config = config
         self.classes = dict(classes)
+        self.dimension = dimension
         heads = {name: config.parts[name].head for name in config.names if name != config.primary}
         own: dict[str, Any] = {name: head for name, head in heads.items() if head is not None}
         self.heads = nn.ModuleDict({_key(name): head.build(*shape) for name, head in own.items()})
@@ -146,6 +155,11 @@ class TargetLosses(nn.Module):
     def of(self, name: str) -> Any:
         """The loss of a target."""
         return self.losses[_key(name)]
+
+    def input_dimension(self, name: str) -> int:
+        """D of the input (N, D) of a target's loss."""
+        own = self.config.parts[name].head
+        return int(own.dimension) if own is not None and _key(name) in self.heads else self.dimension
 
     def embedding(self, name: str, features: Tensor, embedding: Tensor) -> Tensor:
         """Input (N, D) of a target's loss; ``embedding`` is the network's."""
@@ -215,10 +229,14 @@ class TargetLosses(nn.Module):
 
     @torch.no_grad()
     def measure(self, embeddings: Tensor, labels: Tensor, features: Tensor) -> dict[str, Measured]:
-        """Validation sums of each target: cross entropy, or the loss itself for numbers; and ``Measured.score``."""
+        """What validation needs of each target: the sums of a batch, or its embeddings; see ``Measured``."""
         found = {}
         for (name, column), known in zip(self._columns(labels), self.known(labels), strict=True):
-            if not (rows := len(known)):
+            rows = len(known)
+            if self.config.parts[name].compares:
+                found[name] = Measured(0.0, 0.0, rows, (self.embedding(name, features, embeddings).float(), column))
+                continue
+            if not rows:
                 found[name] = Measured(0.0, 0.0, 0)
                 continue
             loss, values = self.of(name), self._typed(name, column[known])
@@ -228,8 +246,7 @@ class TargetLosses(nn.Module):
                 total = functional.cross_entropy(logits, values, reduction="none").double().sum()
                 found[name] = Measured(total, (logits.argmax(1) == values).sum().double(), rows)
             else:
-                number = self.config.parts[name].loss.predicts == "number"
-                score = (loss.predict(seen).float() - values).abs().double().sum() if number else None
+                score = (loss.predict(seen).float() - values).abs().double().sum()
                 found[name] = Measured(loss(seen.float(), values).double() * rows, score, rows)
         return found
 

@@ -253,10 +253,15 @@ class InputResolver:
             held = [int(made.fraction > 0)]  # with classes and numbers, some image is always held out
         if not training.recipe.needs_validation:
             return
-        classes = training.targets or (made.by == "images" and training.loss.classifies)
-        if max(held, default=0) >= (1 if classes or training.recipe.decodes_only else 2):
-            return
-        raise no_validation(training, any(held))
+        own = training.targets.get(IDENTITY)
+        loss = (own and own.loss) or training.loss
+        any_image = training.recipe.decodes_only or bool(set(training.targets) - {IDENTITY})
+        if any_image or (made.by == "images" and loss.classifies):
+            enough = any(held)
+        else:  # pairs are compared; the target identity has none among identities that are held out
+            enough = max(held, default=0) > 1 and sum(map(bool, held)) > 1 and not (own and made.by == "identities")
+        if not enough:
+            raise no_validation(training, held)
 
     def _check_subjects(self, data: DatasetConfig) -> None:
         if (subjects := self.subjects(data)) < 2:

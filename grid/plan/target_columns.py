@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -103,12 +103,16 @@ def check_official(data: DatasetConfig, held: np.ndarray | None) -> None:
         raise ValueError(f"split.by: official holds out {int(held.sum())} of the {len(held)} images of dataset {data.name}")
 
 
-def no_validation(training: Training, held: bool) -> ValueError:
-    """The error of a recipe that needs a validation loss where there is none; ``held``: whether any image is held out."""
+def no_validation(training: Training, held: Sequence[int]) -> ValueError:
+    """The error of a recipe that needs a validation loss where there is none; ``held``: images held out of each identity."""
     if training.split.fraction == 0:
         why = "split.fraction is 0"
+    elif max(held, default=0) > 1 and sum(map(bool, held)) > 1:
+        why = "with split.by: identities, held-out identities have no class, so the target identity has no validation loss"
+    elif max(held, default=0) > 1:
+        why = f"images of only one identity of {training.data.name} are held out, so none can be told from another"
     else:
-        why = f"no identity of {training.data.name} has two images{' that are held out' if held else ''}"
+        why = f"no identity of {training.data.name} has two images{' that are held out' if any(held) else ''}"
     return ValueError(
         f"recipe {training.recipe.name} needs a validation loss (for plateau, select: best or stop_after), and there is "
         f"nothing to validate on: {why}; use a recipe without, such as {{name: one_cycle, select: last}}, or another split"

@@ -39,6 +39,15 @@ class Cell(Training):
                 raise ValueError(f"search: {error}") from error
         return self
 
+    @model_validator(mode="after")
+    def _pretrains(self) -> Self:
+        if (source := self.source()) is not None:
+            try:
+                _check_source(source)
+            except ValueError as error:
+                raise ValueError(f"pretraining {self.pretraining.name}: {error}") from error
+        return self
+
     def training(self) -> Training:
         return Training.model_construct(**{key: getattr(self, key) for key in Training.model_fields})  # already validated
 
@@ -54,16 +63,32 @@ class Cell(Training):
                 raise ValueError(f"explainer {explainer.title}: two scores are called {min(twice)!r}; give one a `label`")
 
     def source(self) -> Training | None:
-        """The source training that produces the initial weights, if ``pretraining`` is one."""
+        """The source training that produces the initial weights, if ``pretraining`` is one.
+
+        It starts from random weights, so by the cell's recipe it trains the whole network, whatever the cell freezes.
+        """
         origin = self.pretraining
         if not isinstance(origin, TrainedPretrainingConfig):
             return None
         recipe = origin.recipe or self.recipe
+        if origin.recipe is None and recipe.learning_part != "all":
+            recipe = recipe.model_copy(update={"trainable": "all"})
         if origin.epochs is not None:
             recipe = recipe.model_copy(update={"epochs": origin.epochs})
         changes = {"data": origin.data, "detector": origin.detector, "recipe": recipe, "seed": self.pretrain_seed}
         changes |= {"targets": {}, "target_weighting": "fixed"}  # a source training learns identities only
         return self.training().model_copy(update={**changes, "pretraining": resolve("pretraining", "none")})
+
+
+def _check_source(source: Training) -> None:
+    """Raises ValueError if a source training cannot run, or leaves the backbone as it was initialized."""
+    if not source.recipe.trains:
+        raise ValueError(
+            f"recipe {source.recipe.name} trains nothing; set pretraining.recipe to one that trains, such as one_cycle"
+        )
+    if (part := source.recipe.learning_part) in ("none", "decoder"):
+        raise ValueError(f"its recipe.trainable is {part}, so the backbone would keep its random weights; leave it out")
+    source.check_together()
 
 
 class Detection(Config):

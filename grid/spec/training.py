@@ -204,6 +204,11 @@ class Training(Config):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        self.check_together()
+        return self
+
+    def check_together(self) -> None:
+        """Raises ValueError if settings contradict each other."""
         if not self.targets and self.loss.predicts == "number":
             raise ValueError(
                 f"loss {self.loss.name} predicts numbers, and an identity is none; set targets to a column of numbers"
@@ -223,7 +228,7 @@ class Training(Config):
                 raise ValueError("recipe none trains nothing, so the network must come from somewhere: set pretraining")
             if self.reconstruction is not None:
                 raise ValueError("recipe none trains nothing, so no decoder can learn to reconstruct; leave reconstruction out")
-            return self
+            return
         if self.backbone.finished and self.classifies:
             raise ValueError(f"backbone {self.backbone.name} is evaluated and cannot be trained; set recipe: none")
         self.batches.check(self.recipe.part_size)
@@ -234,7 +239,6 @@ class Training(Config):
                 f"compute.classes: shared divides the classes of one margin loss, such as arcface or cosface, and {found}; "
                 "leave compute.classes out"
             )
-        return self
 
     def check_devices(self) -> None:
         """Raises ValueError if a batch has fewer images than there are devices."""
@@ -276,7 +280,9 @@ class Training(Config):
         if self.pretraining.name == "none":
             raise ValueError("recipe.trainable is decoder, so the network must come from somewhere: set pretraining")
         if isinstance(self.pretraining, TrainedPretrainingConfig) and self.pretraining.recipe is None:
-            raise ValueError("pretraining source would train a decoder alone too; give it a recipe of its own")
+            raise ValueError(
+                "recipe.trainable is decoder, so pretraining source needs a recipe of its own: set pretraining.recipe"
+            )
         plain = Reconstruction(decoder=self.reconstruction.decoder)  # by value: a worker gets every field written out
         if idle := [key for key in ("weight", "lr", "betas") if getattr(self.reconstruction, key) != getattr(plain, key)]:
             raise ValueError(

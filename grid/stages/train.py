@@ -49,6 +49,8 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
     recognizer = fitted(training, context, network, faces, labels, saves)
     if context.helper is not None:
         return Result({}, ())
+    if not context.fast:  # whose only step may be one that is skipped
+        recognizer.check_steps()
     train_rows, validation_rows = rows_of(faces, training)
     recipe = recognizer.recipe
     best = min(recognizer.history, key=lambda row: (_loss(row), row["epoch"]))
@@ -74,6 +76,8 @@ def trained(training: Training, context: Context, initial: Initial) -> Result:
         "validation_loss": kept["validation_loss"],
         "validation_accuracy": kept["validation_accuracy"],
     }
+    if training.compute.precision == "16-mixed":
+        facts["skipped_steps"] = recognizer.skipped_steps
     names = [key for key in kept if key.startswith(("validation_loss_", "validation_accuracy_", "validation_mae_"))]
     facts |= {key: kept[key] for key in names}
     facts |= {f"labeled_{name}": count for name, count in known_counts(labels, train_rows).items()}

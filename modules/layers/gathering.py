@@ -7,7 +7,7 @@ give what one process gives. Rank r of ``world`` has images r, r + world, ... of
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -48,6 +48,15 @@ def gathered(rows: Tensor) -> Tensor:
         return rows
     images = _images.get()
     return _Gathered.apply(rows, _counted(rows) if images is None else images)  # type: ignore[no-any-return,no-untyped-call]
+
+
+def gathered_batches(batches: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """The rows (M, D) and labels (M,) of several batches of all ranks, from this rank's rows (N, D) and labels (N,) of each.
+
+    Ranks have a batch at least, which may be empty.
+    """
+    rows, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    return gathered(rows), gathered(labels)
 
 
 def mean_of_batch(mean: Tensor, images: int) -> Tensor:

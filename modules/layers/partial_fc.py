@@ -24,8 +24,8 @@ def sampled_classes(labels: Tensor, classes: int, share: float, generator: torch
     labels' device.
     """
     order = torch.rand(classes, device=labels.device, generator=generator)
-    order.index_fill_(0, labels, 2.0)  # above all random numbers
-    count = max(math.ceil(share * classes), min(len(labels), classes))
+    order.scatter_(0, labels, 2.0)  # above all random numbers; unlike index_fill_, it takes no label -1
+    count = max(math.ceil(share * classes - 1e-9), min(len(labels), classes))  # 0.07 * 100 is above 7
     return order.topk(count, sorted=False).indices.sort().values
 
 

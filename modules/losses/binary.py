@@ -42,11 +42,16 @@ class Binary(ClassWeights):
         return torch.cat([-half, half], dim=1)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar in nats, float32 or wider."""
+        """Loss of embeddings (N, dimension) and labels int64 (N,): a scalar in nats, float32 or wider.
+
+        Raises:
+            IndexError: on the CPU, a label is neither 0 nor 1; on a GPU, CUDA reports it.
+        """
         logit = self.linear(embeddings).squeeze(1)
         with full_precision(embeddings):
             logit = wide(logit)
-            losses = functional.binary_cross_entropy_with_logits(logit, labels.to(logit.dtype), reduction="none")
+            truth = torch.arange(2, device=logit.device, dtype=logit.dtype).index_select(0, labels)  # not -1, which is unknown
+            losses = functional.binary_cross_entropy_with_logits(logit, truth, reduction="none")
             weights = self.weights(logit.dtype)
             if weights is None:
                 return losses.mean()

@@ -43,7 +43,7 @@ class Center(nn.Module):
         """
         centers: Tensor = self.centers  # type: ignore[assignment]
         with full_precision(embeddings):
-            away = wide(embeddings) - wide(centers[labels])
+            away = wide(embeddings) - wide(centers.index_select(0, labels))  # which takes no -1
             if self.training:
                 with torch.no_grad():
                     # The number of images of each image's class. The host would have to wait for the length of labels.unique().

@@ -34,7 +34,7 @@ class CurricularFace(MarginSoftmax):
         self.register_buffer("t", torch.tensor(0.0))
 
     def target(self, cosines: Tensor, embeddings: Tensor) -> Tensor:
-        if self.training:
+        if self.training and len(cosines):
             with torch.no_grad():
                 self.t.lerp_(cosines.mean().to(self.t.dtype), self.config.momentum)
         return rotated(cosines, self.config.margin)

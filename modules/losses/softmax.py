@@ -21,7 +21,8 @@ class SoftmaxConfig(ClassWeightedLossConfig):
     ``gaussian`` is that of DeepFace's F8 (Taigman et al., 2014, Section 3.2): standard deviation 0.01, biases 0.5.
 
     ``class_weights`` gives rare classes more weight (Debreczeni et al. weight the classes of FairFace); see
-    ``modules.layers.class_weights``.
+    ``modules.layers.class_weights``. With ``label_smoothing`` and ``weight_normalization: weights`` the loss is torch's, which
+    weights each class of the smoothed target by itself.
     """
 
     name: Literal["softmax"] = "softmax"
@@ -55,5 +56,5 @@ class Softmax(ClassWeights):
             weight, smoothing = self.weights(logits.dtype), self.config.label_smoothing
             if weight is None or self.config.weight_normalization == "weights":
                 return functional.cross_entropy(logits, labels, weight=weight, label_smoothing=smoothing)
-            total = functional.cross_entropy(logits, labels, weight=weight, label_smoothing=smoothing, reduction="sum")
-            return total / len(labels)
+            losses = functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
+            return (weight[labels] * losses).sum() / len(labels)

@@ -23,8 +23,13 @@ class OneCycleConfig(Scheduled):
     end_divisor: float = Field(default=1e4, ge=1)
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
-        """The peak is at step ``rise * total - 1``, the end at ``total - 1``, where ``total`` is the number of steps."""
+        """The peak is at step ``rise * total - 1``, the end at ``total - 1``, where ``total`` is the number of steps.
+
+        A single step has the peak.
+        """
         total = steps_per_epoch * self.epochs
+        if total == 1:
+            return self.lr
         low = self.lr / self.start_divisor
         peak = max(self.rise * total - 1, 0.0)
         if step < peak:

@@ -82,7 +82,9 @@ def check(labels: Tensor) -> int:
     Raises:
         ValueError: no triplet can be formed from it; the message gives the reason and a remedy.
     """
-    counts = np.unique(labels.cpu().numpy(), return_counts=True)[1]
+    names, counts = np.unique(labels.cpu().numpy(), return_counts=True)
+    if len(names) and names[0] < 0:
+        raise ValueError(f"a triplet loss compares known identities, and a label is {names[0]}; leave such images out")
     identities = len(counts)
     what = f"this batch of {len(labels)} images has {identities} identities"
     if identities == len(labels):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from configs.network_interfaces import ExpectingLoss
 from modules.attribution.hooks import evaluating
-from modules.layers.gathering import batch_of, gathered, mean_of_batch
+from modules.layers.gathering import batch_of, gathered_batches, mean_of_batch
 from modules.layers.margin_softmax import keep_unsampled
 from modules.layers.normalize import without_float16
 from modules.targets import TargetLosses
@@ -26,7 +26,7 @@ from modules.training.multi_optimizer import Together
 from modules.training.nonfinite import finite
 from modules.training.open_set import verified
 from modules.training.recipe import OptimizerSchedule, Recipe
-from modules.training.target_validation import TargetValidation
+from modules.training.target_validation import TargetValidation, loss_together
 
 STATE = "facegrid"  # key of our part in a checkpoint
 CLASSIFIED = 1024  # images that are classified at once where ranks share the classes
@@ -53,18 +53,18 @@ class Recognizer(pl.LightningModule):
         steps_per_epoch: optimizer steps per epoch; with ``recipe.accumulate`` each step takes that many batches of the loader.
         decoder: builds the optimizer of ``network.decoder`` from its parameters; None: the network has no decoder, or only the
             decoder is trained (``recipe.trainable: decoder``), with the recipe's optimizer.
-        open_set: the validation subjects are not in the training set, so they have no class. A network that classifies is then
-            validated by verification, see ``modules.training.open_set``: ``validation_loss`` is 1 - AUC, and
-            ``validation_accuracy`` 1 - EER.
+        open_set: the validation subjects are not in the training set, so they have no class. Validation is then verification,
+            see ``modules.training.open_set``: ``validation_loss`` is 1 - AUC, and ``validation_accuracy`` 1 - EER.
 
     Attributes:
         history: one row per epoch: ``epoch`` from 0, ``train_loss`` (mean over images), ``validation_loss`` (mean cross entropy
-            over images; without a classifier the loss of all validation images as one batch; if only a decoder is trained, the
-            mean squared error), ``validation_accuracy`` (None without a classifier), ``lr`` of the epoch's last step, ``best``
-            (lowest validation loss so far); more for several targets, see ``TargetValidation.result``. Depends only on the
-            config and the data.
+            over images; without a classifier the loss of all validation images as one batch, see ``loss_together``; if only a
+            decoder is trained, the mean squared error), ``validation_accuracy`` (None without a classifier), ``lr`` of the
+            epoch's last step, ``best`` (lowest validation loss so far); more for several targets, see
+            ``TargetValidation.result``. Depends only on the config and the data.
         timing: one row per epoch: ``epoch``, ``seconds`` spent, ``time`` at its end (Unix seconds), ``images_per_second`` of
             training and validation together.
+        skipped_steps: optimizer steps so far that a gradient scaler (``16-mixed``) skipped.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Recognizer(pl.LightningModule):
         self._train = LateLosses()
         self._validation = torch.zeros(3, dtype=torch.float64)  # sum of losses over images, correct predictions, images
         self._stepped = False  # whether the optimizer made its last step
+        self.skipped_steps = 0
         self.optimizer.register_step_post_hook(self._note_step)
         self._embedded: list[tuple[Tensor, Tensor]] = []  # embeddings and labels, without a classifier
         losses = getattr(network, "loss", None)
@@ -190,7 +191,19 @@ class Recognizer(pl.LightningModule):
             self.moves.after_step()
             if self.average is not None:
                 self.average.update_parameters(self.network)
+        else:
+            self.skipped_steps += 1
         self.batch += self.recipe.accumulate
+
+    def check_steps(self) -> None:
+        """Raises ValueError if every step was skipped, so that the network has its initial weights; call it after training."""
+        steps = self.global_step
+        if steps and self.skipped_steps == steps:
+            raise ValueError(
+                f"compute.precision: 16-mixed skipped all {steps} optimizer steps, because gradients overflowed float16, so "
+                "nothing was trained. The scale of the gradients starts at 65,536 and halves with each skipped step; use "
+                "bf16-mixed or 32-true, or train for more steps (recipe.epochs, a smaller recipe.batch_size)"
+            )
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
@@ -273,7 +286,7 @@ class Recognizer(pl.LightningModule):
         """Loss, accuracy and number of images of this epoch's validation, and the history entries of each target."""
         if self._targets is None or self.recipe.decodes_only:
             return *self._validated_classes(), {}
-        loss, accuracy, more = self._targets.result(self._over_ranks)
+        loss, accuracy, more = self._targets.result(self._over_ranks, self.evaluated.loss, self.device)
         return loss, accuracy, self._over_ranks([self._targets.images])[0], {**more, **self.evaluated.loss.log_variances()}
 
     def _validated_classes(self) -> tuple[float | None, float | None, float]:
@@ -281,11 +294,9 @@ class Recognizer(pl.LightningModule):
             embeddings, labels = together
             if self._slices and not self.open_set:
                 return self._classified(embeddings, labels)
-            if getattr(self.network, "classifies", True):
+            if self.open_set:
                 return *(verified(embeddings, labels) or (None, None)), float(len(labels))
-            if len(labels.unique()) == len(labels):
-                return None, None, float(len(labels))  # no pairs to compare
-            return float(self.evaluated.loss(embeddings, labels)), None, float(len(labels))
+            return loss_together(self.evaluated.loss, embeddings, labels), None, float(len(labels))
         loss, correct, images = self._over_ranks(self._validation.tolist())
         if not images:
             return None, None, 0.0
@@ -309,12 +320,10 @@ class Recognizer(pl.LightningModule):
         """The embeddings and labels of all validation images, on every rank; None if there are none."""
         if not self._over_ranks([float(len(self._embedded))])[0]:
             return None
-        if self._embedded:
-            embeddings, labels = (torch.cat(parts) for parts in zip(*self._embedded, strict=True))
-        else:  # fewer images than ranks
-            embeddings = torch.empty(0, self.network.dimension, device=self.device)
-            labels = torch.empty(0, dtype=torch.int64, device=self.device)
-        return gathered(embeddings), gathered(labels)
+        if not self._embedded:  # fewer images than ranks
+            nothing = torch.empty(0, dtype=torch.int64, device=self.device)
+            self._embedded = [(torch.empty(0, self.network.dimension, device=self.device), nothing)]
+        return gathered_batches(self._embedded)
 
     @property
     def running_loss(self) -> float | None:
@@ -351,6 +360,7 @@ class Recognizer(pl.LightningModule):
             "history": [dict(row) for row in self.history],
             "timing": [dict(row) for row in self.timing],
             "moves": self.moves.state_dict(),
+            "skipped_steps": self.skipped_steps,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -362,6 +372,7 @@ class Recognizer(pl.LightningModule):
         self._spent = state["spent"]
         self.history, self.timing = list(state["history"]), list(state["timing"])
         self.moves.load_state_dict(state["moves"])
+        self.skipped_steps = state["skipped_steps"]
 
 
 def _moves(checkpoint: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from configs.lookup import resolve
 from datamodules.datamodule import FaceDataModule
 from modules.layers.synchronized_batch_norm import synchronize
 from modules.network import Network
+from modules.targets import TargetPart, TargetsConfig
 from modules.training.checkpointing import Checkpointing
 from modules.training.recognizer import Recognizer
 from modules.training.stopped import Stopped
@@ -36,7 +37,12 @@ def one(case, folder):
     torch.manual_seed(0)
     head = {"name": "dense", "dimension": 8, "hidden": [], "dropout": 0, "activation": "linear"}
     backbone, head = resolve("backbone", case.get("backbone", "alexnet")), resolve("head", case.get("head", head))
-    network = Network(backbone, head, resolve("loss", case.get("loss", "softmax")), classes=4, size=SIZE)
+    loss, classes, labels = resolve("loss", case.get("loss", "softmax")), 4, np.arange(COUNT) // 2 % 4
+    if "targets" in case:  # the same classes for each, of which one image in seven is unknown
+        loss = TargetsConfig(parts={name: TargetPart(loss=resolve("loss", one)) for name, one in case["targets"].items()})
+        classes = dict.fromkeys(loss.names, 4)
+        labels = np.where(np.arange(COUNT) % 7 == 2, np.nan, labels).astype(np.float32)[:, None].repeat(len(classes), 1)
+    network = Network(backbone, head, loss, classes, size=SIZE)
     if rank and case.get("shared"):
         network.loss.share(rank.number, rank.world)
     if rank and case.get("synchronized"):
@@ -45,7 +51,8 @@ def one(case, folder):
     changes = resolve("augmentation", case.get("augmentation", "flip")).build()
     batches = resolve("batches", case.get("batches", "shuffled"))
     rows = range(held, COUNT), range(held)
-    data = FaceDataModule(Crops(), np.arange(COUNT) // 2 % 4, *rows, changes, recipe.part_size, 3, batches=batches)
+    data = FaceDataModule(Crops(), labels, *rows, changes, recipe.part_size, 3, batches=batches,
+                          identities=np.arange(COUNT) // 2 % 4)
     steps = data.steps_per_epoch // recipe.accumulate
     recognizer = Recognizer(network, recipe, seed=5, steps_per_epoch=steps, open_set=case.get("open_set", False))
     saved = []

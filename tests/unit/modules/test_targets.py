@@ -235,3 +235,13 @@ def test_one_logit_is_validated_by_binary_cross_entropy():
     loss = net.loss.of("gender")
     wanted = loss(net.embed(images)[[0, 1, 3]], torch.tensor([0, 1, 1])) * 3
     assert net.measure(images, LABELS)["gender"].loss == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_a_target_without_a_classifier_is_measured_by_the_embeddings_of_all_images():
+    net = network(config(race={"loss": resolve("loss", "triplet"), "head": L2}))
+    images = torch.randn(4, 3, 64, 64)
+    found = net.measure(images, LABELS)["race"]
+    features = net.features(images)
+    torch.testing.assert_close(found.embedded[0], net.loss.embedding("race", features, net.embed(images)))
+    assert found.rows == 3
+    assert torch.equal(found.embedded[1].isnan(), LABELS[:, 2].isnan())

@@ -143,7 +143,7 @@ def test_an_answer_is_remembered_by_what_a_config_says_not_by_which_object_says_
 def test_a_check_of_a_recipe_that_trains_nothing_says_nothing_of_one_that_trains(tmp_path: Path) -> None:
     resolver = InputResolver(tmp_path / "store")
     only = resolve("data", {"name": "drawn", "subjects": 1, "shots": 2})
-    source = {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 4, "shots": 2}}
+    source = {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 4, "shots": 2}, "recipe": "one_cycle"}
     parts = {"data": only, "backbone": "alexnet", "input": {"size": 64}, "pretraining": source}
     for_nothing = Cell.model_validate({**parts, "recipe": "none"})
     training = Cell.model_validate({**parts, "recipe": {"name": "one_cycle"}})

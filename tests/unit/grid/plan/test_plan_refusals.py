@@ -140,6 +140,23 @@ def test_a_loss_without_classes_needs_two_held_out_images_of_an_identity(make: M
     for more in ({"split": {"fraction": 0.5}}, {"split": {"by": "identities"}}):
         grid = make(axes={}, base={**triplets, **more, "data": {"name": "drawn", "subjects": 4, "shots": 4}})
         assert make_plan(grid).cells[0].state == "run"
+    as_target = {**triplets, "targets": {"identity": {"loss": "triplet"}}}
+    said = refused(axes={}, base={**as_target, "data": {"name": "drawn", "subjects": 4, "shots": 4}})
+    assert "no identity of drawn has two images that are held out" in said
+    said = refused("split.by=identities", axes={}, base={**as_target, "data": {"name": "drawn", "subjects": 6, "shots": 4}})
+    assert "held-out identities have no class, so the target identity has no validation loss" in said
+
+
+def test_a_loss_without_classes_needs_held_out_images_of_two_identities(refused: Refused, tmp_path: Path) -> None:
+    for who, count in (("a", 20), ("b", 1), ("c", 1)):
+        (tmp_path / "faces" / who).mkdir(parents=True)
+        for number in range(count):
+            level = np.full((40, 40, 3), 10 * number + ord(who) % 3, np.uint8)
+            Image.fromarray(level).save(tmp_path / "faces" / who / f"{number}.png")
+    triplets = {"loss": "triplet", "batches": {"name": "pk", "images": 2}, "recipe": {**BEST, "batch_size": 4}}
+    data = {"name": "folder", "root": str(tmp_path / "faces")}
+    said = elsewhere_of_training(refused, data, tmp_path, **triplets, split={"fraction": 0.1})
+    assert "images of only one identity of folder are held out" in said
 
 
 def test_every_image_may_be_trained_on_and_identities_may_be_held_out(make: Make, refused: Refused) -> None:
@@ -189,7 +206,7 @@ IMAGENET = {"name": "imagenet"}
         ({"reconstruction": {"lr": 2e-3}, "pretraining": IMAGENET}, "reconstruction.lr belongs to a decoder that learns"),
         (
             {"reconstruction": {}, "pretraining": {"name": "source", "data": {"name": "drawn", "first": 500, "subjects": 3}}},
-            "pretraining source would train a decoder alone too; give it a recipe of its own",
+            "recipe.trainable is decoder, so pretraining source needs a recipe of its own: set pretraining.recipe",
         ),
     ],
 )

@@ -155,6 +155,36 @@ def test_the_pretraining_is_a_training_of_its_own(resolver: InputResolver) -> No
     assert cell(pretraining="none").source() is None
 
 
+def test_a_pretraining_by_the_cells_recipe_trains_the_whole_backbone(resolver: InputResolver) -> None:
+    for part in ("none", 5):
+        made = cell(recipe={**BASE["recipe"], "trainable": part}).source()
+        assert made is not None
+        assert made.recipe.learning_part == "all"
+    assert changed(resolver, recipe={**BASE["recipe"], "trainable": "none"}) == TRAINED  # it shares the pretraining
+    made = cell(pretraining={**SOURCE, "recipe": {"name": "one_cycle", "trainable": 5}}).source()
+    assert made is not None
+    assert made.recipe.learning_part == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"recipe": "none"}, "recipe none trains nothing; set pretraining.recipe"),
+        ({"pretraining": {**SOURCE, "epochs": None, "recipe": "none"}}, "recipe none trains nothing"),
+        (
+            {"pretraining": {**SOURCE, "recipe": {"name": "one_cycle", "trainable": "none"}}},
+            "trainable is none, so the backbone",
+        ),
+        ({"pretraining": {**SOURCE, "recipe": {"name": "one_cycle", "trainable": "decoder"}}}, "trainable is decoder, so the"),
+        ({"targets": {"age_years": {}}, "loss": "regression"}, "regression predicts numbers"),
+        ({"compute": {"devices": 2}, "pretraining": {**SOURCE, "recipe": {"name": "one_cycle", "batch_size": 1}}}, "2 devices"),
+    ],
+)
+def test_a_pretraining_that_cannot_learn_is_refused(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=f"pretraining source: .*{why}"):
+        cell(**changes)
+
+
 # -- places and content
 
 

@@ -180,6 +180,12 @@ def test_the_number_of_sampled_classes_follows_from_shapes_alone():
     assert sampled_classes(torch.tensor([0, 1, 0, 1, 0]), 3, 0.1).tolist() == [0, 1, 2]
 
 
+def test_a_share_in_hundredths_is_not_rounded_up_by_its_binary_fraction():
+    labels = torch.tensor([0])
+    wrong = [percent for percent in range(1, 101) if len(sampled_classes(labels, 100, percent / 100)) != percent]
+    assert not wrong
+
+
 def test_the_sampled_classes_are_those_with_the_largest_numbers():
     """A second derivation, whose classes are those that were drawn before sampling moved to the labels' device."""
     labels = torch.tensor([3, 17, 3])

@@ -37,3 +37,12 @@ def test_the_average_moves_in_training_only():
     before = loss.t.clone()
     loss.eval()(embeddings, labels)
     assert torch.equal(loss.t, before)
+
+
+def test_a_batch_without_images_leaves_the_average_as_it_is():
+    embeddings, weight, labels = example()
+    loss = built(CurricularFaceConfig(), weight)
+    loss(embeddings, labels)
+    before = loss.t.clone()
+    loss(embeddings[:0], labels[:0])
+    assert torch.equal(loss.t, before)

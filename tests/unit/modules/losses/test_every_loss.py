@@ -111,6 +111,15 @@ def test_zero_embeddings_give_finite_numbers(loss, dtype):
     assert all(parameter.grad.isfinite().all() for parameter in module.parameters())
 
 
+@pytest.mark.parametrize("loss", [*LOSSES, "binary"], ids=str)
+@pytest.mark.parametrize("training", [True, False])
+def test_an_unknown_label_is_an_error_and_no_class(loss, training):
+    module = resolve("loss", "binary").build(5, 2) if loss == "binary" else built(loss, torch.float32)
+    labels = torch.tensor([0, 0, 1, 1, -1, -1])
+    with pytest.raises((IndexError, RuntimeError, ValueError)):
+        module.train(training)(torch.randn(6, 5), labels)
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_state_resumes_to_the_bit(loss):
     whole, resumed = built(loss), built(loss)

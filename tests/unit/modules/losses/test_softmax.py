@@ -114,3 +114,15 @@ def test_cross_entropy_is_taken_in_single_precision(dtype: torch.dtype) -> None:
     with torch.autocast("cpu", dtype=dtype):
         value = loss(torch.randn(2, 3), torch.tensor([0, 2]))
     assert value.dtype == torch.float32
+
+
+def test_weights_per_image_multiply_the_smoothed_loss_of_each_image() -> None:
+    torch.manual_seed(0)
+    loss = SoftmaxConfig(class_weights="balanced", weight_normalization="images", label_smoothing=0.1).build(4, 3)
+    loss.prepare(torch.tensor([90, 9, 1]))
+    embeddings, labels = torch.randn(8, 4), torch.tensor([0, 0, 0, 0, 0, 1, 1, 2])
+    plain = SoftmaxConfig(label_smoothing=0.1).build(4, 3)
+    plain.load_state_dict({f"linear.{name}": value for name, value in loss.linear.state_dict().items()})
+    weights = [100 / 3 / count for count in (90, 9, 1)]
+    wanted = sum(weights[label] * plain(embeddings[[row]], labels[[row]]) for row, label in enumerate(labels.tolist())) / 8
+    torch.testing.assert_close(loss(embeddings, labels), wanted)

@@ -29,6 +29,10 @@ def test_very_short_trainings_have_finite_rates(steps, rise):
         moves.after_step()
 
 
+def test_a_single_step_has_the_peak():
+    assert OneCycleConfig(epochs=1, lr=0.4).rate(0, steps_per_epoch=1) == 0.4
+
+
 def test_momentum_stays():
     moves = OneCycleConfig().build([torch.nn.Parameter(torch.ones(1))], steps_per_epoch=2)
     moves.after_step()

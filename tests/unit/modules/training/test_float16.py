@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from modules.recipes import one_cycle
+from modules.training.checkpointing import Checkpointing
 from modules.training.recognizer import Recognizer
 from modules.training.trainer import fit
 
@@ -23,7 +24,7 @@ class Data(RowData):
 class Deep(nn.Module):
     """Convolutions that amplify, each before a batch normalization with slow statistics; iresnet-50 overflows by its depth."""
 
-    def __init__(self, overflows_at=None):
+    def __init__(self, *overflows_at):
         super().__init__()
         torch.manual_seed(0)
         layers = []
@@ -40,7 +41,7 @@ class Deep(nn.Module):
     def loss_of(self, images, labels):
         self.calls += 1
         loss = functional.cross_entropy(self(images).float(), labels)
-        return loss * (1e36 if self.calls == self.overflows_at else 1.0)
+        return loss * (1e36 if self.calls in self.overflows_at else 1.0)
 
 
 def trained(network, precision="16-mixed"):
@@ -50,13 +51,29 @@ def trained(network, precision="16-mixed"):
 
 
 def test_a_skipped_step_moves_neither_schedule_nor_average() -> None:
-    skipped = trained(Deep(overflows_at=3))
+    skipped = trained(Deep(3))
     assert skipped.trainer.global_step == STEPS
     assert skipped.moves.steps == STEPS - 1
     assert int(skipped.average.n_averaged) == STEPS - 1
+    assert skipped.skipped_steps == 1
+    skipped.check_steps()
     assert all(bool(value.isfinite().all()) for value in skipped.state_dict().values())
     whole = trained(Deep())
     assert (whole.moves.steps, int(whole.average.n_averaged)) == (STEPS, STEPS)
+
+
+def test_a_training_whose_every_step_was_skipped_is_an_error(tmp_path) -> None:
+    def save(epoch, batch, write, row):
+        write(tmp_path / "last.ckpt")
+
+    recognizer = Recognizer(Deep(*range(STEPS + 1)), RECIPE, seed=0, steps_per_epoch=STEPS)
+    fit(recognizer, Data(), precision="16-mixed", threads=1, callbacks=[Checkpointing(save)])
+    resumed = Recognizer(Deep(), RECIPE, seed=0, steps_per_epoch=STEPS)
+    fit(resumed, Data(), precision="16-mixed", threads=1, checkpoint=tmp_path / "last.ckpt")
+    for one in (recognizer, resumed):
+        assert one.skipped_steps == STEPS
+        with pytest.raises(ValueError, match=f"16-mixed skipped all {STEPS} optimizer steps.*use bf16-mixed or 32-true"):
+            one.check_steps()
 
 
 @pytest.mark.parametrize("average", [False, True])

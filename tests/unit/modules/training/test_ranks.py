@@ -26,6 +26,8 @@ CASES: list[dict[str, Any]] = [
     {"loss": "triplet", "validation": 1, "batches": {"name": "pk", "images": 2}, "recipe": {**TRIPLET, "select": "last"}},
     {"augmentation": BATCH},
     {"augmentation": BATCH, "loss": "triplet", "batches": {"name": "pk", "images": 2}, "recipe": TRIPLET},
+    {"targets": {"one": "center", "other": "softmax"}},
+    {"targets": {"one": "center", "other": "softmax"}, "validation": 1},
     {"open_set": True},
     {"batch": 64},  # one smaller batch
     {"backbone": {"name": "zhong_resnet", "units": [0, 0, 0], "width": 8}, "synchronized": True, "recipe": {"lr": 0.01}},

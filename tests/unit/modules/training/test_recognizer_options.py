@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from modules.recipes import one_cycle
 from modules.training.checkpointing import Checkpointing
+from modules.training.open_set import verified
 from modules.training.recognizer import Recognizer
 from modules.training.trainer import fit, network_weights
 
@@ -174,3 +175,19 @@ def test_without_a_classifier_the_loss_of_all_validation_images_counts():
         wanted = recognizer.network.loss(embeddings, torch.stack([label for _, label in rows]))
     assert recognizer.history[-1]["validation_loss"] == pytest.approx(float(wanted), rel=1e-5)
     assert recognizer.history[-1]["validation_accuracy"] is None
+
+
+def test_subjects_without_a_class_are_verified_whatever_the_loss():
+    """A loss without a classifier may still have a center per class."""
+    network = Compared()
+    calls = []
+    network.loss_of = lambda images, labels: Compared.loss(network, network.embed(images), labels)
+    network.loss = lambda *given: calls.append(given)
+    recognizer = trained(RECIPE, network, open_set=True)
+    rows = recognizer.trainer.datamodule.rows
+    with torch.no_grad():
+        embeddings = recognizer.network.embed(torch.stack([image for image, _ in rows]))
+    wanted = verified(embeddings, torch.stack([label for _, label in rows]))
+    last = recognizer.history[-1]
+    assert (last["validation_loss"], last["validation_accuracy"]) == pytest.approx(wanted, abs=1e-3)
+    assert not calls
