@@ -28,6 +28,7 @@ class Rung:
         stages: ids of its stages, one for each trial
         values: by trial, the metric of those that were trained in the rung; None: the loss was not finite
         ended: ids of the stages that are finished, also of those that trained nothing
+        lacking: that the validation of a trial has no such metric, in words; empty if all have it. Such a trial never goes on
     """
 
     ledger: LedgerReader
@@ -36,6 +37,7 @@ class Rung:
     reduction: int
     values: dict[int, float | None] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
+    lacking: str = ""
 
     def look(self, missing: Container[str] = ()) -> None:
         """Reads the results that were not read before; stages in ``missing`` are known to have none."""
@@ -46,7 +48,14 @@ class Rung:
             if marker is not None:
                 self.ended.add(id)
                 if trained(marker.facts):
-                    self.values[marker.facts["trial"]] = value_of(marker.facts, self.metric)
+                    self.values[marker.facts["trial"]] = self._value(marker.facts)
+
+    def _value(self, facts: Mapping[str, object]) -> float | None:
+        try:
+            return value_of(facts, self.metric)
+        except ValueError as error:  # the stages of the next rung fail by it, and not the scheduler, which looks, too
+            self.lacking = str(error)
+            return None
 
     @property
     def complete(self) -> bool:
@@ -75,11 +84,16 @@ def promotion(ledger: LedgerReader, id: str, slot: Slot) -> dict[str, int] | Non
 
     Returns:
         ``rank`` of the trial, from 1, ``of`` that many results at the time of the decision
+
+    Raises:
+        ValueError: the validation of a trial in the rung before has no such metric.
     """
     if (found := recorded(ledger, id)) is not None:
         return found
     rung = Rung(ledger, slot.rivals, slot.metric, slot.reduction)
     rung.look()
+    if rung.lacking:
+        raise ValueError(rung.lacking)
     if rung.values.get(slot.place) is None:  # it was not trained in the rung before, or it diverged
         return None
     if rung.complete and slot.place not in rung.best():

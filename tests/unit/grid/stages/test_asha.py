@@ -104,3 +104,13 @@ def test_a_damaged_decision_is_made_again(ledger: Ledger) -> None:
     assert recorded(ledger, "a" * 32) is None
     end(ledger, 3, 0.3)
     assert promotion(ledger, "a" * 32, SLOT) == recorded(ledger, "a" * 32) == {"rank": 2, "of": 2}
+
+
+def test_a_metric_that_the_validation_does_not_have_fails_the_stages_that_would_rank_by_it(ledger: Ledger) -> None:
+    for trial in range(7):
+        end(ledger, trial, 0.5)
+    other = Rung(ledger, IDS, "validation_mae_age", 3)
+    other.look()  # as the scheduler does
+    assert (other.best(), other.complete) == ([], True)
+    with pytest.raises(ValueError, match=r"no validation_mae_age \(known: validation_loss\)"):
+        promotion(ledger, "a" * 32, SLOT.model_copy(update={"metric": "validation_mae_age"}))
