@@ -53,13 +53,14 @@ class Promotions:
         Args:
             missing: ids of the stages without a result
         """
-        for _, rung, stages in self.rungs:
+        for _, rung, _ in self.rungs:
             rung.look(missing)
+        for _, rung, stages in self.rungs:
             best = [stages[trial] for trial in rung.best()]
             yield from best
             yield from (id for id in stages.values() if id not in best and (rung.complete or id in self._begun))
 
     @cached_property
     def _begun(self) -> set[str]:
-        """The stages that an earlier launch decided to train."""
-        return {id for _, rung, stages in self.rungs for id in stages.values() if recorded(rung.ledger, id)}
+        """The stages that an earlier launch decided to train, by results that still count."""
+        return {id for _, rung, stages in self.rungs for id in stages.values() if recorded(id, rung)}

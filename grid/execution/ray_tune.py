@@ -235,6 +235,8 @@ def _searcher(session: Session, slots: Slots, launch: Launch, settle: Callable[[
     measurements = Measurements(Peaks(session.study if launch.measures else None), slots, session.ledger, session.say)
     phases = Phases(slots, session.ledger, measurements.peak)
     piece = phases.piece
+    if session.limit is not None:
+        session.limit.jobs = lambda work: phases.jobs(work) if phases.known(work) else work.jobs
     taken: dict[str, Piece] = {}
 
     def reserved(work: Work) -> dict[str, float]:

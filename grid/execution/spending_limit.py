@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from grid.execution.scheduler import Work, own_seconds
+from grid.execution.job import Job
+from grid.execution.scheduler import Work
 from grid.ledger.attempt_times import CPU, GPU
 from grid.ledger.study import Study
 from grid.results.spending import Spending, SpendingReader, spending_words
@@ -28,11 +29,13 @@ class SpendingLimit:
     """Decides whether work may start.
 
     What was spent, what running work is still expected to take, and the work itself must stay within the limits. Work that was
-    never measured counts only from when it runs, so each worker exceeds a limit by at most the one unit that it is running.
+    never measured counts only from when it runs, so each worker exceeds a limit by at most the one unit that it is running. A
+    limit on something that the work does not use, such as GPU-hours where it reserves no GPU, does not stop it.
 
     Args:
         expected: stage id -> seconds; None if unknown
         reserved: what a unit of work reserves ("CPU", "GPU"), if its executor does not say so
+        jobs: of a unit of work, those that run in the slot that it reserves now; the others are counted when they get theirs
         capacity: the CPUs and GPUs that there are. Work that has to wait for them is not given out: the decision about it would
             be old when it starts. None: the executor takes work only when it can start
         clock: unix seconds, for the times of the ledger
@@ -44,6 +47,7 @@ class SpendingLimit:
     prices: Prices
     expected: Mapping[str, float | None]
     reserved: Callable[[Work], Mapping[str, float]]
+    jobs: Callable[[Work], Sequence[Job]] = lambda work: work.jobs
     capacity: Callable[[], Mapping[str, float]] | None = None
     clock: Callable[[], float] = time.time
     count: Callable[[], float] = time.monotonic
@@ -84,12 +88,13 @@ class SpendingLimit:
             return False
         spent, now = self.spent(), self.count()
         total = np.array([spent.gpu_hours, spent.cpu_hours, spent.cost or 0.0])
-        if (total >= self._most).any():
+        used = self._use(1.0, wanted) > 0
+        if (total >= self._most)[used].any():
             return False
         for began, seconds, held in self.started.values():
             total += self._use(max(0.0, seconds - (now - began)), held)
         total += self._use(self._seconds(work, missing), wanted)
-        return bool((total <= self._most).all())
+        return bool((total <= self._most)[used].all())
 
     def begin(self, work: Work, missing: set[str], reserved: Mapping[str, float] | None = None) -> None:
         """Notes that the work was started."""
@@ -124,7 +129,7 @@ class SpendingLimit:
         return all(held[name] + amount <= there[name] + 1e-9 for name, amount in wanted.items() if name in there)
 
     def _seconds(self, work: Work, missing: set[str]) -> float:
-        return own_seconds(work, missing, {job.id: self.expected.get(job.id) or 0.0 for job in work.jobs})
+        return sum(self.expected.get(job.id) or 0.0 for job in self.jobs(work) if job.id in missing)
 
     def _use(self, seconds: float, held: Mapping[str, float]) -> np.ndarray:
         """GPU-hours, CPU-hours and money."""

@@ -6,6 +6,8 @@ kept, so no state and no number changes. Stages that a process is computing, and
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +20,7 @@ from grid.ledger.reader import LedgerReader
 from grid.ledger.records import RESCALE, RESCALED, attempt_folders, numbers
 from grid.ledger.sealed import Damaged
 from grid.ledger.store_interface import Store
-from grid.ledger.study import Study, write_record
+from grid.ledger.study import RECORD, Study, write_record
 from grid.spec.grid_file import BadInput
 from grid.spec.stage_name import DETECT, DETECT_SHARD
 
@@ -117,14 +119,19 @@ def without_removed(study: Study, others: Sequence[Study] = ()) -> tuple[dict[st
         others: all other studies with the same store; what their cells need is kept, that of their removed cells included
 
     Raises:
-        BadInput: the store is not the study's own, so other studies may need the stages, and none is named; or one that is
-            named has another store.
+        BadInput: the store is not the study's own, so other studies may need the stages, and none is named; one that is named
+            has another store; or a study in the same folder has this store, and is not named.
     """
     record = study.record
     if not others and (not isinstance(study.store, Path) or not study.store.is_relative_to(study.path)):
         raise BadInput(
             f"--removed: the store {study.store} is not in the folder of {study.name}, so other studies may need what this one "
             "no longer does; name each of them with --shared-with STUDY, or leave out --removed"
+        )
+    if unnamed := sorted(_beside(study) - {other.path.resolve() for other in others}):
+        raise BadInput(
+            f"--removed: {unnamed[0]} has the store of {study.name}, too, and may need what {study.name} no longer does; add "
+            f"--shared-with {unnamed[0]}"
         )
     known = record.get("store_id")
     for other in others:
@@ -140,3 +147,15 @@ def without_removed(study: Study, others: Sequence[Study] = ()) -> tuple[dict[st
     gone = {id for cell in record["hidden"] for id in cell["stages"].values()} - needed
     removed = {(stage["stage"], stage["id"]) for stage in record["stages"] if stage["id"] in gone}
     return {"hidden": [], "stages": [stage for stage in record["stages"] if stage["id"] not in gone]}, removed
+
+
+def _beside(study: Study) -> set[Path]:
+    """The other studies in the folder of this one with the same store."""
+    own, found = study.path.resolve(), set()
+    for file in own.parent.glob(f"*/{RECORD}"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a damaged record names no store
+            store = str(json.loads(file.read_text(encoding="utf-8"))["store"])
+            place = store if "://" in store else (file.parent / store).resolve()
+            if file.parent != own and place == (study.store if isinstance(study.store, str) else study.store.resolve()):
+                found.add(file.parent)
+    return found

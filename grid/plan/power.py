@@ -79,9 +79,10 @@ def _pairs(plan: Plan, resolver: InputResolver, cells: int) -> Iterator[str]:
         if not impostors:
             continue  # the evaluation refuses such a list
         alone, worst = (100 * accuracy_on_pairs(pairs, DISAGREE, level) for level in (LEVEL, LEVEL / count))
+        rates = f"are reliable from {100 * (10 / impostors):.2g} %" if impostors > 10 else "are not reliable: they are too few"
         more = f" ({worst:.1f} for all {count} pairs of cells)" if count > 1 else ""
         yield (
             f"power, other test subjects, {protocol.title}: {pairs:,} pairs detect differences in accuracy from {alone:.1f} "
             f"points{more}, if two cells disagree on {100 * DISAGREE:.0f} % of the pairs and pairs share no subjects, more "
-            f"otherwise; error rates of impostor pairs are reliable from {100 * (10 / impostors):.2g} %"
+            f"otherwise; error rates of impostor pairs {rates}"
         )

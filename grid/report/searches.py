@@ -39,7 +39,7 @@ def columns(search: SearchView) -> list[str]:
 
 def fields(trial: Trial) -> list[str]:
     """A trial as a line of a table."""
-    value = "diverged" if trial.value is None else f"{trial.value:.4f}"
+    value = "diverged" if trial.facts.get("diverged") else "" if trial.value is None else f"{trial.value:.4f}"
     numbers = [f"{trial.facts['parameters']:,}", value, str(trial.rung), str(trial.facts["epochs"])]
     return [str(trial.number), trial.text, *numbers, "chosen" if trial.chosen else ""]
 

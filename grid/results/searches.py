@@ -44,7 +44,7 @@ class Trial:
 
     @property
     def value(self) -> float | None:
-        """The metric after its last epoch; None if the loss was not finite."""
+        """The metric after its last epoch; None if the loss was not finite, or the validation has no such metric."""
         return None if self.facts.get("diverged") else self.facts["metrics"].get(self.metric)
 
     @property

@@ -90,9 +90,10 @@ def _sync(study: Study) -> dict[str, Any]:
     path = study.path / "mlflow.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {"experiment": found["experiment"], "runs": dict(found["runs"])}
+        runs, copied = dict(found["runs"]), dict(found.get("copied", {}))  # earlier versions recorded no states
+        return {"experiment": found["experiment"], "runs": runs, "copied": copied}
     except FileNotFoundError:
-        return {"experiment": None, "runs": {}}
+        return {"experiment": None, "runs": {}, "copied": {}}
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path}: damaged ({error!r}); `{command('facegrid', 'sync', study.path)}` writes it again") from error
 
@@ -104,13 +105,15 @@ def show(study: Study) -> FittingTable:
     counts = ", ".join(f"{states.count(state)} {WORDS.get(state, state)}" for state in COLORS if state in states)
     hidden = len(study.cells) - len(study.shown)
     lines = [counts + (f"; {hidden} left the grid file" if hidden else "")]
-    copied = found["mlflow"]["runs"]
+    runs, copied = found["mlflow"]["runs"], found["mlflow"]["copied"]
     running_now = found["launch"] or "running" in states or worker_alive(study.path)  # it copies at its end
-    lacking = [cell for cell in found["cells"] if cell["state"] in ("done", "failed") and cell["id"] not in copied]
+    pairs = list(zip(found["cells"], study.shown, strict=True))
+    ended = [view for cell, view in pairs if cell["state"] in ("done", "failed")]
+    lacking = [view for view in ended if view.id not in runs or copied.get(view.id, view.state) != view.state]
     if found["mlflow"]["experiment"] is not None or (lacking and not running_now):
-        lines[0] += f"; {counted(len(copied), 'run')} in MLflow"
+        lines[0] += f"; {counted(sum(view.id in runs for view in study.shown), 'run')} in MLflow"
     if lacking and not running_now:
-        lines[0] += f", {len(lacking)} missing there: `{command('facegrid', 'sync', study.path)}`"
+        lines[0] += f", {len(lacking)} missing or incomplete there: `{command('facegrid', 'sync', study.path)}`"
     out = Table(title=Text(study.name), caption_justify="left", box=None, pad_edge=False)
     out.add_column("Cell", no_wrap=True)
     for axis in study.axes:
@@ -122,7 +125,7 @@ def show(study: Study) -> FittingTable:
         since = time.strftime("%H:%M", time.localtime(launch["since"])) if launch["since"] else "an unknown time"
         lines.append(f"{launch['purpose']} is alive: {launch['user']}@{launch['host']}, process {launch['pid']}, since {since}")
         lines += _running_lines(found["cells"])
-    for cell, view in zip(found["cells"], study.shown, strict=True):
+    for cell, view in pairs:
         accuracy = [f"{facts['ten_fold'] * 100:.2f} %" for facts in cell["metrics"].values() if "ten_fold" in facts]
         if reason := cell["error"] or (view.reason if cell["state"] == "skipped" else None):
             lines.append(one_line(f"{cell['state']}: {view.title}: {reason}"))

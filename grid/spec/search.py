@@ -224,10 +224,8 @@ class Search(Config):
             raise ValueError(f"trials train on one device, and compute.devices is {training.compute.devices}; set it to 1")
         if training.split.by != "official" and not training.split.fraction:
             raise ValueError("it compares trials on the validation set, and split.fraction is 0; hold out some images")
-        _, name = METRIC.fullmatch(self.metric).groups()  # type: ignore[union-attr]
-        if name and name not in training.targets:
-            several = ", ".join(training.targets) or f"only the {IDENTITY}"
-            raise ValueError(f"metric {self.metric} is of target {name!r}, and the training learns {several}")
+        if self.metric not in (known := validation_metrics(training)):
+            raise ValueError(f"metric: the validation of this training has no {self.metric} (known: {', '.join(known)})")
         if training.targets and all(target.head is not None for target in training.targets.values()):
             raise ValueError("it searches the shared head, and every target has a head of its own; remove one of those")
         self.training(training)
@@ -236,6 +234,26 @@ class Search(Config):
             with_layers(training.head, [{"width": self.space.widths[0], "activation": activation, "dropout": 0.0}])
         for dropout in self.space.dropouts:
             with_layers(training.head, [{"width": 1, "activation": self.space.activations[0], "dropout": dropout}])
+
+
+def validation_metrics(training: Training) -> list[str]:
+    """The metrics of the validation by which the trials of a search can be compared, sorted.
+
+    A target has an accuracy if its loss has a classifier, and a mean absolute error if it predicts numbers. The accuracy
+    without a name is that of the primary target, see ``modules.targets``. Held-out subjects have no label of the identity.
+    """
+    if not training.targets:
+        return ["validation_accuracy", "validation_loss"] if training.loss.classifies else ["validation_loss"]
+    losses = dict(zip(training.targets, training.losses, strict=True))
+    if training.split.by == "identities":
+        losses.pop(IDENTITY, None)
+    found = [f"validation_loss_{name}" for name in losses]
+    found += [f"validation_accuracy_{name}" for name, loss in losses.items() if loss.classifies]
+    found += [f"validation_mae_{name}" for name, loss in losses.items() if loss.predicts == "number"]
+    found += ["validation_loss"] if losses else []
+    primary = {IDENTITY} & training.targets.keys() or losses.keys()
+    found += ["validation_accuracy"] if any(name in losses and losses[name].classifies for name in primary) else []
+    return sorted(found)
 
 
 def maximizes(metric: str) -> bool:

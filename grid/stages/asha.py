@@ -17,6 +17,7 @@ from grid.spec.search import Slot
 from grid.spec.stage_name import TRIAL
 from grid.stages.halving import ranked, value_of
 
+RESULTS = "results"  # of a decision: the metric of each trial that it ranked
 PROMOTED = "promoted"  # the fact of a stage; False: the trial was not promoted into its rung, so nothing was trained
 
 
@@ -28,6 +29,8 @@ class Rung:
         stages: ids of its stages, one for each trial
         values: by trial, the metric of those that were trained in the rung; None: the loss was not finite
         ended: ids of the stages that are finished, also of those that trained nothing
+        lacking: that the validation of a trial has no such metric, in words; empty if all have it. Such a trial never goes on
+        again: whether one of the results was computed again, after an earlier one was voided
     """
 
     ledger: LedgerReader
@@ -36,6 +39,8 @@ class Rung:
     reduction: int
     values: dict[int, float | None] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
+    lacking: str = ""
+    again: bool = False
 
     def look(self, missing: Container[str] = ()) -> None:
         """Reads the results that were not read before; stages in ``missing`` are known to have none."""
@@ -46,7 +51,15 @@ class Rung:
             if marker is not None:
                 self.ended.add(id)
                 if trained(marker.facts):
-                    self.values[marker.facts["trial"]] = value_of(marker.facts, self.metric)
+                    self.values[marker.facts["trial"]] = self._value(marker.facts)
+                    self.again = self.again or marker.generation > 0
+
+    def _value(self, facts: Mapping[str, object]) -> float | None:
+        try:
+            return value_of(facts, self.metric)
+        except ValueError as error:  # the stages of the next rung fail by it, and not the scheduler, which looks, too
+            self.lacking = str(error)
+            return None
 
     @property
     def complete(self) -> bool:
@@ -75,25 +88,45 @@ def promotion(ledger: LedgerReader, id: str, slot: Slot) -> dict[str, int] | Non
 
     Returns:
         ``rank`` of the trial, from 1, ``of`` that many results at the time of the decision
+
+    Raises:
+        ValueError: the validation of a trial in the rung before has no such metric.
     """
-    if (found := recorded(ledger, id)) is not None:
-        return found
     rung = Rung(ledger, slot.rivals, slot.metric, slot.reduction)
     rung.look()
+    if (found := recorded(id, rung)) is not None:
+        return found
+    if rung.lacking:
+        raise ValueError(rung.lacking)
     if rung.values.get(slot.place) is None:  # it was not trained in the rung before, or it diverged
         return None
     if rung.complete and slot.place not in rung.best():
         return None
     # otherwise it is among the best, or was when this stage was taken and better results arrived a moment later
     decision = {"rank": rung.order().index(slot.place) + 1, "of": len(rung.values)}
-    ledger.store.put(_key(id), seal(decision))  # it replaces one that cannot be read
+    results = {str(trial): value for trial, value in rung.values.items()}
+    ledger.store.put(_key(id), seal({**decision, RESULTS: results}))  # it replaces one that does not count
     return decision
 
 
-def recorded(ledger: LedgerReader, id: str) -> dict[str, int] | None:
-    """The decision of an earlier attempt to train a trial; None if there is none, or it cannot be read."""
-    found = unsealed(ledger.store.get(_key(id)), _key(id))
-    return {"rank": int(found["rank"]), "of": int(found["of"])} if found else None
+def recorded(id: str, rung: Rung) -> dict[str, int] | None:
+    """The decision of an earlier attempt to train a trial; None if there is none that counts.
+
+    It counts as long as the results that it ranked are there: not if one was voided, unless the same was computed again.
+
+    Args:
+        id: of the trial's stage in the rung after ``rung``
+        rung: its results
+    """
+    found = unsealed(rung.ledger.store.get(_key(id)), _key(id))
+    if not found:
+        return None
+    if RESULTS not in found:  # it was recorded before they were
+        counts = not rung.again and len(rung.values) >= found["of"]
+    else:
+        values = {str(trial): value for trial, value in rung.values.items()}
+        counts = found[RESULTS].items() <= values.items()
+    return {"rank": int(found["rank"]), "of": int(found["of"])} if counts else None
 
 
 def _key(id: str) -> str:

@@ -186,7 +186,7 @@ def _points(runs: Runs, known: Known, means: Sequence[Mean], record: Record) -> 
     """The points that the run of a combination lacks.
 
     Raises:
-        Replace: it has a mean over more seeds, or another mean over as many.
+        Replace: it has a mean over more seeds, another mean over as many, or an interval where there is none.
     """
     time = record.end or record.start
     for one in means:
@@ -194,17 +194,18 @@ def _points(runs: Runs, known: Known, means: Sequence[Mean], record: Record) -> 
         if not one.column.headline:
             continue
         if known.metrics.get(one.key) != found.mean:
-            there = runs.history(known, [one.key]).get(one.key, {})
-            if there and max(there) >= found.n:
-                seeds = max(there)
+            means_there = runs.history(known, [one.key]).get(one.key, {})
+            if means_there and (seeds := max(means_there)) >= found.n:
                 raise Replace(
-                    f"its {one.key} is {there[seeds]!r} over {seeds} seeds and should be {found.mean!r} over {found.n}"
+                    f"its {one.key} is {means_there[seeds]!r} over {seeds} seeds and should be {found.mean!r} over {found.n}"
                 )
             yield Point(one.key, found.mean, time, found.n)
         if one.first:
             for part, name in names_over_seeds(one.key).items():
-                value = getattr(found, part)
-                if value is not None and known.metrics.get(name) != value:
+                value, there = getattr(found, part), known.metrics.get(name)
+                if there is not None and (value is None or (part == "n" and there > value)):
+                    raise Replace(f"its {name} is {there!r} and should be {'left out' if value is None else repr(value)}")
+                if value is not None and there != value:
                     yield Point(name, float(value), time, found.n)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -126,13 +126,18 @@ class MlflowSync:
             problems, said, runs.writes - before, unreachable,
         )  # fmt: skip
         if not unreachable:
-            _note(self.path, found)
+            _note(self.path, found, copying.copied)
         return found
 
 
 @dataclass
 class _Pass:
-    """One pass; ``doubtful`` if a write failed, so that MLflow is read again before the next one."""
+    """One pass.
+
+    Attributes:
+        doubtful: a write failed, so MLflow is read again before the next pass
+        copied: cell id -> its state, of those whose run has all of it
+    """
 
     study: Study
     runs: Runs
@@ -142,6 +147,7 @@ class _Pass:
     problems: list[str]
     said: list[str]
     doubtful: bool = False
+    copied: dict[str, str] = field(default_factory=dict)
 
     def copy(self, report: bool) -> None:
         """Copies everything; raises what stops the whole pass."""
@@ -187,6 +193,7 @@ class _Pass:
         for (cell, _), (found, problems, said) in zip(todo, each(copy, todo, threads_for(self.tracking)), strict=True):
             if found is not None:
                 records[str(cell.id)] = found
+                self.copied |= {} if problems else {str(cell.id): cell.state}
             self.problems += problems
             self.said += said
         return records
@@ -218,12 +225,12 @@ class _Pass:
             problems.append(f"{what}: {words(error, self.tracking)}")
 
 
-def _note(path: Path, found: SyncResult) -> None:
-    """Records in the study which run belongs to which cell; the file is written atomically."""
+def _note(path: Path, found: SyncResult, copied: Mapping[str, str]) -> None:
+    """Records in the study which run belongs to which cell, and in which state it was copied; written atomically."""
     text = json.dumps(
         {
             "experiment": found.experiment, "experiment_id": found.experiment_id, "tracking": found.tracking,
-            "runs": found.runs, "report": found.report,
+            "runs": found.runs, "report": found.report, "copied": copied,
         },
         indent=1, sort_keys=True,
     ) + "\n"  # fmt: skip

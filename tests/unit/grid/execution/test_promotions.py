@@ -131,6 +131,20 @@ def test_a_killed_promotion_goes_on_although_others_are_better_by_now(tmp_path: 
     assert (0, 0) in done, "what had ended does not run again"
 
 
+def test_results_of_other_code_are_ranked_anew(tmp_path: Path) -> None:
+    """After ``--retry stale``: otherwise the trials that were the best before would be trained on, too."""
+    plan = planned(tmp_path, 8, 2)
+    curves = np.repeat(np.arange(8)[:, None], 4, axis=1).astype(float)
+    Simulated(plan, curves).run(1, np.ones((8, 3)))
+    for stage in plan.stages:
+        if stage.stage == "trial":
+            Ledger(store_of(plan.grid)).void("trial", stage.id, "for the test")
+    again, new = Simulated(plan.renewed(), -curves), Simulated(planned(tmp_path, 8, 2), -curves)
+    again.run(8, np.ones((8, 3)))
+    new.run(8, np.ones((8, 3)))
+    assert (again.begun, again.decided) == (new.begun, new.decided)
+
+
 def test_trials_of_the_highest_rung_go_on_first(tmp_path: Path) -> None:
     """While workers are free when a result arrives, there is at most one trial to promote; after a kill there are several."""
     found = Simulated(planned(tmp_path, 9, 3), np.repeat(np.arange(9)[:, None], 4, axis=1).astype(float))

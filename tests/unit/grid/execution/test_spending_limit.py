@@ -246,3 +246,29 @@ def test_a_stage_that_is_computed_again_within_a_launch_counts_twice(world: Worl
     again = replace(world.session(Limits(gpu_hours=10.0), known=True), limit=session.limit)
     assert world.run(again, 1) == 1
     assert spent(session) == pytest.approx(9.0)
+
+
+def test_a_limit_stops_only_work_that_uses_what_it_limits(world: World) -> None:
+    session = world.session(Limits(gpu_hours=0.0), known=True)
+    work = session.take(lambda work: {"CPU": 2.0, "GPU": 0.0})
+    assert work is not None
+    assert session.take(lambda work: SLOT) is None
+    session = world.session(Limits(gpu_hours=1.0), known=False)
+    assert (world.run(session, 2), spent(session)) == (2, 2.0), "more than the limit"
+    assert session.take(lambda work: SLOT) is None
+    world.queue.closed = None
+    assert session.take(lambda work: {"CPU": 2.0}) is not None
+    session = world.session(Limits(cost=0.0), known=True, prices=Prices(gpu_hour={"any": 2.0}))
+    assert session.take(lambda work: {"CPU": 2.0}) is not None, "cores have no price"
+
+
+def test_stages_that_follow_in_another_slot_are_not_counted_at_this_one(world: World) -> None:
+    session = world.session(Limits(gpu_hours=1.5), known=True)
+    works = list(world.queue.waiting.values())
+    both = replace(works[0], jobs=works[0].jobs + works[1].jobs)
+    assert session.limit is not None
+    assert not session.limit.allows(both, world.queue.missing)
+    session.limit.jobs = lambda work: work.jobs[:1]
+    assert session.limit.allows(both, world.queue.missing)
+    session.limit.begin(both, world.queue.missing)
+    assert not session.limit.allows(works[2], world.queue.missing)

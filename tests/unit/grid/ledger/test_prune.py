@@ -1,5 +1,6 @@
 """Pruning random histories changes no state, no result and no checkpoint to resume from; what it finds is found once."""
 
+import json
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -154,3 +155,20 @@ def test_the_shards_of_a_removed_detection_go_with_it_and_others_stay(history: H
     prune(history.ledger, removed={("detect", detection)})
     assert history.store.names("detect") == []
     assert history.store.names("detect_shard") == [shards[1]]
+
+
+def test_a_study_in_the_same_folder_with_the_same_store_has_to_be_named(tmp_path: Path) -> None:
+    def placed(name: str, store: str) -> Any:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plan.json").write_text(json.dumps({"store": store}))
+        found = study_of([set("a")], [set("b")])
+        found.path, found.name, found.store = tmp_path / name, name, tmp_path / name / store
+        return found
+
+    mine, other = placed("mine", "store"), placed("other", str(tmp_path / "mine/store"))
+    placed("copied", "store")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged/plan.json").write_text("{")
+    with pytest.raises(BadInput, match=r"add --shared-with .*/other$"):
+        without_removed(mine)
+    assert without_removed(mine, [other])[1] == set(), "the other one has it among its removed cells"

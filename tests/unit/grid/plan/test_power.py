@@ -39,8 +39,9 @@ def test_five_replicates_never_reach_significance_in_a_signed_rank_test(make, re
     assert ("a signed-rank test of 5 replicates never reaches p < 0.05 (at best 0.062; it needs 6)" in found) is never
 
 
-def test_pairs_of_a_protocol(make):
-    protocol = {"name": "drawn", "subjects": 12, "first": 1000, "shots": 4, "pairs_per_fold": 20, "folds": 2}
+@pytest.mark.parametrize(("per_fold", "rates"), [(20, "reliable from 50 %"), (4, "are not reliable: they are too few")])
+def test_pairs_of_a_protocol(make, per_fold, rates):
+    protocol = {"name": "drawn", "subjects": 12, "first": 1000, "shots": 4, "pairs_per_fold": per_fold, "folds": 2}
     grid = make(axes=AXES, protocols=[protocol])
     resolver = InputResolver(store_of(grid))
     plan = make_plan(grid, {}, resolver)
@@ -48,8 +49,9 @@ def test_pairs_of_a_protocol(make):
     resolver.scan(data, lambda *_: None)
     plan = make_plan(grid, {}, resolver)
     (found,) = power_lines(plan, resolver)[1:]
-    assert f"40 pairs detect differences in accuracy from {100 * accuracy_on_pairs(40, 0.1):.1f} points" in found
-    assert "reliable from 50 %" in found
+    pairs = 2 * per_fold
+    assert f"{pairs} pairs detect differences in accuracy from {100 * accuracy_on_pairs(pairs, 0.1):.1f} points" in found
+    assert rates in found
     assert len(power_lines(plan, GenuineAlone(store_of(grid)))) == 1  # no rate to divide by
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +21,8 @@ def test_the_chosen_trial_comes_first_then_those_that_were_trained_longest(tmp_p
     assert [trial.number for trial in ordered(found)] == [2, 3, 4, 1]
     assert fields(ordered(found)[0]) == ["2", found.trials[1].text, "1,001", "0.3000", "2", "3", "chosen"]
     assert fields(ordered(found)[2])[2:] == ["1,003", "0.8000", "1", "1", ""]
+    lacking = replace(found.trials[0], metric="validation_mae_age")  # its validation has none, which is no divergence
+    assert fields(lacking)[3] == ""
 
 
 def test_the_report_has_a_table_of_trials_and_its_table_of_cells_only_cells(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_status_has_exactly_these_keys(make_study):
     found = status(make_study(axes={"backbone": ["alexnet"]}, pairs=60))
     assert list(found) == ["study", "launch", "cells", "mlflow", "accepted", "environments", "spent", "stopped"]
     assert [list(cell) for cell in found["cells"]] == [["id", "levels", "state", "running", "metrics", "attempts", "error"]]
-    assert found["mlflow"] == {"experiment": None, "runs": {}}
+    assert found["mlflow"] == {"experiment": None, "runs": {}, "copied": {}}
     assert json.loads(json.dumps(found)) == found
 
 
@@ -59,7 +59,7 @@ def test_runs_are_read_from_the_sync(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
     runs = {study.cells[0].id: "r1"}
     (study.path / "mlflow.json").write_text(json.dumps({"experiment": "7", "tracking": "sqlite://", "runs": runs}))
-    assert status(study)["mlflow"] == {"experiment": "7", "runs": runs}
+    assert status(study)["mlflow"] == {"experiment": "7", "runs": runs, "copied": {}}
 
 
 def test_runs_that_mlflow_lacks_are_counted_unless_something_runs_that_copies_them(make_study):
@@ -68,12 +68,15 @@ def test_runs_that_mlflow_lacks_are_counted_unless_something_runs_that_copies_th
     def first_line():
         return str(show(study).table.caption).splitlines()[0]
 
-    missing = f"0 runs in MLflow, 1 missing there: `facegrid sync {study.path}`"
+    missing = f"0 runs in MLflow, 1 missing or incomplete there: `facegrid sync {study.path}`"
     assert first_line() == f"1 done, 1 to run; {missing}"
     with Lock(LocalStore(study.path), "launch of it"):
         assert "MLflow" not in first_line()
-    runs = {study.cells[0].id: "r1"}
-    (study.path / "mlflow.json").write_text(json.dumps({"experiment": "7", "tracking": "sqlite://", "runs": runs}))
+    record = {"experiment": "7", "tracking": "sqlite://", "runs": {study.cells[0].id: "r1", "of a removed cell": "r2"}}
+    for state, more in (("done", ""), ("run", f", {missing.partition(', ')[2]}")):  # "run": MLflow did not answer since
+        (study.path / "mlflow.json").write_text(json.dumps({**record, "copied": {study.cells[0].id: state}}))
+        assert first_line() == f"1 done, 1 to run; 1 run in MLflow{more}"
+    (study.path / "mlflow.json").write_text(json.dumps(record))  # of an earlier version
     assert first_line() == "1 done, 1 to run; 1 run in MLflow"
 
 

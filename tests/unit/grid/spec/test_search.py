@@ -124,7 +124,14 @@ def test_a_finished_training_says_which_head_it_has() -> None:
         ({}, {"compute": {"devices": 2}}, "trials train on one device, and compute.devices is 2"),
         ({}, {"recipe": "none", "pretraining": "imagenet", "targets": {}}, "the recipe trains none"),
         ({}, {"targets": {"gender": {"loss": "binary", "head": "gap_bn"}}}, "every target has a head of its own"),
-        ({"metric": "validation_accuracy_age"}, {}, "is of target 'age', and the training learns gender"),
+        (
+            {"metric": "validation_accuracy_age"},
+            {},
+            "no validation_accuracy_age .known: validation_accuracy, validation_accuracy_",
+        ),
+        ({"metric": "validation_mae_gender"}, {}, "the validation of this training has no validation_mae_gender"),
+        ({"metric": "validation_accuracy_age"}, {"targets": {"age": {"loss": "regression"}}}, "known: validation_loss, "),
+        ({"metric": "validation_accuracy"}, {"targets": {}, "loss": "triplet", "batches": "pk"}, "known: validation_loss."),
         ({"metric": "accuracy"}, {}, "is no number of the validation; known: validation_loss"),
         ({"rungs": [3, 3]}, {}, "in ascending order"),
         (

@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from grid.ledger.ledger import Ledger
+from grid.ledger.sealed import seal
 from grid.spec.search import Slot
 from grid.stages.asha import Rung, promotion, recorded, trained
 
@@ -75,12 +76,12 @@ def test_a_decision_is_made_once_and_kept(ledger: Ledger) -> None:
     stage = "a" * 32
     for trial, value in enumerate([0.5, 0.6, 0.4]):
         end(ledger, trial, value)
-    assert recorded(ledger, stage) is None
+    assert recorded(stage, rung(ledger)) is None
     assert promotion(ledger, stage, SLOT) == {"rank": 1, "of": 3}
     for trial in (3, 4, 5, 6):
         end(ledger, trial, 0.1)
     assert 2 not in rung(ledger).best()
-    assert promotion(ledger, stage, SLOT) == recorded(ledger, stage) == {"rank": 1, "of": 3}
+    assert promotion(ledger, stage, SLOT) == recorded(stage, rung(ledger)) == {"rank": 1, "of": 3}
     assert promotion(ledger, "b" * 32, SLOT) is None, "the same results without a record"
 
 
@@ -94,13 +95,43 @@ def test_a_trial_that_is_overtaken_when_it_begins_is_trained_unless_the_rung_is_
 def test_a_trial_that_diverged_or_was_not_trained_before_does_not_go_on(ledger: Ledger, result: dict[str, object]) -> None:
     end(ledger, 2, **result)  # type: ignore[arg-type]
     assert promotion(ledger, "a" * 32, SLOT) is None
-    assert recorded(ledger, "a" * 32) is None
+    assert recorded("a" * 32, rung(ledger)) is None
 
 
 def test_a_damaged_decision_is_made_again(ledger: Ledger) -> None:
     end(ledger, 2, 0.4)
     promotion(ledger, "a" * 32, SLOT)
     ledger.store.put(f"trial/{'a' * 32}/promoted.json", b"{")
-    assert recorded(ledger, "a" * 32) is None
+    assert recorded("a" * 32, rung(ledger)) is None
     end(ledger, 3, 0.3)
-    assert promotion(ledger, "a" * 32, SLOT) == recorded(ledger, "a" * 32) == {"rank": 2, "of": 2}
+    assert promotion(ledger, "a" * 32, SLOT) == recorded("a" * 32, rung(ledger)) == {"rank": 2, "of": 2}
+
+
+def test_a_metric_that_the_validation_does_not_have_fails_the_stages_that_would_rank_by_it(ledger: Ledger) -> None:
+    for trial in range(7):
+        end(ledger, trial, 0.5)
+    other = Rung(ledger, IDS, "validation_mae_age", 3)
+    other.look()  # as the scheduler does
+    assert (other.best(), other.complete) == ([], True)
+    with pytest.raises(ValueError, match=r"no validation_mae_age \(known: validation_loss\)"):
+        promotion(ledger, "a" * 32, SLOT.model_copy(update={"metric": "validation_mae_age"}))
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_decision_counts_until_a_result_that_it_ranked_is_another_one(ledger: Ledger, earlier: bool) -> None:
+    """``earlier``: it was recorded without the results."""
+    stage = "a" * 32
+    for trial, value in enumerate([0.5, 0.6, 0.4]):
+        end(ledger, trial, value)
+    decision = promotion(ledger, stage, SLOT)
+    if earlier:
+        ledger.store.put(f"trial/{stage}/promoted.json", seal(decision or {}))
+    end(ledger, 3, 0.3)
+    ledger.void("trial", IDS[0], "for the test")
+    assert recorded(stage, rung(ledger)) is None or earlier
+    end(ledger, 0, 0.5)
+    assert recorded(stage, rung(ledger)) == (None if earlier else decision), "the same result again"
+    ledger.void("trial", IDS[0], "for the test")
+    end(ledger, 0, 0.2)
+    assert recorded(stage, rung(ledger)) is None
+    assert promotion(ledger, stage, SLOT) == recorded(stage, rung(ledger)) == {"rank": 3, "of": 4}

@@ -14,7 +14,7 @@ from grid.ledger.ledger import Ledger
 from grid.plan.plan import Plan, make_plan, store_of
 from grid.results.model_loader import find
 from grid.spec.grid_file import read
-from grid.spec.search import Search, layers_of
+from grid.spec.search import METRIC, Search, layers_of, validation_metrics
 from grid.spec.stage_kind import stage_kind
 from grid.stages.train import load_network
 
@@ -174,3 +174,25 @@ def test_a_diverged_trial_is_a_result_and_is_not_chosen(tmp_path: Path) -> None:
     trials = [ledger.marker(stage.stage, stage.id) for stage in plan.stages if stage.stage == "trial"]
     assert len(trials) == 6
     assert all("nan" in marker.facts["diverged"] or "inf" in marker.facts["diverged"] for marker in trials if marker)
+
+
+def test_the_metrics_that_a_search_may_name_are_those_of_the_validation(tmp_path: Path) -> None:
+    classes, numbers, paired = {"loss": "binary"}, {"loss": "regression"}, {"loss": "triplet", "batches": "pk", "targets": {}}
+    levels: dict[str, Any] = {
+        "identity": {"targets": {}},
+        "both": {"targets": {"gender": classes, "age_years": numbers}},
+        "number": {"targets": {"age_years": numbers}},
+        "pairs": paired,
+        "primary": {**paired, "targets": {"identity": {}, "gender": classes}},
+    }
+    data = {**BASE["data"], "shots": 8}
+    recipe = {**BASE["recipe"], "epochs": 1}
+    axes = {"what": levels, "by": {by: {"split": {"by": by, "fraction": 0.25}} for by in ("images", "identities")}}
+    plan = planned(tmp_path, {**BASE, "data": data, "recipe": recipe}, axes)
+    run_stages(plan)
+    ledger = Ledger(store_of(plan.grid))
+    for cell in plan.cells:
+        assert cell.cell is not None
+        (row,) = ledger.json(ledger.marker("train", cell.stages["train"]), "history.json")  # type: ignore[index]
+        found = [key for key, value in row.items() if METRIC.fullmatch(key) and value is not None]
+        assert validation_metrics(cell.cell.training()) == sorted(found), cell.levels

@@ -94,6 +94,28 @@ def test_another_mean_replaces_the_run_and_takes_the_seeds_along(new_study: Make
     assert sync_pass(study.path).writes == 0
 
 
+def test_fewer_seeds_with_the_same_mean_replace_the_run(new_study: Make) -> None:
+    """MLflow shows the highest step, which is that of more seeds."""
+    study = new_study(**SEEDS)
+    sync_pass(study.path)
+    old = groups(study)["mtcnn"].info.run_id
+    connect(tracking_of(study)).log_metric(old, f"{OVER}_n", 4, step=4)
+    (said,) = sync_pass(study.path).said
+    assert said == f"mtcnn: the run {old} was replaced, because its {OVER}_n is 4.0 and should be 3"
+    assert groups(study)["mtcnn"].data.metrics[f"{OVER}_n"] == 3
+    assert sync_pass(study.path, thorough=True).writes == 0
+
+
+def test_one_seed_of_several_has_no_interval_of_them(new_study: Make) -> None:
+    study = new_study(**{**SEEDS, "axes": {**SEEDS["axes"], "replicate": ["0"]}})
+    sync_pass(study.path)
+    connect(tracking_of(study)).log_metric(groups(study)["mtcnn"].info.run_id, f"{OVER}_low", 0.3, step=1)
+    (said,) = sync_pass(study.path).said
+    assert said.endswith(f"because its {OVER}_low is 0.3 and should be left out")
+    assert f"{OVER}_low" not in groups(study)["mtcnn"].data.metrics
+    assert sync_pass(study.path, thorough=True).writes == 0
+
+
 def test_combinations_that_left_the_grid_file_are_hidden_and_lose_their_cells(new_study: Make) -> None:
     study = new_study(**SEEDS)
     sync_pass(study.path)
