@@ -100,6 +100,8 @@ class Phases:
             return found | {job.id: Outcome("released") for job in rest}
         if any(one.ended == "damaged" for one in outcomes.values()):
             self._forget(work)  # a stage of an earlier phase may have to run again
+        if any(one.ended == "rescaled" for one in outcomes.values()):
+            self._jobs.pop(work.id, None)  # with more devices, stages that need one come later
         return found
 
     def _forget(self, work: Work) -> None:

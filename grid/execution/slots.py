@@ -79,7 +79,7 @@ class Slots:
         kinds = list(kinds)
         found = held(self.suited(kinds), devices)
         if any(GPU in self.measures(kind) for kind in kinds):
-            found[GPU] = 0.0  # perhaps a small part of one
+            found[GPU] = min(found[GPU], ROUNDING)  # perhaps a small part of one
         return found
 
     def prepare(self, work: str, kinds: Iterable[str], peak: Peak | None = None, devices: int = 1) -> None:

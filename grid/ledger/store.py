@@ -97,7 +97,7 @@ class LocalStore(Store):
             try:
                 os.link(written, target)  # fails if the name exists, and never exposes a partial file
             except FileExistsError:  # NFS repeats a request whose answer was lost: the link may be this one's
-                return os.path.samefile(written, target)
+                return target.exists() and os.path.samefile(written, target)
             except OSError as error:
                 if error.errno not in NO_LINKS:
                     raise

@@ -90,7 +90,7 @@ def _sync(study: Study) -> dict[str, Any]:
     path = study.path / "mlflow.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        runs, copied = dict(found["runs"]), dict(found.get("copied", {}))  # earlier versions recorded no states
+        runs, copied = dict(found["runs"]), dict(found["copied"]) if "copied" in found else None  # of an earlier version
         return {"experiment": found["experiment"], "runs": runs, "copied": copied}
     except FileNotFoundError:
         return {"experiment": None, "runs": {}, "copied": {}}
@@ -109,7 +109,7 @@ def show(study: Study) -> FittingTable:
     running_now = found["launch"] or "running" in states or worker_alive(study.path)  # it copies at its end
     pairs = list(zip(found["cells"], study.shown, strict=True))
     ended = [view for cell, view in pairs if cell["state"] in ("done", "failed")]
-    lacking = [view for view in ended if view.id not in runs or copied.get(view.id, view.state) != view.state]
+    lacking = [view for view in ended if view.id not in runs or (copied is not None and copied.get(view.id) != view.state)]
     if found["mlflow"]["experiment"] is not None or (lacking and not running_now):
         lines[0] += f"; {counted(sum(view.id in runs for view in study.shown), 'run')} in MLflow"
     if lacking and not running_now:

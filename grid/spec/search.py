@@ -240,10 +240,12 @@ def validation_metrics(training: Training) -> list[str]:
     """The metrics of the validation by which the trials of a search can be compared, sorted.
 
     A target has an accuracy if its loss has a classifier, and a mean absolute error if it predicts numbers. The accuracy
-    without a name is that of the primary target, see ``modules.targets``. Held-out subjects have no label of the identity.
+    without a name is that of the primary target, see ``modules.targets``. Held-out subjects have no label of the identity; a
+    single loss is then validated by verification, which has an accuracy for every loss.
     """
     if not training.targets:
-        return ["validation_accuracy", "validation_loss"] if training.loss.classifies else ["validation_loss"]
+        accurate = training.loss.classifies or training.split.by == "identities"
+        return ["validation_accuracy", "validation_loss"] if accurate else ["validation_loss"]
     losses = dict(zip(training.targets, training.losses, strict=True))
     if training.split.by == "identities":
         losses.pop(IDENTITY, None)

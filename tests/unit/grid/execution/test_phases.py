@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from grid.execution.executor import Session
@@ -107,10 +108,21 @@ def test_a_failed_training_ends_the_work() -> None:
     assert queue.failed == {"cell": "NaN"}
 
 
+def test_a_training_that_grows_gives_its_further_gpus_back_later() -> None:
+    two = [replace(job(kind, kind, *needs, devices=2), fewest=1) for kind, needs in (("train", ()), ("explain", ("train",)))]
+    found, work, queue = unit(*two)
+    found.slots.nodes = [{"CPU": 8.0, "GPU": 1.0}]
+    assert [one.id for one in found.jobs(work)] == ["train", "explain"]
+    found.slots.nodes = NODES
+    ended(found, work, queue, train=Outcome("rescaled"))
+    assert [one.id for one in found.jobs(work)] == ["train"]
+    assert found.piece(work).devices == 2
+
+
 def test_work_that_is_put_back_for_another_reason_stays_in_its_phase() -> None:
     found, work, queue = unit(TRAIN, EVALUATE, RATES)
     found.piece(work)
-    ended(found, work, queue, train=Outcome("rescaled"))
+    ended(found, work, queue, train=Outcome("no_gpu_memory"))
     assert (list(queue.running), found.known(work), queue.failed) == (["cell"], True, {})
     ended(found, work, queue, train=DONE, evaluate=Outcome("damaged", "its marker is gone", ("train", "train")))
     assert not found.known(work), "the stage of an earlier phase may have to run again"

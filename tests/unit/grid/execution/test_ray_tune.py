@@ -324,12 +324,13 @@ def test_a_limit_decides_about_a_training_when_it_is_measured(
     assert (queue.closed is None) == starts
 
 
-def test_nothing_is_measured_once_a_limit_is_reached(make: Callable[..., Grid], tmp_path: Path) -> None:
+@pytest.mark.parametrize("limits", [Limits(cpu_hours=0.0), Limits(gpu_hours=0.0)])
+def test_nothing_is_measured_once_a_limit_is_reached(make: Callable[..., Grid], tmp_path: Path, limits: Limits) -> None:
     stage = next(one for one in stages_of(Cell.model_validate(CELL), InputResolver(tmp_path / "r")) if one.kind == "train")
     config = {name: part.model_dump(mode="json") for name, part in stage.config.items()}
     job = Job(stage.kind, stage.id, stage.label, {}, {}, config, "", str(tmp_path / "store"))
     queue = WorkQueue({"a": Work("a", "a", (job,), frozenset())}, {job.id})
-    session, launch = limited(make(), queue, Limits(cpu_hours=0.0)), Launch.model_validate({"resources": {"gpus": "measured"}})
+    session, launch = limited(make(), queue, limits), Launch.model_validate({"resources": {"gpus": "measured"}})
     slots = Slots({"CPU": 1, "GPU": 1}, [{"CPU": 4, "GPU": 1}], None, launch.measured)
     searcher = _searcher(session, slots, launch)
     assert searcher.suggest("work") is None

@@ -59,7 +59,7 @@ def test_runs_are_read_from_the_sync(make_study):
     study = make_study(axes={"backbone": ["alexnet"]}, pairs=60, explainers=())
     runs = {study.cells[0].id: "r1"}
     (study.path / "mlflow.json").write_text(json.dumps({"experiment": "7", "tracking": "sqlite://", "runs": runs}))
-    assert status(study)["mlflow"] == {"experiment": "7", "runs": runs, "copied": {}}
+    assert status(study)["mlflow"] == {"experiment": "7", "runs": runs, "copied": None}
 
 
 def test_runs_that_mlflow_lacks_are_counted_unless_something_runs_that_copies_them(make_study):
@@ -76,6 +76,8 @@ def test_runs_that_mlflow_lacks_are_counted_unless_something_runs_that_copies_th
     for state, more in (("done", ""), ("run", f", {missing.partition(', ')[2]}")):  # "run": MLflow did not answer since
         (study.path / "mlflow.json").write_text(json.dumps({**record, "copied": {study.cells[0].id: state}}))
         assert first_line() == f"1 done, 1 to run; 1 run in MLflow{more}"
+    (study.path / "mlflow.json").write_text(json.dumps({**record, "copied": {}}))  # a part of the run could not be copied
+    assert first_line() == f"1 done, 1 to run; 1 run in MLflow, {missing.partition(', ')[2]}"
     (study.path / "mlflow.json").write_text(json.dumps(record))  # of an earlier version
     assert first_line() == "1 done, 1 to run; 1 run in MLflow"
 
