@@ -62,9 +62,12 @@ def drawn_lfw(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return f"Person_{one}\t1\tPerson_{other}\t3"
 
     early = [genuine(0), genuine(1), impostor(0, 1), impostor(2, 3)]
-    late = [genuine(4), genuine(5), impostor(4, 5), impostor(6, 7)]
+    first, second = (
+        [genuine(0), genuine(4), impostor(0, 1), impostor(4, 5)],
+        [genuine(1), genuine(5), impostor(2, 3), impostor(6, 7)],
+    )
     (root / "pairsDevTest.txt").write_text("\n".join(["2", *early]) + "\n")
-    (root / "pairs.txt").write_text("\n".join(["2\t2", *early, *late]) + "\n")
+    (root / "pairs.txt").write_text("\n".join(["2\t2", *first, *second]) + "\n")
     return root
 
 

@@ -98,7 +98,7 @@ def test_status_prints_json_of_the_documented_shape_and_imports_nothing_heavy(gr
         assert list(cell) == ["id", "levels", "state", "running", "metrics", "attempts", "error"]
         assert (cell["state"], cell["metrics"], cell["error"]) == ("run", {}, None)
         assert cell["attempts"] == {"train": 0, "evaluate:drawn": 0, "explain:gradcam": 0}
-    assert found["mlflow"] == {"experiment": None, "runs": {}}
+    assert found["mlflow"] == {"experiment": None, "runs": {}, "copied": {}}
 
 
 @pytest.mark.parametrize(
