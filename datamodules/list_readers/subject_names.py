@@ -10,6 +10,7 @@ from pathlib import Path
 
 from datamodules.list_readers.lines import numbered_lines, shown
 
+NAMESPACES = ("agedb", "lfw")  # whose identities are names; CALFW, CPLFW and XQLFW have those of LFW
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
 
 
@@ -20,8 +21,8 @@ def normalized(name: str) -> str:
 
 
 def names_in(namespace: str, identities: Iterable[str]) -> dict[str, str]:
-    """Identity -> name, where the identities of a namespace are names: in "lfw", and so in CALFW, CPLFW and XQLFW."""
-    return {who: normalized(who) for who in identities} if namespace == "lfw" else {}
+    """Identity -> name, where the identities of a namespace are names: ``NAMESPACES``."""
+    return {who: normalized(who) for who in identities} if namespace in NAMESPACES else {}
 
 
 def read_identity_meta(file: Path) -> dict[str, str]:

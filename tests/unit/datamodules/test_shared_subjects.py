@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from datamodules.datasets.agedb import AgeDBDatasetConfig as AgeDB
 from datamodules.datasets.casia import CasiaDatasetConfig as Casia
 from datamodules.datasets.folder import FolderDatasetConfig as Folder
 from datamodules.datasets.recordio import RecordIODatasetConfig as RecordIO
@@ -31,3 +32,9 @@ def test_identities_of_containers_are_names_as_those_of_folders_are() -> None:
     records = RecordIO(root=Path("faces"), space="lfw")
     assert shared_subjects(records, ("Ann_Bee",), LFW, ("Ann_Bee",)).names == (("Ann_Bee", "Ann_Bee", "annbee"),)
     assert shared_subjects(RecordIO(root=Path("faces")), ("Ann_Bee",), LFW, ("Ann_Bee",)).names == ()
+
+
+def test_agedb_s_identities_are_names_without_marks_between_words() -> None:
+    agedb = AgeDB(root=Path("agedb"))
+    found = shared_subjects(agedb, ("MariaCallas",), LFW, ("Maria_Callas",)).names
+    assert found == (("MariaCallas", "Maria_Callas", "mariacallas"),)
