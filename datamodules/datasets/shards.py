@@ -30,15 +30,15 @@ class ShardsDatasetConfig(SubjectsConfig):
     def namespace(self) -> str:
         if self.space is not None:
             return self.space
-        told = ShardManifest.read(self.root)
-        return "shards" if told is None else told.namespace
+        written = ShardManifest.read(self.root)
+        return "shards" if written is None else written.namespace
 
     def names(self, identities: Iterable[str]) -> Mapping[str, str]:
         """The names that the converted dataset knew; else the identities, if they are names in the namespace."""
-        told = ShardManifest.read(self.root)
-        if told is None or not told.names:
+        written = ShardManifest.read(self.root)
+        if written is None or not written.names:
             return super().names(identities)
-        return {who: told.names[who] for who in identities if who in told.names}
+        return {who: written.names[who] for who in identities if who in written.names}
 
     def missing(self) -> Missing | None:
         if not self.root.is_dir():
@@ -53,10 +53,10 @@ class ShardsDatasetConfig(SubjectsConfig):
 
     def listing(self, files: tuple[Path, ...]) -> Listing:
         archives = tuple(file for file in files if file.name != FILE)
-        told = ShardManifest.read(self.root)
-        if told is not None:
-            check_names(self.root, told, [file.name for file in archives])
-        shards = {shard.file: shard for shard in told.shards} if told else {}
+        written = ShardManifest.read(self.root)
+        if written is not None:
+            check_names(self.root, written, [file.name for file in archives])
+        shards = {shard.file: shard for shard in written.shards} if written else {}
         keys, identities = dict[str, int](), list[str]()
         rows: list[tuple[int, int, int]] = []
         for number, file in enumerate(archives):
@@ -82,9 +82,11 @@ class ShardsDatasetConfig(SubjectsConfig):
         return as_it_is
 
     def evaluated(self, manifest: Placed, listing: Listing) -> Placed:
-        told = ShardManifest.read(self.root)
-        if told is not None and self.whole() and not manifest.skipped and manifest.digest != told.digest:
-            raise ValueError(f"{self.root / FILE}: says the digest {told.digest}, but that of the images is {manifest.digest}")
+        written = ShardManifest.read(self.root)
+        if written is not None and self.whole() and not manifest.skipped and manifest.digest != written.digest:
+            raise ValueError(
+                f"{self.root / FILE}: says the digest {written.digest}, but that of the images is {manifest.digest}"
+            )
         return super().evaluated(manifest, listing)
 
     def _archives(self) -> list[Path]:

@@ -105,7 +105,7 @@ class Phases:
         return found
 
     def _forget(self, work: Work) -> None:
-        """The phase of the unit of work is determined anew, and its slot."""
+        """The phase of the unit of work is determined again, and its slot."""
         self._jobs.pop(work.id, None)
         self.slots.forget(work.id)
 

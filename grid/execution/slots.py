@@ -87,7 +87,7 @@ class Slots:
         self._slots.setdefault(work, self.suited(kinds, peak, devices))
 
     def forget(self, work: str) -> None:
-        """The unit of work is given a slot anew by ``prepare``."""
+        """``prepare`` gives the unit of work a new slot."""
         self._slots.pop(work, None)
 
     def measured(self, kind: str, slot: Mapping[str, float]) -> bool:

@@ -137,7 +137,7 @@ class Lock:
             newest = self._newest()
         if newest > self.number:
             holder = self._record(newest)
-            if holder.get("token") == self.token:  # taken by this process, which was told of an error
+            if holder.get("token") == self.token:  # taken by this process, whose store reported an error
                 self.number, self._beaten = newest, holder["counted"]
                 self._renew(beat)
                 return

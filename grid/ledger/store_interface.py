@@ -53,7 +53,7 @@ class Store(ABC):
     def create(self, key: str, data: bytes) -> bool:
         """Writes the whole object unless the key exists; False if it does. Atomic between processes.
 
-        Whether this call or another one wrote an object cannot be told where the answer to a request was lost, so it may be
+        Whether this call or another one wrote an object is unknown where the answer to a request was lost, so it may be
         True for an object that another process created with the same bytes. Records that only one process may create contain
         something unique.
         """

@@ -25,7 +25,7 @@ from grid.ledger.store_interface import Store
 from grid.plan.overlap import free_pairs, pairs_digest
 from grid.plan.returned import calling, checked_columns, checked_input, checked_pairs
 from grid.plan.scans import Scans
-from grid.plan.target_columns import check_evaluated, check_official, learned_columns, no_validation
+from grid.plan.target_columns import check_evaluated, check_official, check_validation, learned_columns
 from grid.spec.cell import ID_LENGTH, Cell
 from grid.spec.training import IDENTITY, Training
 
@@ -251,17 +251,7 @@ class InputResolver:
             held = self._once(each, lambda: [held_images(count, made.fraction) for count in counts.values()])
         if training.targets and IDENTITY not in training.targets:
             held = [int(made.fraction > 0)]  # with classes and numbers, some image is always held out
-        if not training.recipe.needs_validation:
-            return
-        own = training.targets.get(IDENTITY)
-        loss = (own and own.loss) or training.loss
-        any_image = training.recipe.decodes_only or bool(set(training.targets) - {IDENTITY})
-        if any_image or (made.by == "images" and loss.classifies):
-            enough = any(held)
-        else:  # pairs are compared; the target identity has none among identities that are held out
-            enough = max(held, default=0) > 1 and sum(map(bool, held)) > 1 and not (own and made.by == "identities")
-        if not enough:
-            raise no_validation(training, held)
+        check_validation(training, held)
 
     def _check_subjects(self, data: DatasetConfig) -> None:
         if (subjects := self.subjects(data)) < 2:

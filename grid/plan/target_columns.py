@@ -103,14 +103,28 @@ def check_official(data: DatasetConfig, held: np.ndarray | None) -> None:
         raise ValueError(f"split.by: official holds out {int(held.sum())} of the {len(held)} images of dataset {data.name}")
 
 
-def no_validation(training: Training, held: Sequence[int]) -> ValueError:
-    """The error of a recipe that needs a validation loss where there is none; ``held``: images held out of each identity."""
+def check_validation(training: Training, held: Sequence[int]) -> None:
+    """Raises ValueError if the recipe needs a validation loss and there is none; ``held``: images held out of each identity."""
+    if not training.recipe.needs_validation:
+        return
+    own, by = training.targets.get(IDENTITY), training.split.by
+    loss = (own and own.loss) or training.loss
+    any_image = training.recipe.decodes_only or bool(set(training.targets) - {IDENTITY})
+    if any_image or (by == "images" and loss.classifies):
+        enough = any(held)
+    else:  # pairs are compared; the target identity has none among identities that are held out
+        enough = max(held, default=0) > 1 and sum(map(bool, held)) > 1 and not (own and by == "identities")
+    if not enough:
+        raise _no_validation(training, held)
+
+
+def _no_validation(training: Training, held: Sequence[int]) -> ValueError:
     if training.split.fraction == 0:
         why = "split.fraction is 0"
     elif max(held, default=0) > 1 and sum(map(bool, held)) > 1:
         why = "with split.by: identities, held-out identities have no class, so the target identity has no validation loss"
     elif max(held, default=0) > 1:
-        why = f"images of only one identity of {training.data.name} are held out, so none can be told from another"
+        why = f"images of only one identity of {training.data.name} are held out, so none can be compared with another"
     else:
         why = f"no identity of {training.data.name} has two images{' that are held out' if any(held) else ''}"
     return ValueError(

@@ -227,7 +227,7 @@ def test_an_image_opened_with_pil_has_the_pixels_of_its_file(mode):
     deep = np.arange(54, dtype=np.uint16).reshape(6, 9) * 1200
     data = encoded(Image.fromarray(PIXELS).convert(mode), "TIFF")
     if mode.startswith("I;16"):
-        data = tiff_of(deep, mode)
+        data = tiff(deep, ">" if mode.endswith("B") else "<")
     if mode == "I":
         data = b"P5\n9 6\n65535\n" + deep.astype(">u2").tobytes()
     image = Image.open(io.BytesIO(data))
@@ -242,25 +242,6 @@ def test_an_image_opened_with_pil_has_the_pixels_of_its_file(mode):
 def test_an_image_of_floating_point_numbers_opened_with_pil_is_refused_as_its_file_is():
     with pytest.raises(ValueError, match=r"^PIL image of mode F: pixels are floating-point numbers of unknown range$"):
         from_pil(Image.new("F", (9, 6), 0.5))
-
-
-def tiff_of(deep, mode):
-    """A TIFF file of 16-bit gray, in the byte order of the mode."""
-    order, kind = (">", b"MM") if mode.endswith("B") else ("<", b"II")
-    height, width = deep.shape
-    tags = [
-        (256, width),
-        (257, height),
-        (258, 16),
-        (259, 1),
-        (262, 1),
-        (273, 8 + 2 + 8 * 12 + 4),
-        (278, height),
-        (279, deep.nbytes),
-    ]
-    entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in tags)
-    head = kind + struct.pack(f"{order}HIH", 42, 8, len(tags))
-    return head + entries + struct.pack(f"{order}I", 0) + deep.astype(f"{order}u2").tobytes()
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])

@@ -28,7 +28,7 @@ EVALUATION = manifest(
     ("José_Ruiz/1", "José_Ruiz", "xx"), ("Bob/1", "Bob", "cc"), ("Eve/1", "Eve", "yy"), ("Eve/2", "Eve", "zz")
 )
 SHARED = SharedSubjects((), (("n1", "José_Ruiz", "joseruiz"),), (3, 3))
-NOBODY = SharedSubjects((), (), (0, 0))
+NO_SUBJECT = SharedSubjects((), (), (0, 0))
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_it_says_which_rows_to_remove(found):
     assert found.rows(["near"]).tolist() == [3]
     assert found.rows(side="evaluation").tolist() == [0, 1, 2]
     kept = TRAIN.subset(sorted(set(range(5)) - set(found.rows().tolist())))
-    assert audit(kept, EVALUATION, NOBODY).clean
+    assert audit(kept, EVALUATION, NO_SUBJECT).clean
 
 
 def test_the_report_is_json_with_counts_and_examples(found):
@@ -72,16 +72,16 @@ def test_a_shared_identity_is_overlap_with_all_its_images():
 
 
 def test_images_are_compared_only_where_they_were_hashed():
-    found = audit(TRAIN, EVALUATION, NOBODY)
+    found = audit(TRAIN, EVALUATION, NO_SUBJECT)
     assert (len(found.near), found.unhashed) == (0, (0, 0))
 
 
 def test_one_file_in_many_places_is_found_everywhere():
     ours = manifest(("a/1", "a", "s"), ("b/1", "b", "s"), ("c/1", "c", "t"))
     theirs = manifest(("d/1", "d", "s"), ("e/1", "e", "s"))
-    assert audit(ours, theirs, NOBODY).identical.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert audit(ours, theirs, NO_SUBJECT).identical.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
 
 
 def test_hashes_of_other_images_are_refused():
     with pytest.raises(ValueError, match="2 hashes of 5 training images"):
-        audit(TRAIN, EVALUATION, NOBODY, prints(1, 2), prints(1, 2, 3, 4))
+        audit(TRAIN, EVALUATION, NO_SUBJECT, prints(1, 2), prints(1, 2, 3, 4))

@@ -85,10 +85,10 @@ def test_pairs_in_a_single_fold_are_refused(overlap: str) -> None:
     protocol = resolve("protocol", {"name": "drawn", "overlap": overlap})
     manifest = Manifest(tuple("abcd"), tuple("abcd"), (1,) * 4, (1,) * 4, tuple("1234"))
     rows = [(0, 1, True, 0), (0, 2, False, 0), (1, 3, True, 1), (2, 3, False, 1)]
-    nobody, one = np.zeros(4, bool), np.array([False, False, False, True])
-    assert len(free_pairs(protocol, manifest, Pairs.of(rows), nobody)) == 4
+    none, one = np.zeros(4, bool), np.array([False, False, False, True])
+    assert len(free_pairs(protocol, manifest, Pairs.of(rows), none)) == 4
     with pytest.raises(ValueError, match="drawn: its 2 pairs are in 1 fold, and cross-validated accuracy needs two at least"):
-        free_pairs(protocol, manifest, Pairs.of(rows[:2]), nobody)
+        free_pairs(protocol, manifest, Pairs.of(rows[:2]), none)
     with pytest.raises(ValueError, match="2 of its 4 pairs say nothing about unseen subjects; the other 2 are in one fold"):
         free_pairs(protocol, manifest, Pairs.of(rows), one)
     with pytest.raises(ValueError, match="folds"):
